@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// Modes of a decision.
+const (
+	ModeEnforce = "enforce"
+)
+
+// Reason is one answer of the policy to the question "why".
+type Reason struct {
+	Code string `json:"code"` // stable word, such as "signer-not-allowed"
+	Msg  string `json:"msg"`
+	// Hint says what would make it allowed, within the policy; may be empty.
+	Hint string `json:"hint,omitempty"`
+	// Rule names the rule that gave the answer: of grants.yaml or of a Rego file.
+	Rule string `json:"rule"`
+}
+
+// Obligations are what the worker must hold to when it runs the runbook.
+type Obligations struct {
+	// Timeout ends the run; never zero in a permit.
+	Timeout time.Duration
+	// Env lists what the runbook's environment holds beside the fixed part:
+	// "NAME" passes the gate's own value on, "NAME=value" sets one.
+	Env []string
+}
+
+// Ref says which policy decided.
+type Ref struct {
+	SHA256 runbook.Digest `json:"sha256"`
+}
+
+// Decision is the answer of the gate. Its zero value denies.
+type Decision struct {
+	Allow       bool           `json:"allow"`
+	Mode        string         `json:"mode"`
+	Deny        []Reason       `json:"deny"`
+	Warn        []Reason       `json:"warn"`
+	Rules       []string       `json:"rules"` // names of the grants that allowed
+	Obligations Obligations    `json:"obligations"`
+	Policy      Ref            `json:"policy"`
+	Runbook     runbook.Digest `json:"runbook"`
+
+	permit *Permit
+}
+
+// ErrNoPermit says that a decision does not permit anything: it denies, or it
+// did not come from an Engine.
+var ErrNoPermit = errors.New("the decision permits nothing")
+
+// Permit returns the permission that an allowing decision of an Engine carries.
+// It fails with ErrNoPermit for every other Decision, also for one that was
+// decoded or put together by hand and says Allow.
+func (d Decision) Permit() (*Permit, error) {
+	if !d.Allow || len(d.Deny) > 0 || d.permit == nil {
+		return nil, ErrNoPermit
+	}
+	return d.permit, nil
+}
+
+// Permit allows one run of one payload with one list of arguments. Only an
+// Engine makes one; the zero value permits nothing.
+type Permit struct {
+	file, payload runbook.Digest
+	arguments     []Argument
+	obligations   Obligations
+	expires       time.Time
+}
+
+// File is the digest of the signed file that was decided on.
+func (p *Permit) File() runbook.Digest { return p.file }
+
+// Payload is the digest of the bytes that may be run.
+func (p *Permit) Payload() runbook.Digest { return p.payload }
+
+// Arguments are the arguments that were decided on, in their order.
+func (p *Permit) Arguments() []Argument { return slices.Clone(p.arguments) }
+
+// Obligations are what the run must hold to.
+func (p *Permit) Obligations() Obligations {
+	o := p.obligations
+	o.Env = slices.Clone(o.Env)
+	return o
+}
+
+// Expires is when the permit lapses: a decision is for here and now.
+func (p *Permit) Expires() time.Time { return p.expires }
+
+// Argument is one argument of a runbook: named ("Name" is set) or positional.
+type Argument struct {
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
+}
+
+// parameters is the view of the arguments that a policy sees: a map from name
+// to value; positional arguments have the names "1", "2", ...
+func parameters(args []Argument) map[string]string {
+	m := make(map[string]string, len(args))
+	position := 0
+	for _, a := range args {
+		name := a.Name
+		if name == "" {
+			position++
+			name = strconv.Itoa(position)
+		}
+		m[name] = a.Value
+	}
+	return m
+}

@@ -1,0 +1,49 @@
+package runbook
+
+import (
+	"path"
+	"strings"
+)
+
+// Kind is the language family of a runbook, as its file name gives it. It
+// decides which signature formats apply and which interpreter runs it.
+type Kind string
+
+// The kinds. Unknown is the zero value: such a file is never run.
+const (
+	Unknown          Kind = ""
+	PowerShell       Kind = "powershell"        // .ps1
+	PowerShellModule Kind = "powershell-module" // .psm1
+	PowerShellData   Kind = "powershell-data"   // .psd1
+	Bash             Kind = "bash"              // .sh, .bash
+	Python           Kind = "python"            // .py
+	Perl             Kind = "perl"              // .pl
+	Ruby             Kind = "ruby"              // .rb
+	JavaScript       Kind = "javascript"        // .js
+)
+
+var kindByExt = map[string]Kind{
+	".ps1":  PowerShell,
+	".psm1": PowerShellModule,
+	".psd1": PowerShellData,
+	".sh":   Bash,
+	".bash": Bash,
+	".py":   Python,
+	".pl":   Perl,
+	".rb":   Ruby,
+	".js":   JavaScript,
+}
+
+// KindOf returns the kind of the runbook that a file of this name holds; ".asc"
+// at the end is left out first, the case of letters does not matter.
+func KindOf(name string) Kind {
+	return kindByExt[strings.ToLower(path.Ext(PayloadName(name)))]
+}
+
+// String returns the kind's word, "unknown" for the zero value.
+func (k Kind) String() string {
+	if k == Unknown {
+		return "unknown"
+	}
+	return string(k)
+}

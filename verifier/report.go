@@ -1,0 +1,127 @@
+package verifier
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// Identity says whose key made a signature. Only IDs may be used to authorise:
+// Display is what the certificate says of itself.
+type Identity struct {
+	// IDs are the names under which a policy may know the signer, most specific
+	// first: "x509-sha256:<certificate>", "x509-spki:<public key>" (both SHA-256,
+	// lower-case hexadecimal), "openpgp:<fingerprint of the primary key>"
+	// (upper-case hexadecimal). Empty where the signer is not known.
+	IDs []string `json:"ids"`
+	// Display is the certificate's subject or the key's first user ID.
+	Display string `json:"display"`
+	// Issuer is the issuer's name of an X.509 certificate.
+	Issuer string `json:"issuer,omitempty"`
+	// KeyID is what the signature itself names: the serial number of the
+	// certificate, or the fingerprint or key ID of the signing key.
+	KeyID string `json:"key_id"`
+	// Algorithm and size of the signing key, such as "rsa3072".
+	Algorithm string `json:"algorithm,omitempty"`
+	// NotAfter is when the signing key or its certificate expires; zero for never.
+	NotAfter time.Time `json:"not_after,omitzero"`
+}
+
+// Sources of a signature's time.
+const (
+	TimeNone    = "none"
+	TimeClaimed = "claimed" // the signer's own word: no evidence
+	TimeTSA     = "tsa"
+	TimeLog     = "log"
+)
+
+// Signature is what was found out about one signature.
+type Signature struct {
+	// Format is the name of the signature format, such as "authenticode".
+	Format string `json:"format"`
+	// Verdict is what Checks amount to; the verifier sets it.
+	Verdict        Verdict   `json:"verdict"`
+	Signer         Identity  `json:"signer"`
+	SignedAt       time.Time `json:"signed_at,omitzero"`
+	SignedAtSource string    `json:"signed_at_source"`
+	Digest         string    `json:"digest_algorithm,omitempty"` // such as "sha256"
+	Checks         []Check   `json:"checks"`
+}
+
+// Finding is something about a file that is worth saying and is not a check of
+// one signature. Code is a stable word; Line counts from 1, 0 for none.
+type Finding struct {
+	Code   string `json:"code"`
+	Line   int    `json:"line"`
+	Detail string `json:"detail"`
+	// Fix says what would repair it; "" where nothing would.
+	Fix string `json:"fix,omitempty"`
+}
+
+// Report holds the facts about one file. It is not a permission: policy decides.
+type Report struct {
+	Name string
+	Kind runbook.Kind
+	// Format is the signature format that the file is of, "" for none.
+	Format string
+	// File is the digest of the bytes as they were read.
+	File runbook.Digest
+	Size int
+	// Payload is the digest of the bytes that would be run; zero unless Verdict
+	// is Valid.
+	Payload     runbook.Digest
+	Verdict     Verdict
+	Signatures  []Signature
+	Findings    []Finding
+	At          time.Time
+	TrustDigest runbook.Digest
+}
+
+// UnverifiedError says that a runbook is not valid; the facts are in Report.
+type UnverifiedError struct{ Report *Report }
+
+func (e *UnverifiedError) Error() string {
+	return fmt.Sprintf("%q is %s%s", e.Report.Name, e.Report.Verdict, e.Report.reason())
+}
+
+// reason is the first failed check or the first finding, for a message.
+func (r *Report) reason() string {
+	var b strings.Builder
+	for _, s := range r.Signatures {
+		for _, c := range s.Checks {
+			if c.Status == StatusFailed && verdictOf[c.ID] == r.Verdict {
+				fmt.Fprintf(&b, ": %s: %s", c.ID, c.Detail)
+				return b.String()
+			}
+		}
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, ": %s: %s", f.Code, f.Detail)
+		return b.String()
+	}
+	return ""
+}
+
+// Verified is a runbook whose signature is valid, with the payload that the
+// signature covers. Only Verifier.Verify makes one; the zero value has no
+// report and no payload.
+type Verified struct {
+	report  *Report
+	payload []byte
+}
+
+// Report returns the facts. The caller must not change them.
+func (v *Verified) Report() *Report { return v.report }
+
+// Payload returns a copy of the bytes to be run.
+func (v *Verified) Payload() []byte { return append([]byte(nil), v.payload...) }
+
+// Name is the payload's file name: the runbook's, without ".asc".
+func (v *Verified) Name() string {
+	if v.report == nil {
+		return ""
+	}
+	return runbook.PayloadName(v.report.Name)
+}

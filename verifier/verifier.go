@@ -1,0 +1,207 @@
+// Package verifier establishes the facts about a runbook's signatures: which
+// there are, who made them, and whether each check passed. It judges against a
+// trust store that it is given and a clock that it is given.
+//
+// It does not decide whether a runbook may run (package policy), starts no
+// process and uses no network. The signature formats themselves live in package
+// format; they come in through Options, by the Format interface.
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// Format is the verifying half of one signature format.
+type Format interface {
+	// Name is the stable word for the format, such as "authenticode".
+	Name() string
+	// Load reads from the trust store what the format needs, once. It fails if
+	// an anchor cannot be read at all. What it returns must be safe for use by
+	// several goroutines.
+	Load(*TrustStore) (Checker, error)
+}
+
+// Checker verifies runbooks of one format against the trust it was loaded with.
+type Checker interface {
+	// Check looks at one runbook at the given time. It never fails: whatever the
+	// bytes are, that is a fact about them.
+	Check(ctx context.Context, rb *runbook.Runbook, now time.Time) Outcome
+}
+
+// Outcome is what one format makes of a file. The zero value says that the file
+// is not of this format.
+type Outcome struct {
+	// Claimed says that the file is of this format, well made or not.
+	Claimed bool
+	// Capable says, where Claimed is not set, that a file of this type could
+	// carry such a signature and does not.
+	Capable bool
+	// Verdict is the verdict on the file as a container: Malformed, Unsigned,
+	// Noncanonical ... or Valid if the container is well made. The verdicts of
+	// the signatures come on top.
+	Verdict Verdict
+	// SideBySide says that the signatures are independent of each other and all
+	// cover the same payload, so that one by an unknown signer does not spoil a
+	// valid one beside it. Without it each signature must be valid.
+	SideBySide bool
+	Signatures []Signature
+	Findings   []Finding
+	// Payload is what would be run if everything is valid. It may share memory
+	// with the runbook.
+	Payload []byte
+}
+
+// Options are the parts of a Verifier. Formats is required.
+type Options struct {
+	Formats []Format
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+}
+
+// Errors of New.
+var (
+	ErrNoTrust   = errors.New("no trust anchors: nothing could ever be valid")
+	ErrNoFormats = errors.New("no signature formats: nothing could ever be checked")
+)
+
+// Verifier checks runbooks. It is safe for use by several goroutines.
+type Verifier struct {
+	trust    *TrustStore
+	now      func() time.Time
+	names    []string
+	checkers []Checker
+}
+
+// New returns a Verifier over the given trust. It fails with ErrNoTrust or
+// ErrNoFormats where there are none, with *TrustError where an anchor cannot be
+// read.
+func New(t *TrustStore, o Options) (*Verifier, error) {
+	if t == nil || len(t.files) == 0 {
+		return nil, ErrNoTrust
+	}
+	if len(o.Formats) == 0 {
+		return nil, ErrNoFormats
+	}
+	v := &Verifier{trust: t, now: o.Now}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	for _, f := range o.Formats {
+		c, err := f.Load(t)
+		if err != nil {
+			return nil, fmt.Errorf("load trust for %s: %w", f.Name(), err)
+		}
+		v.names = append(v.names, f.Name())
+		v.checkers = append(v.checkers, c)
+	}
+	return v, nil
+}
+
+// Inspect reports the facts about rb, good or bad. An error means that it could
+// not look: the context ended, or rb is nil.
+func (v *Verifier) Inspect(ctx context.Context, rb *runbook.Runbook) (*Report, error) {
+	report, _, err := v.examine(ctx, rb)
+	return report, err
+}
+
+// Verify returns the payload of a valid runbook. For every other verdict it
+// fails with *UnverifiedError, which carries the report.
+func (v *Verifier) Verify(ctx context.Context, rb *runbook.Runbook) (*Verified, error) {
+	report, payload, err := v.examine(ctx, rb)
+	if err != nil {
+		return nil, err
+	}
+	if report.Verdict != Valid {
+		return nil, &UnverifiedError{Report: report}
+	}
+	return &Verified{report: report, payload: payload}, nil
+}
+
+func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, []byte, error) {
+	if v == nil || len(v.checkers) == 0 {
+		return nil, nil, ErrNoFormats
+	}
+	if rb == nil || rb.Name() == "" {
+		return nil, nil, errors.New("no runbook to inspect")
+	}
+	now := v.now().UTC()
+	report := &Report{
+		Name: rb.Name(), Kind: rb.Kind(), File: rb.Digest(), Size: rb.Size(),
+		At: now, TrustDigest: v.trust.Digest(),
+		Signatures: []Signature{}, Findings: []Finding{},
+	}
+	var payload []byte
+	capable := rb.Kind() != runbook.Unknown
+	for i, c := range v.checkers {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, fmt.Errorf("inspect %q: %w", rb.Name(), err)
+		}
+		o := c.Check(ctx, rb, now)
+		report.Findings = append(report.Findings, o.Findings...)
+		if !o.Claimed {
+			capable = capable || o.Capable
+			continue
+		}
+		if report.Format != "" {
+			report.refuseSecondFormat(v.names[i])
+			continue
+		}
+		report.Format = v.names[i]
+		report.judge(o)
+		payload = o.Payload
+	}
+	switch {
+	case report.Format != "":
+	case capable:
+		report.Verdict = Unsigned
+	default:
+		report.Verdict = Unsupported
+		report.Findings = append(report.Findings, Finding{
+			Code: "file-type", Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
+		})
+	}
+	if report.Verdict != Valid {
+		return report, nil, nil
+	}
+	report.Payload = runbook.DigestOf(payload)
+	return report, payload, nil
+}
+
+// judge takes over the outcome of the format that the file is of. Without a
+// valid signature the file is never valid.
+func (r *Report) judge(o Outcome) {
+	best, worst := Unsigned, o.Verdict
+	for _, s := range o.Signatures {
+		s.Verdict = JudgeChecks(s.Checks)
+		r.Signatures = append(r.Signatures, s)
+		if s.Verdict == Valid {
+			best = Valid
+		}
+	}
+	for _, s := range r.Signatures {
+		if s.Verdict == Untrusted && o.SideBySide && best == Valid {
+			continue
+		}
+		worst = Worst(worst, s.Verdict)
+	}
+	if len(r.Signatures) == 0 {
+		worst = Worst(worst, Unsigned)
+	}
+	r.Verdict = worst
+}
+
+// refuseSecondFormat: a file that is of two formats at once is read differently
+// by different tools, so it is neither.
+func (r *Report) refuseSecondFormat(name string) {
+	r.Verdict = Malformed
+	r.Findings = append(r.Findings, Finding{
+		Code:   "two-formats",
+		Detail: fmt.Sprintf("the file carries a signature of format %s and one of format %s", r.Format, name),
+		Fix:    "keep one of the two signatures: sign the clean source again in one format",
+	})
+}
