@@ -1,0 +1,63 @@
+// Package testenv finds what tests need from outside the repository: the shared
+// vectors and corpus, and the programs of peers. What is missing skips the test
+// with one visible line; in CI it fails, so that no check is lost unseen.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// VectorTime is the time at which the shared vectors are to be judged.
+func VectorTime() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+
+// Shared returns the folder of that name in the "shared" folder beside the
+// repository.
+func Shared(t testing.TB, name string) string {
+	t.Helper()
+	dir := filepath.Join(filepath.Dir(Root(t)), "shared", filepath.FromSlash(name))
+	if _, err := os.Stat(dir); err != nil {
+		missing(t, "the folder shared/"+name+" is not beside the repository")
+	}
+	return dir
+}
+
+// Tool returns the path of a program.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, "the program "+name+" is not installed")
+	}
+	return path
+}
+
+// Root returns the root folder of the repository.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the test's folder")
+		}
+		dir = parent
+	}
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s, and in CI it must be", what)
+	}
+	t.Skipf("skipped: %s", what)
+}
