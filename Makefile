@@ -1,0 +1,51 @@
+# What a developer runs. "make" alone prints the list.
+# Needs Go 1.26 and make; "lint" and "bench" need what .ci/run installs.
+
+GO       ?= go
+FUZZTIME ?= 30s
+PKG      ?= ./...
+OSES     := linux windows darwin
+LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
+WRIT     := bin/writ
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test vet race lint fuzz cover bench clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-7s %s\n' "$$t" "$$d"; done
+
+build: ## build bin/writ
+	$(GO) build -trimpath -o $(WRIT) ./cmd/writ
+
+demo: build ## the first run, for real: sign, verify, run, deny, refuse (a minute)
+	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo.sh
+
+test: vet ## vet for three systems, then every test (what is missing is skipped visibly)
+	$(GO) test $(PKG)
+
+vet:
+	@set -e; for os in $(OSES); do echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os $(GO) vet $(PKG); done
+
+race: ## every test under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(PKG)
+
+lint: ## golangci-lint with .golangci.yml: no findings allowed
+	$(LINTER) run $(PKG)
+
+fuzz: ## each fuzz target for FUZZTIME (30s); PKG=./internal/cms/... for one
+	@set -e; for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PKG)); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$pkg; \
+	  done; \
+	done
+
+cover: ## coverage of each function, the least covered first
+	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
+	@$(GO) tool cover -func=cover.out | awk '{print $$NF, $$1, $$2}' | sort -n | { head -30; echo ...; tail -1; }
+
+bench: build ## ours beside osslsigncode, gpg and bash, in one run; fails where a bar is missed
+	WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
+
+clean: ## remove what the other targets wrote
+	rm -rf bin cover.out writ-demo
