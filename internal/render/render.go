@@ -1,0 +1,70 @@
+// Package render writes finished results for people and for programs, one file
+// per output format.
+//
+// It judges nothing: what it is given decides the exit code long before, and an
+// error of a renderer is an error of writing only. Nothing that comes from an
+// input (a path, a subject, a message about bytes) leaves it with a control
+// character, an escape sequence or a bidirectional control in it.
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/verifier"
+)
+
+// File is what was found out about one file, under the path by which the user
+// named it; "-" for standard input.
+type File struct {
+	Path   string
+	Report *verifier.Report
+}
+
+// Inspection is what `writ inspect` has to say about one file.
+type Inspection struct {
+	File
+	// Judged says that trust was given. Without it no signer is known, and what
+	// the report says about trust is no statement about the signer.
+	Judged bool
+}
+
+// Version says which program this is.
+type Version struct {
+	Version string   `json:"version"`
+	Go      string   `json:"go"`
+	OS      string   `json:"os"`
+	Arch    string   `json:"arch"`
+	Formats []string `json:"formats"`
+}
+
+// Renderer writes results in one output format.
+type Renderer interface {
+	Verify(w io.Writer, files []File) error
+	Inspect(w io.Writer, i Inspection) error
+	Audit(w io.Writer, r *audit.Result) error
+	Version(w io.Writer, v Version) error
+}
+
+// FormatError says that there is no output format of this name.
+type FormatError struct{ Name string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("unknown output format %q: want %s", e.Name, strings.Join(Formats(), " or "))
+}
+
+// Formats returns the names of the output formats.
+func Formats() []string { return []string{"text", "json"} }
+
+// New returns the renderer of the output format of this name, or *FormatError.
+func New(name string) (Renderer, error) {
+	switch name {
+	case "text":
+		return textRenderer{}, nil
+	case "json":
+		return jsonRenderer{}, nil
+	}
+	return nil, &FormatError{Name: name}
+}

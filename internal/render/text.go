@@ -1,0 +1,169 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/verifier"
+)
+
+// textRenderer writes for people, without colour. Our own words stand first in
+// each line, what comes from an input last, so that no name can pose as a
+// verdict.
+type textRenderer struct{}
+
+func (textRenderer) Verify(w io.Writer, files []File) error {
+	var b strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&b, "%-13s %s\n", f.Report.Verdict, clip(f.Path))
+		for _, s := range f.Report.Signatures {
+			fmt.Fprintf(&b, "  %s\n", signatureLine(s))
+			for _, c := range s.Checks {
+				if c.Status != verifier.StatusPassed {
+					fmt.Fprintf(&b, "    %s %s: %s\n", c.Status, c.ID, clip(c.Detail))
+				}
+			}
+		}
+		writeFindings(&b, f.Report.Findings)
+	}
+	return write(w, &b)
+}
+
+func (textRenderer) Inspect(w io.Writer, i Inspection) error {
+	r := i.Report
+	var b strings.Builder
+	fmt.Fprintf(&b, "verdict   %s: %s\n", r.Verdict, meaning(r.Verdict))
+	fmt.Fprintf(&b, "file      %s\n", clip(i.Path))
+	fmt.Fprintf(&b, "kind      %s\n", r.Kind)
+	fmt.Fprintf(&b, "size      %d bytes\n", r.Size)
+	fmt.Fprintf(&b, "sha-256   %s\n", orNone(r.File.String()))
+	fmt.Fprintf(&b, "payload   %s\n", orNone(r.Payload.String()))
+	fmt.Fprintf(&b, "format    %s\n", orNone(r.Format))
+	fmt.Fprintf(&b, "judged at %s\n", r.At.UTC().Format(time.RFC3339))
+	if !i.Judged {
+		b.WriteString("signers were not judged: no trust was given, so every signer counts as untrusted here\n")
+	}
+	for n, s := range r.Signatures {
+		fmt.Fprintf(&b, "\nsignature %d: %s\n", n+1, signatureLine(s))
+		for _, id := range s.Signer.IDs {
+			fmt.Fprintf(&b, "  id %s\n", clip(id))
+		}
+		if s.Signer.Issuer != "" {
+			fmt.Fprintf(&b, "  issued by %s\n", clip(s.Signer.Issuer))
+		}
+		if !s.Signer.NotAfter.IsZero() {
+			fmt.Fprintf(&b, "  signer's key or certificate ends %s\n", s.Signer.NotAfter.UTC().Format(time.RFC3339))
+		}
+		for _, c := range s.Checks {
+			fmt.Fprintf(&b, "  %-11s %-14s %s\n", c.Status, c.ID, clip(c.Detail))
+		}
+	}
+	if len(r.Findings) > 0 {
+		b.WriteString("\nfindings:\n")
+		writeFindings(&b, r.Findings)
+	}
+	if fix := repair(r.Verdict); fix != "" {
+		fmt.Fprintf(&b, "\nto repair: %s\n", fix)
+	}
+	return write(w, &b)
+}
+
+func (textRenderer) Audit(w io.Writer, r *audit.Result) error {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	counts := r.Counts()
+	for _, v := range verifier.Verdicts() {
+		if n := counts[v]; n > 0 {
+			_, _ = fmt.Fprintf(tw, "%s\t%d\n", v, n) // a strings.Builder does not fail
+		}
+	}
+	if len(r.Sources) > 0 {
+		_, _ = fmt.Fprintf(tw, "source\t%d\t(unchanged originals of clear-signed runbooks beside them)\n", len(r.Sources))
+	}
+	_, _ = fmt.Fprintf(tw, "runbooks\t%d\n", len(r.Entries))
+	_ = tw.Flush()
+	for _, e := range r.Entries {
+		if e.Report.Verdict == verifier.Valid {
+			continue // the entries are sorted, the valid ones come last
+		}
+		fmt.Fprintf(&b, "\n%-13s %s\n", e.Report.Verdict, clip(e.Path))
+		if reason := firstReason(e.Report); reason != "" {
+			fmt.Fprintf(&b, "  %s\n", clip(reason))
+		}
+	}
+	if len(r.Skipped) > 0 {
+		b.WriteString("\nnot looked at:\n")
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(&b, "  %s: %s\n", clip(s.Reason), clip(s.Path))
+	}
+	return write(w, &b)
+}
+
+func (textRenderer) Version(w io.Writer, v Version) error {
+	_, err := fmt.Fprintf(w, "writ %s\n%s %s/%s\nformats: %s\n",
+		Escape(v.Version), v.Go, v.OS, v.Arch, strings.Join(v.Formats, ", "))
+	return err
+}
+
+func write(w io.Writer, b *strings.Builder) error {
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// signatureLine is verdict, format, signer and time of one signature.
+func signatureLine(s verifier.Signature) string {
+	line := fmt.Sprintf("%s %s signature", s.Verdict, s.Format)
+	if !s.SignedAt.IsZero() {
+		line += fmt.Sprintf(", time %s (%s)", s.SignedAt.UTC().Format(time.RFC3339), s.SignedAtSource)
+	}
+	switch {
+	case s.Signer.Display != "":
+		line += ", signer " + clip(s.Signer.Display)
+	case s.Signer.KeyID != "":
+		line += ", key " + clip(s.Signer.KeyID)
+	default:
+		line += ", signer not known"
+	}
+	return line
+}
+
+func writeFindings(b *strings.Builder, findings []verifier.Finding) {
+	for _, f := range findings {
+		fmt.Fprintf(b, "  %s: ", f.Code)
+		if f.Line > 0 {
+			fmt.Fprintf(b, "line %d: ", f.Line)
+		}
+		fmt.Fprintf(b, "%s\n", clip(f.Detail))
+		if f.Fix != "" {
+			fmt.Fprintf(b, "    fix: %s\n", clip(f.Fix))
+		}
+	}
+}
+
+// firstReason is the most telling sentence of a report: the first failed check,
+// else the first finding.
+func firstReason(r *verifier.Report) string {
+	for _, s := range r.Signatures {
+		for _, c := range s.Checks {
+			if c.Status == verifier.StatusFailed {
+				return fmt.Sprintf("%s: %s", c.ID, c.Detail)
+			}
+		}
+	}
+	for _, f := range r.Findings {
+		return fmt.Sprintf("%s: %s", f.Code, f.Detail)
+	}
+	return ""
+}

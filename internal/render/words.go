@@ -1,0 +1,64 @@
+package render
+
+import "github.com/runwrit/writ/verifier"
+
+// meaning says in one plain sentence what a verdict means.
+func meaning(v verifier.Verdict) string {
+	switch v {
+	case verifier.Valid:
+		return "every check passed; the payload is exactly what was signed"
+	case verifier.Unsigned:
+		return "there is no signature, or something that only looks like one"
+	case verifier.Malformed:
+		return "something stands around or inside the signature that must not be there"
+	case verifier.Damaged:
+		return "line ends were converted after signing; the signature is real"
+	case verifier.Ambiguous:
+		return "the bytes are read as different text on different hosts"
+	case verifier.Noncanonical:
+		return "the text has blanks or carriage returns that the signature does not cover"
+	case verifier.Tampered:
+		return "the signature is real, and the content is not what was signed"
+	case verifier.BadSignature:
+		return "the signature does not verify under the key that it names"
+	case verifier.Untrusted:
+		return "the signer is not in the trust store"
+	case verifier.Expired:
+		return "certificate or signature are out of their time"
+	case verifier.Revoked:
+		return "the signer's key or certificate was revoked"
+	case verifier.Weak:
+		return "the algorithm or the key is too weak to prove anything"
+	case verifier.WrongPurpose:
+		return "the key is not for signing runbooks, or the signature is of another type"
+	case verifier.Unsupported:
+		return "writ does not know this type of file or signature"
+	case verifier.NotChecked:
+	}
+	return "a check could not be made, and what is not checked is not valid"
+}
+
+// repair says what mends a file of this verdict; "" where nothing is to mend or
+// only the operator of the trust store could. It never says to trust more.
+func repair(v verifier.Verdict) string {
+	switch v {
+	case verifier.Unsigned:
+		return "have it signed by its owner: writ sign"
+	case verifier.Malformed:
+		return "take the clean source, without any signature, and sign it again"
+	case verifier.Damaged:
+		return "restore the line ends (for git: mark signed files \"-text\" in .gitattributes and check them out again), or sign the file again"
+	case verifier.Ambiguous:
+		return "save the source as UTF-8 with a byte order mark, or in plain ASCII, and sign it again"
+	case verifier.Noncanonical:
+		return "remove trailing blanks and carriage returns from the source and sign it again"
+	case verifier.Tampered, verifier.BadSignature:
+		return "do not use it; fetch the original again, or have the owner review the content and sign it anew"
+	case verifier.Expired, verifier.Revoked, verifier.Weak, verifier.WrongPurpose:
+		return "have it signed again with a key that is valid today and meant for code signing"
+	case verifier.Unsupported:
+		return "give it the extension of a runbook type that writ knows, and a signature of a format that writ knows"
+	case verifier.Valid, verifier.Untrusted, verifier.NotChecked:
+	}
+	return ""
+}
