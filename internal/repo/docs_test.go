@@ -1,0 +1,77 @@
+package repo_test
+
+import (
+	"go/ast"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// documented fails for each word that no line of the document has as code.
+func documented(t *testing.T, doc string, words ...string) {
+	t.Helper()
+	text := read(t, doc)
+	for _, w := range words {
+		if !strings.Contains(text, "`"+w+"`") {
+			t.Errorf("%s does not mention `%s`", doc, w)
+		}
+	}
+}
+
+func TestEachCheckIsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, id := range verifier.CheckIDs() {
+		documented(t, "docs/formats/checks.md", string(id))
+	}
+}
+
+func TestEachVerdictIsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, v := range verifier.Verdicts() {
+		documented(t, "docs/formats/checks.md", v.String())
+	}
+}
+
+// The threat model names the test that holds each control; a control whose
+// test is gone is a promise that nobody keeps.
+func TestTheThreatModelNamesTestsThatExist(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{}
+	for _, f := range goFiles(t) {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.test && fn.Recv == nil {
+				tests[fn.Name.Name] = true
+			}
+		}
+	}
+	scripts := map[string]bool{}
+	files(t, func(name string) {
+		if strings.HasSuffix(name, ".txtar") {
+			scripts[name[strings.LastIndex(name, "/")+1:]] = true
+		}
+	})
+	text := read(t, "docs/threat-model.md")
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`").FindAllStringSubmatch(text, -1)
+	if len(names) < 20 {
+		t.Errorf("the threat model names %d tests only", len(names))
+	}
+	for _, m := range names {
+		if !tests[m[1]] {
+			t.Errorf("the threat model names %s, and there is no such test", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z0-9-]+\\.txtar)`").FindAllStringSubmatch(text, -1) {
+		if !scripts[m[1]] {
+			t.Errorf("the threat model names %s, and there is no such script", m[1])
+		}
+	}
+	// Every row of a table of controls names at least one.
+	for n, line := range strings.Split(text, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) == 7 && !strings.Contains(line, "---") && !strings.Contains(line, "| test") && !strings.Contains(cells[5], "`") {
+			t.Errorf("docs/threat-model.md:%d: the control names no test", n+1)
+		}
+	}
+}

@@ -1,0 +1,337 @@
+// Package repo_test holds the house rules that neither compiler nor linter
+// sees. It reads the tree through os and go/parser, so that the test cache
+// notices every change.
+package repo_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/runwrit/writ/internal/testenv"
+)
+
+const module = "github.com/runwrit/writ"
+
+// mayImport is the import table: what of ours each package's own code may
+// import. Its tests may import more. A new package needs a line here.
+var mayImport = map[string][]string{
+	"runbook":  {},
+	"ledger":   {},
+	"verifier": {"runbook"},
+	"signer":   {"runbook"},
+	"format": {
+		"runbook", "verifier", "signer",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox",
+	},
+	"policy": {"runbook", "verifier"},
+	"worker": {"runbook", "verifier", "policy", "ledger"},
+	"audit":  {"runbook", "verifier", "policy"},
+
+	"internal/cms":        {"runbook"},
+	"internal/authscript": {"runbook"},
+	"internal/cleartext":  {"runbook"},
+	"internal/keybox":     {"runbook"},
+	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
+
+	"internal/newkeys": {},
+	"internal/testenv": {},
+
+	"cmd/writ": {
+		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
+		"internal/render", "internal/newkeys",
+	},
+}
+
+// startsProcesses lists the packages whose own code may start a process.
+var startsProcesses = []string{"worker", "internal/testenv"}
+
+// forbidden are imports that no package's own code may have; a path that ends
+// in a slash stands for all below it.
+var forbidden = []struct{ path, why string }{
+	{"net", "nothing here talks to a network"},
+	{"net/http", "nothing here talks to a network"},
+	{"golang.org/x/crypto/openpgp", "frozen and unsafe"},
+	{"golang.org/x/crypto/openpgp/", "frozen and unsafe"},
+	{"github.com/open-policy-agent/opa/rego", "Rego v0 semantics: use v1"},
+	{"github.com/open-policy-agent/opa/ast", "Rego v0 semantics: use v1"},
+	{"github.com/open-policy-agent/opa/v1/sdk", "polls and logs on its own"},
+	{"math/rand", "keys and nonces come from crypto/rand"},
+	{"math/rand/v2", "keys and nonces come from crypto/rand"},
+	{"unsafe", "memory safety"},
+}
+
+type goFile struct {
+	dir, name string // slash-separated, from the root of the repository
+	test      bool
+	fset      *token.FileSet
+	ast       *ast.File
+}
+
+func (f goFile) at(n ast.Node) string { return f.fset.Position(n.Pos()).String() }
+
+func (f goFile) imports() []string {
+	var paths []string
+	for _, s := range f.ast.Imports {
+		p, err := strconv.Unquote(s.Path.Value)
+		if err == nil {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// uses returns each place where the file names importPath.name; with onlyCalls
+// only those where it is called.
+func (f goFile) uses(importPath, name string, onlyCalls bool) []ast.Node {
+	local := path.Base(importPath)
+	imported := false
+	for _, s := range f.ast.Imports {
+		if strings.Trim(s.Path.Value, `"`) == importPath {
+			imported = true
+			if s.Name != nil {
+				local = s.Name.Name
+			}
+		}
+	}
+	if !imported {
+		return nil
+	}
+	var found []ast.Node
+	match := func(e ast.Expr) bool {
+		sel, ok := e.(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != name {
+			return false
+		}
+		x, ok := sel.X.(*ast.Ident)
+		return ok && x.Name == local
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if onlyCalls && match(n.Fun) {
+				found = append(found, n)
+			}
+		case *ast.SelectorExpr:
+			if !onlyCalls && match(n) {
+				found = append(found, n)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// files calls f for every file of the repository, but for what git or a build
+// put there.
+func files(t *testing.T, f func(name string)) {
+	t.Helper()
+	root := testenv.Root(t)
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if d.IsDir() {
+			if slices.Contains([]string{".git", "bin", "writ-demo"}, name) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.Type().IsRegular() && !strings.HasSuffix(name, ".out") && !strings.HasSuffix(name, ".test") {
+			f(name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(testenv.Root(t), filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func goFiles(t *testing.T) []goFile {
+	t.Helper()
+	var list []goFile
+	fset := token.NewFileSet()
+	files(t, func(name string) {
+		if path.Ext(name) != ".go" {
+			return
+		}
+		parsed, err := parser.ParseFile(fset, name, read(t, name), parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, goFile{
+			dir: path.Dir(name), name: name, fset: fset, ast: parsed,
+			test: strings.HasSuffix(name, "_test.go"),
+		})
+	})
+	if len(list) == 0 {
+		t.Fatal("found no Go files")
+	}
+	return list
+}
+
+func TestEachPackageImportsOnlyWhatTheTableAllows(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if f.test || strings.HasPrefix(f.dir, "examples") {
+			continue
+		}
+		allowed, known := mayImport[f.dir]
+		if !known {
+			t.Errorf("%s: package %s is not in the import table", f.name, f.dir)
+			continue
+		}
+		for _, p := range f.imports() {
+			ours, ok := strings.CutPrefix(p, module+"/")
+			if ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, which the table does not allow", f.name, ours)
+			}
+			for _, no := range forbidden {
+				if p == no.path || strings.HasSuffix(no.path, "/") && strings.HasPrefix(p, no.path) {
+					t.Errorf("%s imports %s: %s", f.name, p, no.why)
+				}
+			}
+		}
+	}
+}
+
+func TestExamplesUseOnlyWhatOthersCanImport(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if !strings.HasPrefix(f.dir, "examples") {
+			continue
+		}
+		for _, p := range f.imports() {
+			if strings.HasPrefix(p, module+"/internal/") || strings.HasPrefix(p, module+"/cmd/") {
+				t.Errorf("%s imports %s, which nobody outside this module can", f.name, p)
+			}
+		}
+	}
+}
+
+func TestOnlyTheWorkerStartsProcesses(t *testing.T) {
+	t.Parallel()
+	starters := []struct{ pkg, name string }{
+		{"os", "StartProcess"}, {"syscall", "Exec"}, {"syscall", "ForkExec"}, {"syscall", "StartProcess"},
+		{"golang.org/x/sys/unix", "Exec"}, {"golang.org/x/sys/unix", "ForkExec"},
+	}
+	for _, f := range goFiles(t) {
+		if f.test || slices.Contains(startsProcesses, f.dir) {
+			continue
+		}
+		if slices.Contains(f.imports(), "os/exec") {
+			t.Errorf("%s imports os/exec", f.name)
+		}
+		for _, s := range starters {
+			for _, n := range f.uses(s.pkg, s.name, false) {
+				t.Errorf("%s: %s.%s starts a process", f.at(n), s.pkg, s.name)
+			}
+		}
+	}
+}
+
+func TestOnlyMainEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if f.test || f.name == "cmd/writ/main.go" || strings.HasPrefix(f.dir, "examples") {
+			continue
+		}
+		for _, n := range f.uses("os", "Exit", false) {
+			t.Errorf("%s: os.Exit outside cmd/writ/main.go", f.at(n))
+		}
+		for _, name := range []string{"Fatal", "Fatalf", "Fatalln"} {
+			for _, n := range f.uses("log", name, false) {
+				t.Errorf("%s: log.%s ends the process", f.at(n), name)
+			}
+		}
+	}
+}
+
+// The clock is handed in; time.Now may be named as its default and not called.
+func TestNobodyReadsTheClockBehindTheCallersBack(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if f.test || f.dir == "cmd/writ" || f.dir == "internal/testenv" || strings.HasPrefix(f.dir, "examples") {
+			continue
+		}
+		for _, name := range []string{"Now", "Since", "Until"} {
+			for _, n := range f.uses("time", name, true) {
+				t.Errorf("%s: time.%s is called; take a clock through Options", f.at(n), name)
+			}
+		}
+	}
+}
+
+func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if f.test || f.dir == "cmd/writ" || strings.HasPrefix(f.dir, "examples") {
+			continue
+		}
+		for _, name := range []string{"Stdout", "Stderr", "Stdin"} {
+			for _, n := range f.uses("os", name, false) {
+				t.Errorf("%s: os.%s; take a writer or reader from the caller", f.at(n), name)
+			}
+		}
+	}
+}
+
+// parsers are the packages that read what an attacker may have written.
+var parsers = []string{
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox",
+	"format", "ledger", "policy", "signer",
+}
+
+func TestEachParserHasAFuzzTarget(t *testing.T) {
+	t.Parallel()
+	fuzzed := map[string]bool{}
+	for _, f := range goFiles(t) {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.test && strings.HasPrefix(fn.Name.Name, "Fuzz") {
+				fuzzed[f.dir] = true
+			}
+		}
+	}
+	for _, dir := range parsers {
+		if !fuzzed[dir] {
+			t.Errorf("package %s parses hostile input and has no fuzz target", dir)
+		}
+	}
+}
+
+func TestEachPackageSaysWhatItDoes(t *testing.T) {
+	t.Parallel()
+	comment := map[string]string{}
+	for _, f := range goFiles(t) {
+		if !f.test {
+			comment[f.dir] += f.ast.Doc.Text()
+		}
+	}
+	for dir, text := range comment {
+		if len(text) < 80 {
+			t.Errorf("package %s: the package comment is missing or says too little: %q", dir, text)
+		}
+	}
+}
