@@ -169,7 +169,7 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 		if total += info.Size(); total > MaxTrustStoreSize || info.Size() > MaxTrustFileSize {
 			return &TrustError{filepath.Join(dir, path), errors.New("larger than a trust store may be")}
 		}
-		data, err := readTrustFile(root, path)
+		data, err := readTrustFile(root.Open(filepath.FromSlash(path)))
 		if err != nil {
 			return err
 		}
@@ -189,6 +189,35 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 	return NewTrust(files...)
 }
 
+// ReadTrustFile reads one file of anchors that the user names, as part of a
+// store without a name. A symbolic link is followed, unless o.Guarded refuses it
+// together with files that others may write. It fails with *TrustError.
+func ReadTrustFile(path string, room Room, o TrustOptions) (TrustFile, error) {
+	stat := os.Stat
+	if o.Guarded {
+		stat = os.Lstat
+	}
+	info, err := stat(path)
+	switch {
+	case err != nil:
+		return TrustFile{}, &TrustError{path, err}
+	case !info.Mode().IsRegular():
+		return TrustFile{}, &TrustError{path, errors.New("not a regular file")}
+	case info.Size() > MaxTrustFileSize:
+		return TrustFile{}, &TrustError{path, errors.New("larger than a trust store may be")}
+	}
+	if o.Guarded {
+		if err := guarded(info); err != nil {
+			return TrustFile{}, &TrustError{path, err}
+		}
+	}
+	data, err := readTrustFile(os.Open(path))
+	if err != nil {
+		return TrustFile{}, &TrustError{path, err}
+	}
+	return TrustFile{Room: room, Name: filepath.Base(path), Data: data}, nil
+}
+
 func checkTrustFolder(parts []string) error {
 	if len(parts) < 2 {
 		return nil
@@ -206,8 +235,7 @@ func checkTrustFolder(parts []string) error {
 	return nil
 }
 
-func readTrustFile(root *os.Root, path string) ([]byte, error) {
-	f, err := root.Open(filepath.FromSlash(path))
+func readTrustFile(f *os.File, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
