@@ -20,7 +20,8 @@ import (
 type Format interface {
 	// Name is the stable word for the format, such as "authenticode".
 	Name() string
-	// Load reads from the trust store what the format needs, once. It fails if
+	// Load reads from the trust store what the format needs, once; a store
+	// without anchors for this format makes every signer untrusted. It fails if
 	// an anchor cannot be read at all. What it returns must be safe for use by
 	// several goroutines.
 	Load(*TrustStore) (Checker, error)
@@ -84,6 +85,36 @@ func New(t *TrustStore, o Options) (*Verifier, error) {
 	if t == nil || len(t.files) == 0 {
 		return nil, ErrNoTrust
 	}
+	return load(t, o)
+}
+
+// Inspector reports facts without any trust: it judges no signer, so for it
+// nothing is ever valid. It is safe for use by several goroutines.
+type Inspector struct{ verifier *Verifier }
+
+// NewInspector returns an Inspector. It fails with ErrNoFormats where there are
+// none.
+func NewInspector(o Options) (*Inspector, error) {
+	v, err := load(&TrustStore{}, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Inspector{v}, nil
+}
+
+// Inspect reports the facts about rb as Verifier.Inspect does.
+func (i *Inspector) Inspect(ctx context.Context, rb *runbook.Runbook) (*Report, error) {
+	if i == nil {
+		return nil, ErrNoFormats
+	}
+	report, err := i.verifier.Inspect(ctx, rb)
+	if err == nil && report.Verdict == Valid {
+		return nil, fmt.Errorf("inspect %q: a format called it valid without any trust", rb.Name())
+	}
+	return report, err
+}
+
+func load(t *TrustStore, o Options) (*Verifier, error) {
 	if len(o.Formats) == 0 {
 		return nil, ErrNoFormats
 	}
@@ -136,7 +167,7 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		Signatures: []Signature{}, Findings: []Finding{},
 	}
 	var payload []byte
-	capable := rb.Kind() != runbook.Unknown
+	claimed, capable := false, rb.Kind() != runbook.Unknown
 	for i, c := range v.checkers {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("inspect %q: %w", rb.Name(), err)
@@ -147,16 +178,17 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 			capable = capable || o.Capable
 			continue
 		}
-		if report.Format != "" {
+		if claimed {
 			report.refuseSecondFormat(v.names[i])
 			continue
 		}
+		claimed = true
 		report.Format = v.names[i]
 		report.judge(o)
 		payload = o.Payload
 	}
 	switch {
-	case report.Format != "":
+	case claimed:
 	case capable:
 		report.Verdict = Unsigned
 	default:

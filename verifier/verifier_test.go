@@ -88,6 +88,22 @@ func TestNewRefusesAVerifierThatCouldNotSayNo(t *testing.T) {
 	}
 }
 
+func TestAnInspectorFindsNothingValid(t *testing.T) {
+	t.Parallel()
+	lax := fixed{out: verifier.Outcome{Claimed: true, Verdict: verifier.Valid, Signatures: []verifier.Signature{good}}}
+	i, err := verifier.NewInspector(verifier.Options{Formats: []verifier.Format{lax}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := i.Inspect(t.Context(), parse(t, "a.sh")); err == nil {
+		t.Errorf("without trust a file is %s", report.Verdict)
+	}
+	var zero *verifier.Inspector
+	if _, err := zero.Inspect(t.Context(), parse(t, "a.sh")); err == nil {
+		t.Error("the nil Inspector inspected something")
+	}
+}
+
 func TestVerdictOfAFile(t *testing.T) {
 	t.Parallel()
 	claimed := func(v verifier.Verdict, sideBySide bool, s ...verifier.Signature) verifier.Outcome {
