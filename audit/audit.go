@@ -147,10 +147,16 @@ func look(ctx context.Context, v *verifier.Verifier, f file) outcome {
 	return outcome{report: report, err: err}
 }
 
+// Inspector reports the facts about a runbook: a *verifier.Verifier, or a
+// *verifier.Inspector where there is no trust.
+type Inspector interface {
+	Inspect(ctx context.Context, rb *runbook.Runbook) (*verifier.Report, error)
+}
+
 // Inspect reads the file at path once and reports the facts about it. A file
 // that is too large or has a name that no runbook may have is a fact as well:
 // unsupported. An error means that the file could not be read.
-func Inspect(ctx context.Context, v *verifier.Verifier, path string, follow bool) (*verifier.Report, error) {
+func Inspect(ctx context.Context, v Inspector, path string, follow bool) (*verifier.Report, error) {
 	rb, err := runbook.ReadFile(path, follow)
 	var tooLarge *runbook.SizeError
 	switch {

@@ -42,7 +42,10 @@ type walk struct {
 	problems []Problem
 }
 
+// run sends the files among the roots first: what is named and in a folder too
+// counts as named.
 func (w *walk) run(ctx context.Context, roots []string) error {
+	var folders []string
 	for _, root := range roots {
 		path := filepath.Clean(root)
 		info, err := os.Stat(path)
@@ -50,13 +53,16 @@ func (w *walk) run(ctx context.Context, roots []string) error {
 		case err != nil:
 			w.problems = append(w.problems, Problem{path, err})
 		case info.IsDir():
-			if err := w.folder(ctx, path, 0); err != nil {
-				return err
-			}
+			folders = append(folders, path)
 		default:
 			if err := w.send(ctx, file{path, true}); err != nil {
 				return err
 			}
+		}
+	}
+	for _, path := range folders {
+		if err := w.folder(ctx, path, 0); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,0 +1,214 @@
+package render_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+const evil = "\x1b[2J\u202e\nvalid\u200b\xff\u2028\x7f\u009b\U000e0041"
+
+// hostile is a report in which every text that can come from an input is evil.
+func hostile() *verifier.Report {
+	return &verifier.Report{
+		Name: evil, Format: "authenticode", File: runbook.DigestOf(nil), Verdict: verifier.Untrusted,
+		Signatures: []verifier.Signature{{
+			Format: "authenticode", Verdict: verifier.Untrusted, SignedAtSource: verifier.TimeNone,
+			Signer: verifier.Identity{IDs: []string{evil}, Display: evil, Issuer: evil, KeyID: evil, Algorithm: evil},
+			Checks: []verifier.Check{{ID: verifier.CheckTrust, Status: verifier.StatusFailed, Detail: evil}},
+		}},
+		Findings: []verifier.Finding{{Code: "odd", Line: 3, Detail: evil, Fix: evil}},
+	}
+}
+
+func renderAll(t *testing.T, name string) map[string]string {
+	t.Helper()
+	r, err := render.New(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	var b bytes.Buffer
+	take := func(what string, err error) {
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		out[what] = b.String()
+		b.Reset()
+	}
+	file := render.File{Path: evil, Report: hostile()}
+	take("verify", r.Verify(&b, []render.File{file}))
+	take("inspect", r.Inspect(&b, render.Inspection{File: file}))
+	take("audit", r.Audit(&b, &audit.Result{
+		Entries:  []audit.Entry{{Path: evil, Report: hostile()}},
+		Sources:  []audit.Source{{Path: evil, SignedAs: evil}},
+		Skipped:  []audit.Skip{{Path: evil, Reason: evil}},
+		Problems: []audit.Problem{{Path: evil, Err: errors.New(evil)}},
+	}))
+	take("version", r.Version(&b, render.Version{Version: evil, Formats: []string{"authenticode"}}))
+	return out
+}
+
+func TestNothingHostileLeavesARenderer(t *testing.T) {
+	t.Parallel()
+	for _, name := range render.Formats() {
+		for what, out := range renderAll(t, name) {
+			if r, bad := deceptive(strings.ReplaceAll(out, "\n", " ")); bad {
+				t.Errorf("%s of %s lets %U through:\n%q", what, name, r, out)
+			}
+			if name == "json" && !json.Valid([]byte(out)) {
+				t.Errorf("%s is not JSON:\n%s", what, out)
+			}
+			if name == "text" && slices.ContainsFunc(strings.Split(out, "\n"), func(l string) bool { return strings.HasPrefix(l, "valid") }) {
+				t.Errorf("in %s an input wrote a line of its own:\n%s", what, out)
+			}
+		}
+	}
+}
+
+func TestTheJSONOfVerifyIsTheContract(t *testing.T) {
+	t.Parallel()
+	r, err := render.New("json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 22, 13, 0, 0, 123, time.FixedZone("somewhere", 3600))
+	var b bytes.Buffer
+	err = r.Verify(&b, []render.File{
+		{Path: "a.ps1", Report: &verifier.Report{
+			Name: "a.ps1", Format: "authenticode", Verdict: verifier.Valid,
+			File: runbook.DigestOf([]byte("a")), Payload: runbook.DigestOf([]byte("b")),
+			Signatures: []verifier.Signature{{
+				Format: "authenticode", Verdict: verifier.Valid, SignedAt: at, SignedAtSource: verifier.TimeClaimed,
+				Signer: verifier.Identity{IDs: []string{"x509-sha256:00"}, Display: "CN=<A> & B"},
+				Checks: []verifier.Check{verifier.Passed(verifier.CheckLayout, "fine")},
+			}},
+		}},
+		{Path: "b.sh", Report: &verifier.Report{Name: "b.sh", Findings: []verifier.Finding{{Code: "c", Line: 2, Detail: "d", Fix: "f"}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/verify.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestArraysInJSONAreNeverNull(t *testing.T) {
+	t.Parallel()
+	r, err := render.New("json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := &verifier.Report{Signatures: []verifier.Signature{{}}}
+	for what, f := range map[string]func(*bytes.Buffer) error{
+		"verify":  func(b *bytes.Buffer) error { return r.Verify(b, nil) },
+		"inspect": func(b *bytes.Buffer) error { return r.Inspect(b, render.Inspection{File: render.File{Report: empty}}) },
+		"audit":   func(b *bytes.Buffer) error { return r.Audit(b, &audit.Result{}) },
+	} {
+		var b bytes.Buffer
+		if err := f(&b); err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		walkJSON(doc, "", func(path string, v any) {
+			if v == nil && !strings.HasSuffix(path, "signed_at") && !strings.HasSuffix(path, "not_after") {
+				t.Errorf("%s: %s is null", what, path)
+			}
+		})
+	}
+}
+
+func walkJSON(v any, path string, visit func(string, any)) {
+	visit(path, v)
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			walkJSON(e, path+"."+k, visit)
+		}
+	case []any:
+		for _, e := range v {
+			walkJSON(e, path+"[]", visit)
+		}
+	}
+}
+
+func TestAnUnknownOutputFormatIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "xml", "JSON", "text "} {
+		var unknown *render.FormatError
+		if _, err := render.New(name); !errors.As(err, &unknown) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+type broken struct{}
+
+var errBroken = errors.New("the pipe is broken")
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestARendererReturnsTheErrorOfWriting(t *testing.T) {
+	t.Parallel()
+	for _, name := range render.Formats() {
+		r, err := render.New(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := render.File{Path: "a.sh", Report: hostile()}
+		for what, err := range map[string]error{
+			"verify":  r.Verify(broken{}, []render.File{file}),
+			"inspect": r.Inspect(broken{}, render.Inspection{File: file}),
+			"audit":   r.Audit(broken{}, &audit.Result{}),
+			"version": r.Version(broken{}, render.Version{}),
+		} {
+			if !errors.Is(err, errBroken) {
+				t.Errorf("%s of %s: %v", what, name, err)
+			}
+		}
+	}
+}
+
+func TestEachVerdictIsExplained(t *testing.T) {
+	t.Parallel()
+	r, err := render.New("text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]verifier.Verdict{}
+	for _, v := range verifier.Verdicts() {
+		var b bytes.Buffer
+		if err := r.Inspect(&b, render.Inspection{File: render.File{Path: "a.sh", Report: &verifier.Report{Verdict: v}}, Judged: true}); err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(b.String(), "\n")
+		_, sentence, _ := strings.Cut(first, ": ")
+		if other, twice := seen[sentence]; twice || sentence == "" {
+			t.Errorf("%s is explained as %s is: %q", v, other, sentence)
+		}
+		seen[sentence] = v
+		if hint := strings.ToLower(b.String()); strings.Contains(hint, "trust the signer") || strings.Contains(hint, "add the signer") {
+			t.Errorf("%s: hints at loosening trust: %s", v, hint)
+		}
+	}
+}
