@@ -42,12 +42,13 @@ var mayImport = map[string][]string{
 	"internal/keybox":     {"runbook"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
 
+	"examples":         {},
 	"internal/newkeys": {},
 	"internal/testenv": {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
-		"internal/render", "internal/newkeys",
+		"internal/render", "internal/newkeys", "examples",
 	},
 }
 
