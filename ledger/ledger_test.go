@@ -104,7 +104,7 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	var prev ledger.Hash
 	var seen int
 	_, err = ledger.Scan(in, ledger.VerifyOptions{Head: s.Head}, func(r ledger.Record) error {
