@@ -1,0 +1,4 @@
+package signer
+
+// hasUnixModes says that permission bits mean something here.
+const hasUnixModes = false

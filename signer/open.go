@@ -1,0 +1,183 @@
+package signer
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"time"
+)
+
+// Limits of key files. Real ones stay far below them.
+const (
+	// MaxKeyFile is the largest key or certificate file in bytes.
+	MaxKeyFile = 1 << 20
+	// keyTimeout bounds the reading of a key file, without the time that a user
+	// takes to type a passphrase. What costs time is bounded before it is
+	// started, where a file shows it; this is for the costs that a file hides
+	// inside encrypted parts.
+	keyTimeout = 30 * time.Second
+)
+
+// KeyOptions say how to open a key.
+type KeyOptions struct {
+	// Cert is the path of the certificate of an X.509 key: PEM with any number of
+	// certificates in any order, or DER. Certificates in the key file itself count
+	// too.
+	Cert string
+	// Passphrase is asked if the key is encrypted; nil means that there is none.
+	Passphrase PassphraseFunc
+}
+
+// errEncrypted is how a parser says that it needs a passphrase.
+var errEncrypted = errors.New("the key is encrypted")
+
+// sourceScheme is what sets the sources apart that are not files.
+var sourceScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// OpenKey opens the key at source, which is the path of a file: a PEM private
+// key (PKCS#8, PKCS#1, SEC 1, also encrypted, or a Sigstore key), PKCS#12, or an
+// OpenPGP secret key, armored or binary. The content decides which, not the
+// name. It fails with *KeyError, which never quotes the key or the passphrase;
+// if ctx ends while it works, with the cause.
+func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
+	if scheme := sourceScheme.FindString(source); scheme != "" {
+		return nil, &KeyError{source, fmt.Sprintf("this build of writ knows no key sources of the kind %q: give the path of a key file", scheme)}
+	}
+	data, notes, err := readKeyFile(source, true)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	file := keyFile{source: source, data: data}
+	if o.Cert != "" {
+		if file.certs, err = readCertFile(o.Cert); err != nil {
+			return nil, err
+		}
+	}
+	parse, err := file.parser()
+	if err != nil {
+		return nil, err
+	}
+	key, err := withinTime(ctx, source, func() (*Key, error) { return parse(nil) })
+	if errors.Is(err, errEncrypted) {
+		var passphrase []byte
+		if passphrase, err = o.Passphrase.ask(ctx, source); err != nil {
+			return nil, err
+		}
+		key, err = withinTime(ctx, source, func() (*Key, error) { return parse(passphrase) })
+		clear(passphrase)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key.notes = append(notes, key.notes...)
+	return key, nil
+}
+
+// keyFile is a key file that was read, and the certificates that came beside it.
+type keyFile struct {
+	source string
+	data   []byte
+	certs  []*x509.Certificate
+}
+
+func (f *keyFile) fail(format string, args ...any) error {
+	return &KeyError{f.source, fmt.Sprintf(format, args...)}
+}
+
+// parser chooses by content. A parser is called with a nil passphrase first and
+// fails with errEncrypted if it needs one; the passphrase is not nil then.
+func (f *keyFile) parser() (func(passphrase []byte) (*Key, error), error) {
+	switch {
+	case bytes.Contains(f.data, []byte(beginPGPSecret)):
+		return f.parseArmored, nil
+	case bytes.Contains(f.data, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")):
+		return nil, f.fail("a public OpenPGP key: to sign, the secret key is needed (gpg --export-secret-keys)")
+	case bytes.Contains(f.data, []byte("-----BEGIN ")):
+		return f.parsePEM, nil
+	case len(f.data) > 11 && bytes.Equal(f.data[8:12], []byte("KBXf")):
+		return nil, f.fail("a GnuPG keybox, which holds public keys: export the secret key with gpg --export-secret-keys")
+	case len(f.data) > 0 && f.data[0]&0x80 != 0:
+		return f.parseBinaryOpenPGP, nil
+	case looksLikePKCS12(f.data):
+		return f.parsePKCS12, nil
+	case len(f.data) > 0 && f.data[0] == 0x30:
+		return nil, f.fail("DER, but not PKCS#12: write the key as PEM (openssl pkey -inform DER -in KEY -out KEY.pem)")
+	}
+	return nil, f.fail("not a private key in PEM, PKCS#12 or OpenPGP form")
+}
+
+// withinTime runs a parser of hostile bytes. The libraries below are not all
+// written for those: a panic of theirs is an error here, and one that does not
+// come back is left behind.
+func withinTime(ctx context.Context, source string, parse func() (*Key, error)) (*Key, error) {
+	type result struct {
+		key *Key
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		r := result{err: &KeyError{source, "the key file is malformed"}}
+		defer func() {
+			_ = recover() // r still says what to make of it
+			done <- r
+		}()
+		key, err := parse()
+		r = result{key, err}
+	}()
+	timer := time.NewTimer(keyTimeout)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.key, r.err
+	case <-timer.C:
+		return nil, &KeyError{source, fmt.Sprintf("reading the key took longer than %s", keyTimeout)}
+	case <-ctx.Done():
+		return nil, fmt.Errorf("open key %q: %w", source, context.Cause(ctx))
+	}
+}
+
+// readKeyFile reads a regular file within the limit. Links are followed: secrets
+// are often mounted as links.
+func readKeyFile(path string, secret bool) (data []byte, notes []string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, &KeyError{path, reasonOf(err)}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, &KeyError{path, "not a regular file"}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, &KeyError{path, reasonOf(err)}
+	}
+	defer func() { _ = f.Close() }() // opened for reading only
+	data, err = io.ReadAll(io.LimitReader(f, MaxKeyFile+1))
+	switch {
+	case err != nil:
+		return nil, nil, &KeyError{path, reasonOf(err)}
+	case len(data) > MaxKeyFile:
+		return nil, nil, &KeyError{path, fmt.Sprintf("larger than %d bytes: not a key file", MaxKeyFile)}
+	case len(data) == 0:
+		return nil, nil, &KeyError{path, "the file is empty"}
+	}
+	if secret && hasUnixModes && info.Mode().Perm()&0o077 != 0 {
+		notes = append(notes, fmt.Sprintf("key file %q is open to other users (mode %04o): chmod 600 it", path, info.Mode().Perm()))
+	}
+	return data, notes, nil
+}
+
+// reasonOf is the cause of a file error without the path, which the message
+// names already.
+func reasonOf(err error) string {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}
