@@ -56,7 +56,7 @@ func NewOpenPGPKey(source string, entity *openpgp.Entity) (*Key, error) {
 		return nil, &KeyError{source, "not an OpenPGP key"}
 	}
 	usable := usableEntity(entity)
-	if len(usable.Subkeys) == 0 && !(isUsable(entity.PrivateKey) && primaryMaySign(entity)) {
+	if len(usable.Subkeys) == 0 && (!isUsable(entity.PrivateKey) || !primaryMaySign(entity)) {
 		return nil, &KeyError{source, "the OpenPGP key has no secret key that may sign"}
 	}
 	public, err := armorPublic(entity)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	beginPGPSecret = "-----BEGIN PGP PRIVATE KEY BLOCK-----"
+	beginPGPSecret = "-----BEGIN PGP PRIVATE KEY BLOCK-----" //nolint:gosec // only the marker
 
 	maxArmorBlocks = 16
 	maxPackets     = 2_000
@@ -182,7 +182,7 @@ func checkS2K(k *packet.PrivateKey) error {
 	}
 	cost := s[at+1+argon2Salt:]
 	if cost[0] > maxArgonPasses || cost[1] > maxArgonLanes || cost[2] > maxArgonMemoryExp {
-		return fmt.Errorf("Argon2 with %d passes, %d lanes and 2^%d KiB of memory is too expensive (limits: %d, %d, 2^%d)", //nolint:revive,staticcheck // a name
+		return fmt.Errorf("a derivation by Argon2 with %d passes, %d lanes and 2^%d KiB of memory is too expensive (limits: %d, %d, 2^%d)",
 			cost[0], cost[1], cost[2], maxArgonPasses, maxArgonLanes, maxArgonMemoryExp)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // prompt. It fails if tty is not a terminal.
 func PassphraseFromTerminal(tty *os.File, prompt io.Writer) PassphraseFunc {
 	return func(ctx context.Context, source string) ([]byte, error) {
-		fd := int(tty.Fd()) //nolint:gosec // a file descriptor fits
+		fd := int(tty.Fd())
 		if !term.IsTerminal(fd) {
 			return nil, errors.New("there is no terminal to ask on: use --passphrase-file FILE or --passphrase-env NAME")
 		}

@@ -1,6 +1,0 @@
-//go:build unix
-
-package signer
-
-// hasUnixModes says that permission bits mean something here.
-const hasUnixModes = true

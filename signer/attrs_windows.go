@@ -1,4 +1,0 @@
-package signer
-
-// hasUnixModes says that permission bits mean something here.
-const hasUnixModes = false

@@ -1,0 +1,247 @@
+package signer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// Verification is what a verifier found out about a valid file.
+type Verification struct {
+	// Payload is what would be run.
+	Payload []byte
+	// Signers are the IDs of those whose signatures are valid, in the form of
+	// Key.ID.
+	Signers []string
+}
+
+// VerifyFunc has the caller's verifier look at a file. It fails for everything
+// but a valid file, with an error that wraps ErrUnsigned where there is no
+// signature at all.
+type VerifyFunc func(ctx context.Context, rb *runbook.Runbook) (*Verification, error)
+
+// ErrUnsigned says that a file carries no signature.
+var ErrUnsigned = errors.New("unsigned")
+
+// Stripper is a Format whose signature is part of the signed file.
+type Stripper interface {
+	// Strip returns the content that a signature of rb covers: rb without the
+	// signature that it carries. It fails with *InputError if it cannot tell.
+	Strip(rb *runbook.Runbook) ([]byte, error)
+}
+
+// Options say how to sign a file.
+type Options struct {
+	Format Format
+	Key    *Key
+	// Verify judges what was signed, before it replaces anything. It should trust
+	// Key.Anchor and nothing else. It is needed.
+	Verify VerifyFunc
+	// Force signs again what this key has signed already, and replaces a file
+	// NAME.asc that is not signed text.
+	Force bool
+}
+
+// Outcome says what SignFile did.
+type Outcome struct {
+	// Path is the file that holds the signed form.
+	Path string
+	// Unchanged says that the same content was validly signed by the same key
+	// already, and that nothing was written.
+	Unchanged bool
+}
+
+// SelfCheckError says that what was just signed does not verify, and was thrown
+// away: the key is not fit to sign (expired, of another purpose), or there is an
+// error in this program.
+type SelfCheckError struct {
+	Path string
+	Err  error
+}
+
+func (e *SelfCheckError) Error() string {
+	return fmt.Sprintf("sign %q: the signature just made does not verify, nothing was written: %v", e.Path, e.Err)
+}
+
+// Unwrap returns what the verifier said.
+func (e *SelfCheckError) Unwrap() error { return e.Err }
+
+// ExistsError says that the file that would hold the signed form exists and is
+// something else.
+type ExistsError struct{ Path string }
+
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("%q exists and is not a clear-signed text: it is not replaced", e.Path)
+}
+
+// SignFile signs the runbook at path and puts the signed form in place: into
+// the file itself, or into a file beside it, as the format has it.
+//
+// The runbook is read once; a symbolic link is refused. What was signed is
+// verified, and its payload held against the runbook, before anything is
+// written. Replacement is atomic and keeps mode, owner and access control list.
+// Any failure leaves the file as it was and nothing beside it. Besides the
+// errors named here it fails with *InputError, *KeyError, *SelfCheckError,
+// *ExistsError, *ChangedError, or the error of the file system.
+func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
+	if o.Format == nil || o.Key == nil || o.Verify == nil {
+		return Outcome{}, errors.New("sign: a format, a key and a verifier are needed")
+	}
+	src, err := readSource(path, o.Format)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := src.strip(o.Format); err != nil {
+		return Outcome{}, err
+	}
+	target, err := src.target(o.Format)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := target.mayBeReplaced(src, o.Force); err != nil {
+		return Outcome{}, err
+	}
+	outcome := Outcome{Path: target.path}
+	if !o.Force && alreadySigned(ctx, src, target, o) {
+		outcome.Unchanged = true
+		return outcome, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return Outcome{}, fmt.Errorf("sign %q: %w", path, err)
+	}
+	signed, err := o.Format.Sign(ctx, src.rb, o.Key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := selfCheck(ctx, src, target, signed, o); err != nil {
+		return Outcome{}, err
+	}
+	if err := replace(ctx, src, target, signed); err != nil {
+		return Outcome{}, err
+	}
+	return outcome, nil
+}
+
+// source is the runbook as it was read, and what it was read from.
+type source struct {
+	file
+	content []byte // what a signature covers
+}
+
+// file is a file's content together with what tells whether it is still the
+// same one; rb is nil where there is none.
+type file struct {
+	path string
+	info fs.FileInfo
+	rb   *runbook.Runbook
+}
+
+// readFile reads a regular file. The information is taken first: a file that is
+// put in its place in between will not match it later.
+func readFile(path string) (file, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return file{}, err
+	}
+	rb, err := runbook.ReadFile(path, false)
+	if err != nil {
+		return file{}, err
+	}
+	return file{path: path, info: info, rb: rb}, nil
+}
+
+func readSource(path string, format Format) (*source, error) {
+	name := filepath.Base(path)
+	if format.OutputName(name) != name && runbook.PayloadName(name) != name {
+		return nil, &InputError{Name: name, Msg: "this is the signed form already", Fix: "name the runbook itself: " + runbook.PayloadName(name)}
+	}
+	f, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &source{file: f}, nil
+}
+
+func (s *source) strip(format Format) (err error) {
+	if stripper, ok := format.(Stripper); ok {
+		s.content, err = stripper.Strip(s.rb)
+		return err
+	}
+	s.content = s.rb.Bytes()
+	return nil
+}
+
+// target is the file that will hold the signed form: the source itself, or one
+// beside it that may exist.
+func (s *source) target(format Format) (file, error) {
+	path := filepath.Join(filepath.Dir(s.path), format.OutputName(s.rb.Name()))
+	if filepath.Base(path) == s.rb.Name() {
+		return s.file, nil
+	}
+	t, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file{path: path}, nil
+	}
+	return t, err
+}
+
+// clearSigned is how the only kind of signed document that has a file of its own
+// begins.
+var clearSigned = []byte("-----BEGIN PGP SIGNED MESSAGE-----")
+
+// mayBeReplaced refuses to overwrite what is not a signed form, such as a
+// detached signature of the same name. It refuses a file with a second name too:
+// only this name would lead to the signed form, the other to the old one.
+func (f file) mayBeReplaced(src *source, force bool) error {
+	if f.rb == nil {
+		return nil
+	}
+	signed := f.path == src.path
+	f.rb.View(func(data []byte) { signed = signed || bytes.HasPrefix(data, clearSigned) })
+	if !signed && !force {
+		return &ExistsError{f.path}
+	}
+	if n := links(f.info); n > 1 {
+		return &InputError{
+			Name: filepath.Base(f.path), Msg: fmt.Sprintf("the file has %d names (hard links), and only this one would be signed", n),
+			Fix: "make it a file of its own: copy it, and put the copy in its place",
+		}
+	}
+	return nil
+}
+
+// alreadySigned: whatever is amiss with the signature that is there, the answer
+// is to sign.
+func alreadySigned(ctx context.Context, src *source, target file, o Options) bool {
+	if target.rb == nil {
+		return false
+	}
+	v, err := o.Verify(ctx, target.rb)
+	return err == nil && v != nil && bytes.Equal(v.Payload, src.content) && slices.Contains(v.Signers, o.Key.ID())
+}
+
+func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
+	rb, err := runbook.Parse(filepath.Base(target.path), signed)
+	if err != nil {
+		return err
+	}
+	v, err := o.Verify(ctx, rb)
+	switch {
+	case err != nil:
+		return &SelfCheckError{src.path, err}
+	case v == nil:
+		return &SelfCheckError{src.path, errors.New("the verifier gave no answer")}
+	case !slices.Contains(v.Signers, o.Key.ID()):
+		return &SelfCheckError{src.path, errors.New("it is not by the key that signed")}
+	case !bytes.Equal(v.Payload, src.content):
+		return &SelfCheckError{src.path, errors.New("its payload is not the runbook")}
+	}
+	return nil
+}
