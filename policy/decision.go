@@ -1,13 +1,18 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/runwrit/writ/runbook"
 )
+
+// DecisionVersion names the schema of Decision; see schema/decision.v1.json.
+const DecisionVersion = "writ.decision/v1"
 
 // Modes of a decision.
 const (
@@ -19,18 +24,50 @@ type Reason struct {
 	Code string `json:"code"` // stable word, such as "signer-not-allowed"
 	Msg  string `json:"msg"`
 	// Hint says what would make it allowed, within the policy; may be empty.
-	Hint string `json:"hint,omitempty"`
+	Hint string `json:"hint"`
 	// Rule names the rule that gave the answer: of grants.yaml or of a Rego file.
 	Rule string `json:"rule"`
 }
 
 // Obligations are what the worker must hold to when it runs the runbook.
 type Obligations struct {
-	// Timeout ends the run; never zero in a permit.
+	// Timeout ends the run; whole seconds, never zero in a permit.
 	Timeout time.Duration
 	// Env lists what the runbook's environment holds beside the fixed part:
 	// "NAME" passes the gate's own value on, "NAME=value" sets one.
 	Env []string
+}
+
+// obligationsDoc is the form of Obligations in JSON.
+type obligationsDoc struct {
+	TimeoutS int64    `json:"timeout_s"`
+	Env      []string `json:"env"`
+}
+
+// MarshalJSON writes the timeout in seconds.
+func (o Obligations) MarshalJSON() ([]byte, error) {
+	return json.Marshal(obligationsDoc{int64(o.Timeout / time.Second), list(o.Env)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *Obligations) UnmarshalJSON(data []byte) error {
+	var doc obligationsDoc
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return fmt.Errorf("obligations: %w", err)
+	}
+	if doc.TimeoutS < 0 || doc.TimeoutS > int64(MaxTimeout/time.Second) {
+		return fmt.Errorf("obligations: timeout_s %d is out of range", doc.TimeoutS)
+	}
+	*o = Obligations{Timeout: time.Duration(doc.TimeoutS) * time.Second, Env: doc.Env}
+	return nil
+}
+
+// list is s, never null in JSON.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
 }
 
 // Ref says which policy decided.
@@ -40,6 +77,7 @@ type Ref struct {
 
 // Decision is the answer of the gate. Its zero value denies.
 type Decision struct {
+	Version     string         `json:"version"`
 	Allow       bool           `json:"allow"`
 	Mode        string         `json:"mode"`
 	Deny        []Reason       `json:"deny"`
@@ -50,6 +88,13 @@ type Decision struct {
 	Runbook     runbook.Digest `json:"runbook"`
 
 	permit *Permit
+}
+
+// MarshalJSON writes the decision by its schema: no list is null.
+func (d Decision) MarshalJSON() ([]byte, error) {
+	type plain Decision // without this method
+	d.Deny, d.Warn, d.Rules = list(d.Deny), list(d.Warn), list(d.Rules)
+	return json.Marshal(plain(d))
 }
 
 // ErrNoPermit says that a decision does not permit anything: it denies, or it

@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// check refuses an input that no policy can decide on, whoever made it.
+func (in *Input) check() error {
+	switch {
+	case in.Version != InputVersion:
+		return &InputError{"version", "want " + InputVersion}
+	case in.NowNS <= 0:
+		return &InputError{"now_ns", "is missing"}
+	case in.Runbook.Name == "" || len(in.Runbook.Name) > maxText:
+		return &InputError{"runbook.name", "is missing or too long"}
+	case in.Runbook.SHA256.IsZero():
+		return &InputError{"runbook.sha256", "is missing"}
+	case len(in.Runbook.Kind) > maxName || len(in.Runbook.Verdict) > maxName:
+		return &InputError{"runbook", "a word is too long"}
+	case in.Runbook.Size < 0:
+		return &InputError{"runbook.size", "is below zero"}
+	case len(in.Job) > 0 || len(in.Approvals) > 0:
+		return &InputError{"job", "jobs and approvals are not known to this version"}
+	}
+	if bad := pathProblem(in.Runbook.Path); bad != "" {
+		return &InputError{"runbook.path", bad}
+	}
+	if err := in.checkFacts(); err != nil {
+		return err
+	}
+	if err := in.checkParameters(); err != nil {
+		return err
+	}
+	return in.checkAsker()
+}
+
+// checkFacts bounds what comes from the file.
+func (in *Input) checkFacts() error {
+	if len(in.Signatures) > maxSignatures {
+		return &InputError{"signatures", fmt.Sprintf("%d are too many, the limit is %d", len(in.Signatures), maxSignatures)}
+	}
+	for i, s := range in.Signatures {
+		texts := []string{s.Format, s.Verdict, s.SignedAtSource, s.Digest, s.Signer.Display, s.Signer.Issuer, s.Signer.KeyID, s.Signer.Algorithm}
+		texts = append(texts, s.Signer.IDs...)
+		texts = append(texts, s.NotPassed...)
+		if len(s.Signer.IDs) > maxIDs || len(s.NotPassed) > len(verifier.CheckIDs())*2 || tooLong(texts) {
+			return &InputError{fmt.Sprintf("signatures[%d]", i), "is larger than the limits"}
+		}
+	}
+	if len(in.Findings) > maxFindings {
+		return &InputError{"findings", fmt.Sprintf("%d are too many, the limit is %d", len(in.Findings), maxFindings)}
+	}
+	for i, f := range in.Findings {
+		if tooLong([]string{f.Code, f.Detail}) {
+			return &InputError{fmt.Sprintf("findings[%d]", i), "is larger than the limits"}
+		}
+	}
+	return nil
+}
+
+// checkParameters repeats for a decoded input what checkArguments did.
+func (in *Input) checkParameters() error {
+	if len(in.Parameters) > MaxArguments {
+		return &InputError{"parameters", "are too many"}
+	}
+	total := 0
+	for name, value := range in.Parameters {
+		total += len(name) + len(value)
+		if !parameterForm.MatchString(name) && !positionForm.MatchString(name) {
+			return &InputError{"parameters", fmt.Sprintf("%q is not the name of a parameter", clip(strings.ToValidUTF8(name, "?")))}
+		}
+		if bad := badText(value); bad != "" || len(value) > MaxArgument {
+			return &InputError{"parameters." + name, "the value is too long or " + bad}
+		}
+	}
+	if total > maxArgumentsSize {
+		return &InputError{"parameters", "are too large"}
+	}
+	return nil
+}
+
+// checkAsker bounds who asks and where the runbook would run.
+func (in *Input) checkAsker() error {
+	c, w := &in.Caller, &in.Worker
+	switch {
+	case c.Kind == "" || c.ID == "":
+		return &InputError{"caller", "kind or id is missing"}
+	case len(c.Groups) > maxGroups || len(c.Roles) > maxGroups:
+		return &InputError{"caller.groups", "are too many"}
+	case len(w.Labels) > maxLabels:
+		return &InputError{"worker.labels", "are too many"}
+	}
+	texts := []string{c.Kind, c.ID, c.Assurance, w.ID, w.Group, w.OS}
+	texts = append(texts, c.Groups...)
+	texts = append(texts, c.Roles...)
+	for name, value := range w.Labels {
+		texts = append(texts, name, value)
+	}
+	for _, s := range texts {
+		if bad := badText(s); bad != "" || len(s) > maxText {
+			return &InputError{"caller or worker", fmt.Sprintf("%q is too long or %s", clip(strings.ToValidUTF8(s, "?")), bad)}
+		}
+	}
+	return nil
+}
+
+func tooLong(texts []string) bool {
+	for _, s := range texts {
+		if len(s) > maxText {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// The codes that the engine itself gives. The others stand in the library; see
+// docs/policy.md.
+const (
+	CodePolicyError  = "policy-error"  // the policy failed, did not end, or gave an odd answer
+	CodeUnspecified  = "unspecified"   // the policy denies without a reason
+	CodeInputInvalid = "input-invalid" // the question itself cannot be decided on
+
+	codeSignature = "signature-not-valid"
+	codeDenied    = "denied-digest"
+	codeUserDeny  = "user-deny"
+	codeUserWarn  = "user-warn"
+
+	ruleEngine = "writ/engine"
+)
+
+var codeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+
+// document is the answer of the policy, its shape checked.
+type document struct {
+	allow      bool
+	deny, warn []Reason
+	rules      []string
+}
+
+// hardReasons are what no policy can lift; they are found without it.
+func hardReasons(in *Input, f *facts) []Reason {
+	var reasons []Reason
+	valid := slices.ContainsFunc(in.Signatures, func(s Signature) bool { return s.Verdict == string(verifier.Valid) })
+	if in.Runbook.Verdict != string(verifier.Valid) || in.Runbook.PayloadSHA256.IsZero() || !valid {
+		reasons = append(reasons, Reason{Code: codeSignature, Msg: "the file is not validly signed", Rule: ruleEngine})
+	}
+	for _, digest := range slices.Sorted(maps.Keys(f.denied)) {
+		reasons = append(reasons, Reason{Code: codeDenied, Msg: "sha-256 " + digest + " is denied: " + f.denied[digest], Rule: ruleEngine})
+	}
+	return reasons
+}
+
+// decodeDocument accepts exactly the shape that the library gives; an answer
+// that is not understood whole is an error, and an error denies.
+func decodeDocument(v any) (*document, error) {
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("the decision is not an object")
+	}
+	if len(fields) != 4 {
+		return nil, fmt.Errorf("the decision has the fields %s: want allow, deny, rules, user", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+	}
+	d := &document{}
+	if d.allow, ok = fields["allow"].(bool); !ok {
+		return nil, errors.New("allow is not true or false")
+	}
+	rules, ok := fields["rules"].([]any)
+	if !ok {
+		return nil, errors.New("rules is not a list")
+	}
+	for _, r := range rules {
+		name, ok := r.(string)
+		if !ok || slices.Contains(d.rules, name) {
+			return nil, errors.New("rules holds something else than different names")
+		}
+		d.rules = append(d.rules, name)
+	}
+	deny, ok := fields["deny"].([]any)
+	if !ok {
+		return nil, errors.New("deny is not a list")
+	}
+	for _, r := range deny {
+		reason, err := decodeReason(r, "", "")
+		if err != nil {
+			return nil, err
+		}
+		d.deny = append(d.deny, reason)
+	}
+	if d.allow && len(d.deny) > 0 {
+		return nil, errors.New("the decision allows and denies at once")
+	}
+	if err := d.addUser(fields["user"]); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// addUser takes over what the packages of the user said.
+func (d *document) addUser(v any) error {
+	packages, ok := v.(map[string]any)
+	if !ok {
+		return errors.New("the answers of the .rego files are not an object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		found, ok := packages[name].(map[string]any)
+		if !ok {
+			return fmt.Errorf("the answer of %s is not an object", name)
+		}
+		for _, answer := range slices.Sorted(maps.Keys(found)) {
+			reasons, ok := found[answer].([]any)
+			if !ok {
+				return fmt.Errorf("%s of %s is not a set", answer, name)
+			}
+			if len(reasons) > maxReasons {
+				return fmt.Errorf("%s of %s has %d reasons, the limit is %d", answer, name, len(reasons), maxReasons)
+			}
+			for _, r := range reasons {
+				if err := d.addUserReason(name, answer, r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (d *document) addUserReason(name, answer string, r any) error {
+	switch answer {
+	case "deny":
+		reason, err := decodeReason(r, codeUserDeny, name)
+		d.deny = append(d.deny, reason)
+		return err
+	case "warn":
+		reason, err := decodeReason(r, codeUserWarn, name)
+		d.warn = append(d.warn, reason)
+		return err
+	default:
+		return fmt.Errorf("%s of %s is no answer that is known", answer, name)
+	}
+}
+
+// decodeReason reads a reason. With a rule given, the reason is a user's: a text,
+// or an object with msg and perhaps code and hint.
+func decodeReason(v any, code, rule string) (Reason, error) {
+	r := Reason{Code: code, Rule: rule}
+	if text, ok := v.(string); ok && rule != "" {
+		r.Msg = text
+		return r, r.problem()
+	}
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return Reason{}, fmt.Errorf("a reason of %s is neither a text nor an object", rule)
+	}
+	for key, value := range fields {
+		text, ok := value.(string)
+		switch {
+		case !ok:
+			return Reason{}, fmt.Errorf("%s of a reason of %s is not a text", clip(key), rule)
+		case key == "code":
+			r.Code = text
+		case key == "msg":
+			r.Msg = text
+		case key == "hint":
+			r.Hint = text
+		case key == "rule" && rule == "":
+			r.Rule = text
+		default:
+			return Reason{}, fmt.Errorf("a reason of %s has the unknown field %q", rule, clip(key))
+		}
+	}
+	return r, r.problem()
+}
+
+func (r Reason) problem() error {
+	switch {
+	case !codeForm.MatchString(r.Code):
+		return fmt.Errorf("a reason of %s has the code %q: want lower-case words joined by -", r.Rule, clip(r.Code))
+	case r.Msg == "" || r.Rule == "":
+		return fmt.Errorf("a reason of %s has no msg or no rule", r.Rule)
+	case len(r.Msg) > maxText*4 || len(r.Hint) > maxText*4:
+		return fmt.Errorf("a reason of %s is too long", r.Rule)
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// Source is the text of a policy.
+type Source struct {
+	// Grants is the content of grants.yaml; required.
+	Grants []byte
+	// Rego are the user's own files; they may add deny and warn.
+	Rego []File
+}
+
+// Engine decides by one policy. It is immutable and safe for use by several
+// goroutines. The zero value denies everything.
+type Engine struct {
+	grants  *grants
+	queries *queries
+	digest  runbook.Digest
+}
+
+// Load reads and compiles the policy folder at dir. It fails with *FolderError
+// where the folder cannot be read or is not guarded, and with *SyntaxError where
+// something in it is wrong.
+func Load(dir string, o LoadOptions) (*Engine, error) {
+	src, err := readFolder(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	return New(src)
+}
+
+// Check returns every problem of the policy folder at dir, none if Load would
+// accept it. An error says that the folder could not be read.
+func Check(dir string, o LoadOptions) ([]*FileError, error) {
+	_, err := Load(dir, o)
+	var bad *SyntaxError
+	if errors.As(err, &bad) {
+		return bad.Problems, nil
+	}
+	return nil, err
+}
+
+// New compiles a policy. It fails with *SyntaxError, which lists all problems.
+func New(src Source) (*Engine, error) {
+	g, problems := parseGrants(GrantsFile, src.Grants)
+	q, more := compile(context.Background(), src.Rego)
+	if problems = append(problems, more...); len(problems) > 0 {
+		return nil, &SyntaxError{Problems: problems}
+	}
+	return &Engine{grants: g, queries: q, digest: src.digest()}, nil
+}
+
+// digest hashes the built-in library and every file, each with the length of
+// its name and of its content before it, so that no two policies share a digest.
+func (s *Source) digest() runbook.Digest {
+	files := slices.Clone(s.Rego)
+	slices.SortFunc(files, func(a, b File) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) })
+	files = append([]File{{GrantsFile, s.Grants}, {"library", libraryText()}}, files...)
+	h := sha256.New()
+	var n [8]byte
+	for _, f := range files {
+		for _, part := range [][]byte{[]byte(f.Name), f.Data} {
+			binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+			h.Write(n[:])
+			h.Write(part)
+		}
+	}
+	return runbook.Digest(h.Sum(nil))
+}
+
+// Policy identifies what the engine decides by.
+func (e *Engine) Policy() Ref {
+	if e == nil {
+		return Ref{}
+	}
+	return Ref{SHA256: e.digest}
+}
+
+// Decide answers one question. It never fails and never panics: whatever goes
+// wrong is a denial with its reason.
+func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
+	d = e.denial(&in)
+	defer func() {
+		if r := recover(); r != nil {
+			d = e.denial(&in, Reason{Code: CodePolicyError, Msg: fmt.Sprintf("the policy engine stopped: %v", r), Rule: ruleEngine})
+		}
+	}()
+	if e == nil || e.grants == nil || e.queries == nil {
+		return e.denial(&in, Reason{Code: CodePolicyError, Msg: "no policy is loaded", Rule: ruleEngine})
+	}
+	if err := in.check(); err != nil {
+		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: err.Error(), Rule: ruleEngine})
+	}
+	in.Policy = Ref{}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input cannot be encoded", Rule: ruleEngine})
+	}
+	if in.seal != nil && in.seal.digest != sha256.Sum256(data) {
+		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input was changed after it was made", Rule: ruleEngine})
+	}
+	f := e.grants.lookUp(&in, false)
+	doc, err := e.queries.decide(ctx, data, e.digest, &f)
+	if err != nil {
+		d := e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
+		d.Deny = append(d.Deny, hardReasons(&in, &f)...)
+		return d
+	}
+	return e.judge(&in, &f, doc)
+}
+
+// denial is a fresh decision that denies.
+func (e *Engine) denial(in *Input, reasons ...Reason) Decision {
+	return Decision{
+		Version: DecisionVersion, Mode: ModeEnforce,
+		Deny: append([]Reason{}, reasons...), Warn: []Reason{}, Rules: []string{},
+		Obligations: Obligations{Env: []string{}}, Policy: e.Policy(), Runbook: in.Runbook.SHA256,
+	}
+}
+
+// judge puts together what the policy said and what no policy can lift.
+func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
+	d := e.denial(in, f.nearestFirst(doc.deny)...)
+	d.Warn = append(d.Warn, doc.warn...)
+	for _, r := range hardReasons(in, f) {
+		if !slices.ContainsFunc(d.Deny, func(known Reason) bool { return known.Code == r.Code }) {
+			d.Deny = append(d.Deny, r)
+		}
+	}
+	granted, ok := f.granted(doc.rules)
+	switch {
+	case !ok:
+		d.Deny = append(d.Deny, Reason{Code: CodePolicyError, Msg: "the policy names a rule that was not asked about", Rule: ruleEngine})
+	case doc.allow && len(granted) == 0:
+		d.Deny = append(d.Deny, Reason{Code: CodePolicyError, Msg: "the policy allows without naming a rule", Rule: ruleEngine})
+	case !doc.allow && len(d.Deny) == 0:
+		d.Deny = append(d.Deny, Reason{Code: CodeUnspecified, Msg: "the policy denies and does not say why", Rule: ruleEngine})
+	}
+	if len(d.Deny) > 0 {
+		return d
+	}
+	d.Allow = true
+	d.Obligations = combine(granted)
+	for _, r := range granted {
+		d.Rules = append(d.Rules, r.name)
+	}
+	if in.seal != nil {
+		d.permit = &Permit{
+			file: in.Runbook.SHA256, payload: in.Runbook.PayloadSHA256,
+			arguments: slices.Clone(in.seal.arguments), obligations: d.Obligations,
+			expires: time.Unix(0, in.NowNS).UTC().Add(permitLife),
+		}
+	}
+	return d
+}
+
+// granted returns the rules of these names, in the order of grants.yaml. ok is
+// false if there is a name that is no candidate's.
+func (f *facts) granted(names []string) (rules []*rule, ok bool) {
+	for _, r := range f.rules {
+		if slices.Contains(names, r.name) {
+			rules = append(rules, r)
+		}
+	}
+	return rules, len(rules) == len(names)
+}
+
+// nearestFirst orders reasons: first those that no rule gave, then rule by rule,
+// those first that lack the fewest things. Of very many the first are enough.
+func (f *facts) nearestFirst(reasons []Reason) []Reason {
+	lacks, place := map[string]int{}, map[string]int{}
+	for i, r := range f.rules {
+		place[r.name] = i + 1
+	}
+	for _, r := range reasons {
+		lacks[r.Rule]++
+	}
+	slices.SortStableFunc(reasons, func(a, b Reason) int {
+		byPlace := cmp.Compare(place[a.Rule], place[b.Rule])
+		if place[a.Rule] == 0 || place[b.Rule] == 0 {
+			return byPlace
+		}
+		return cmp.Or(cmp.Compare(lacks[a.Rule], lacks[b.Rule]), byPlace)
+	})
+	return reasons[:min(len(reasons), maxReasons)]
+}
+
+// combine makes the obligations of several rules that all allow: the shortest
+// timeout, and the environment of the first rule, because a union would give
+// more than any of them.
+func combine(granted []*rule) Obligations {
+	o := Obligations{Timeout: MaxTimeout, Env: slices.Clone(granted[0].obligations.Env)}
+	for _, r := range granted {
+		o.Timeout = min(o.Timeout, r.obligations.Timeout)
+	}
+	return o
+}
+
+// decide evaluates the policy within its deadline.
+func (q *queries) decide(ctx context.Context, data []byte, policy runbook.Digest, f *facts) (*document, error) {
+	value, err := inputValue(data, policy, f)
+	if err != nil {
+		return nil, err
+	}
+	result, err := evaluate(ctx, &q.decision, value)
+	if err != nil {
+		return nil, err
+	}
+	return decodeDocument(result)
+}
+
+// evaluate returns the one value that a query has; everything else is an error.
+func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, value ast.Value, options ...rego.EvalOption) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, evalDeadline)
+	defer cancel()
+	results, err := q.Eval(ctx, append(options, rego.EvalParsedInput(value))...)
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("the policy did not answer in time: %v", ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("evaluate the policy: %v", err)
+	case len(results) != 1 || len(results[0].Expressions) != 1 || len(results[0].Bindings) != 0:
+		return nil, errors.New("the policy gave no single answer")
+	}
+	return results[0].Expressions[0].Value, nil
+}
+
+// inputValue is the document that the policy reads: the input, with the policy's
+// digest and what grants.yaml says about it.
+func inputValue(data []byte, policy runbook.Digest, f *facts) (ast.Value, error) {
+	var decoded any
+	if err := util.UnmarshalJSON(data, &decoded); err != nil {
+		return nil, errors.New("the input cannot be read back")
+	}
+	value, err := ast.InterfaceToValue(decoded)
+	if err != nil {
+		return nil, errors.New("the input cannot be converted")
+	}
+	object, ok := value.(ast.Object)
+	if !ok {
+		return nil, errors.New("the input is not an object")
+	}
+	object.Insert(ast.StringTerm("policy"), ast.ObjectTerm(item("sha256", ast.StringTerm(policy.String()))))
+	object.Insert(ast.StringTerm("grants"), ast.NewTerm(f.value()))
+	return object, nil
+}

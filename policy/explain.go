@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// maxExplained is the number of rules up to which Explain looks at all of them;
+// with more it looks at those that a decision looks at.
+const maxExplained = 64
+
+// Explanation says how a decision came about.
+type Explanation struct {
+	Input    Input    `json:"input"`
+	Decision Decision `json:"decision"`
+	// Signers and Requester are who grants.yaml takes the signers and the caller
+	// for; Requester is "" for somebody it does not know.
+	Signers   []string `json:"signers"`
+	Requester string   `json:"requester"`
+	// Rules are the rules of grants.yaml that were looked at, in their order;
+	// Total is how many there are.
+	Rules []RuleOutcome `json:"rules"`
+	Total int           `json:"total"`
+	// Fired are the IDs of the rules of the library, and the labels "id" of the
+	// user's, that took part.
+	Fired []string `json:"fired"`
+}
+
+// RuleOutcome is what one rule of grants.yaml makes of an input.
+type RuleOutcome struct {
+	Name  string        `json:"name"`
+	Line  int           `json:"line"` // in grants.yaml
+	Holds bool          `json:"holds"`
+	Parts []PartOutcome `json:"parts"`
+}
+
+// PartOutcome is what one part of a rule, such as "workers", makes of an input.
+type PartOutcome struct {
+	Part  string `json:"part"`
+	Holds bool   `json:"holds"`
+	// Lacks says what is not there, and what would be needed.
+	Lacks []Lack `json:"lacks"`
+}
+
+// Lack is one thing that a part of a rule misses.
+type Lack struct {
+	Part string `json:"part"`
+	Code string `json:"code"`
+	Msg  string `json:"msg"`
+	Hint string `json:"hint"`
+}
+
+// Explain decides as Decide does, without a permit, and says how the decision
+// came about. An error says that the policy could not be evaluated; Decision
+// holds the denial in that case too.
+func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err error) {
+	in.Policy = e.Policy()
+	in.seal = nil
+	x = Explanation{Input: in, Decision: e.Decide(ctx, in), Signers: []string{}, Rules: []RuleOutcome{}, Fired: []string{}}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
+		}
+	}()
+	if e == nil || e.grants == nil || e.queries == nil {
+		return x, errors.New("explain the decision: no policy is loaded")
+	}
+	if err := in.check(); err != nil {
+		return x, fmt.Errorf("explain the decision: %w", err)
+	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return x, errors.New("explain the decision: the input cannot be encoded")
+	}
+	x.Total = len(e.grants.rules)
+	f := e.grants.lookUp(&in, x.Total <= maxExplained)
+	x.Requester = f.requester.name
+	for _, s := range f.signers {
+		x.Signers = append(x.Signers, s.name)
+	}
+	if x.Rules, x.Fired, err = e.queries.explain(ctx, data, e.Policy(), &f); err != nil {
+		return x, fmt.Errorf("explain the decision: %w", err)
+	}
+	return x, nil
+}
+
+func (q *queries) explain(ctx context.Context, data []byte, policy Ref, f *facts) ([]RuleOutcome, []string, error) {
+	value, err := inputValue(data, policy.SHA256, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	var tracker topdown.EvaluatedRuleTracker
+	result, err := evaluate(ctx, &q.explanation, value)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := evaluate(ctx, &q.decision, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
+		return nil, nil, err
+	}
+	encoded, err := json.Marshal(result)
+	if err != nil {
+		return nil, nil, err
+	}
+	outcomes := []RuleOutcome{}
+	if err := json.Unmarshal(encoded, &outcomes); err != nil {
+		return nil, nil, fmt.Errorf("the explanation has an odd shape: %w", err)
+	}
+	if len(outcomes) != len(f.rules) {
+		return nil, nil, errors.New("the explanation leaves out rules")
+	}
+	for i := range outcomes {
+		outcomes[i].Line = f.rules[i].line
+	}
+	fired := []string{}
+	for _, labels := range tracker.Labels {
+		if id, ok := labels["id"].(string); ok && !slices.Contains(fired, id) {
+			fired = append(fired, id)
+		}
+	}
+	slices.Sort(fired)
+	return outcomes, fired, nil
+}

@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// facts are what grants.yaml says about one input. They go to the policy as
+// input.grants: names and groups are looked up here, the decision is made there.
+type facts struct {
+	path      string // of the runbook, without ".asc"
+	signers   []person
+	requester person
+	denied    map[string]string // reason by digest
+	rules     []*rule
+}
+
+type person struct {
+	name   string // "" for somebody that grants.yaml does not know
+	groups []string
+}
+
+// lookUp finds the facts about an input. With all set every rule is a
+// candidate, as explaining wants it.
+func (g *grants) lookUp(in *Input, all bool) facts {
+	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}, requester: g.requester(&in.Caller)}
+	for _, d := range []runbook.Digest{in.Runbook.SHA256, in.Runbook.PayloadSHA256} {
+		if why, ok := g.denied[d]; ok && !d.IsZero() {
+			f.denied[d.String()] = why
+		}
+	}
+	f.signers = g.signers(in.Signatures)
+	if all {
+		for i := range g.rules {
+			f.rules = append(f.rules, &g.rules[i])
+		}
+		return f
+	}
+	nearMisses := 0
+	for _, i := range g.index.candidates(f.path, in.Runbook.SHA256.String(), in.Runbook.PayloadSHA256.String()) {
+		r := &g.rules[i]
+		if !r.workers.mayFit(&in.Worker) {
+			if nearMisses == maxNearMisses {
+				continue
+			}
+			nearMisses++
+		}
+		f.rules = append(f.rules, r)
+	}
+	return f
+}
+
+// mayFit is false only for a worker that the rule's groups or IDs rule out.
+func (w *workers) mayFit(of *Worker) bool {
+	return w.any ||
+		(len(w.groups) == 0 || slices.Contains(w.groups, of.Group)) && (len(w.ids) == 0 || slices.Contains(w.ids, of.ID))
+}
+
+// signers returns the people whose valid signatures the file carries, each
+// once. A signature whose identities belong to different people is nobody's.
+func (g *grants) signers(signatures []Signature) []person {
+	var people []person
+	for _, s := range signatures {
+		if s.Verdict != string(verifier.Valid) {
+			continue
+		}
+		name, ambiguous := "", false
+		for _, id := range s.Signer.IDs {
+			p := g.person[id]
+			if p == "" || strings.HasPrefix(id, "os:") {
+				continue
+			}
+			ambiguous = ambiguous || name != "" && name != p
+			name = p
+		}
+		known := slices.ContainsFunc(people, func(p person) bool { return p.name == name })
+		if name == "" || ambiguous || known {
+			continue
+		}
+		people = append(people, person{name: name, groups: g.groupsOf[name]})
+	}
+	return people
+}
+
+func (g *grants) requester(c *Caller) person {
+	p := person{name: g.person[c.ID]}
+	if p.name != "" {
+		p.groups = slices.Clone(g.groupsOf[p.name])
+	}
+	for _, id := range c.Groups {
+		if name, ok := strings.CutPrefix(id, "os-group:"); ok {
+			p.groups = append(p.groups, g.groupsOfOS[name]...)
+		}
+	}
+	slices.Sort(p.groups)
+	p.groups = slices.Compact(p.groups)
+	return p
+}
+
+// value is the document input.grants.
+func (f *facts) value() ast.Value {
+	rules := make([]*ast.Term, 0, len(f.rules))
+	for _, r := range f.rules {
+		rules = append(rules, r.term())
+	}
+	signers := make([]*ast.Term, 0, len(f.signers))
+	for _, s := range f.signers {
+		signers = append(signers, s.term())
+	}
+	denied := ast.NewObject()
+	for digest, why := range f.denied {
+		denied.Insert(ast.StringTerm(digest), ast.StringTerm(why))
+	}
+	return ast.NewObject(
+		item("path", ast.StringTerm(f.path)),
+		item("signers", ast.ArrayTerm(signers...)),
+		item("requester", f.requester.term()),
+		item("denied", ast.NewTerm(denied)),
+		item("rules", ast.ArrayTerm(rules...)),
+	)
+}
+
+func item(key string, value *ast.Term) [2]*ast.Term { return ast.Item(ast.StringTerm(key), value) }
+
+func (p person) term() *ast.Term {
+	return ast.ObjectTerm(item("person", ast.StringTerm(p.name)), item("groups", texts(p.groups)))
+}
+
+func texts(list []string) *ast.Term {
+	terms := make([]*ast.Term, 0, len(list))
+	for _, s := range list {
+		terms = append(terms, ast.StringTerm(s))
+	}
+	return ast.ArrayTerm(terms...)
+}
+
+// term is the rule as the library reads it: every list is there, globs and
+// patterns come with the anchored regular expression.
+func (r *rule) term() *ast.Term {
+	paths := make([]*ast.Term, 0, len(r.match.paths))
+	for _, g := range r.match.paths {
+		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(globPattern(g)))))
+	}
+	labels := ast.NewObject()
+	for _, l := range r.workers.labels {
+		labels.Insert(ast.StringTerm(l.name), texts(l.values))
+	}
+	parameters := ast.NewObject()
+	for _, p := range r.parameters {
+		anchored := ""
+		if p.pattern != "" {
+			anchored = anchorPattern(p.pattern)
+		}
+		parameters.Insert(ast.StringTerm(p.name), ast.ObjectTerm(
+			item("type", ast.StringTerm(p.typ)), item("pattern", ast.StringTerm(p.pattern)), item("anchored", ast.StringTerm(anchored)),
+			item("enum", texts(p.enum)), item("required", ast.BooleanTerm(p.required)),
+		))
+	}
+	return ast.ObjectTerm(
+		item("name", ast.StringTerm(r.name)),
+		item("match", ast.ObjectTerm(
+			item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(r.match.kinds)), item("sha256", texts(r.match.digests)),
+		)),
+		item("workers", ast.ObjectTerm(
+			item("any", ast.BooleanTerm(r.workers.any)), item("groups", texts(r.workers.groups)),
+			item("ids", texts(r.workers.ids)), item("labels", ast.NewTerm(labels)),
+		)),
+		item("signed_by", ast.ObjectTerm(
+			item("people", texts(r.signedBy.people)), item("groups", texts(r.signedBy.groups)),
+			item("at_least", ast.IntNumberTerm(r.signedBy.atLeast)),
+		)),
+		item("requested_by", ast.ObjectTerm(
+			item("anyone", ast.BooleanTerm(r.requestedBy.anyone)), item("people", texts(r.requestedBy.people)), item("groups", texts(r.requestedBy.groups)),
+		)),
+		item("parameters", ast.NewTerm(parameters)),
+	)
+}

@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// File is one file of a policy.
+type File struct {
+	Name string // inside the policy folder
+	Data []byte
+}
+
+// LoadOptions say how strictly Load and Check look at the folder.
+type LoadOptions struct {
+	// Guarded refuses a folder and files that anyone but root and the current
+	// user may write, as a gate must.
+	Guarded bool
+}
+
+// readFolder reads grants.yaml and the .rego files of a policy folder. It is
+// flat; files that begin with a dot and README.md are left out, everything else
+// is refused, so that nothing in the folder is quietly without effect.
+func readFolder(dir string, o LoadOptions) (Source, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Source{}, &FolderError{dir, err}
+	}
+	defer func() { _ = root.Close() }() // opened for reading only
+	if err := checkGuard(root, ".", o); err != nil {
+		return Source{}, &FolderError{dir, err}
+	}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return Source{}, &FolderError{dir, err}
+	}
+	var src Source
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || name == "README.md" {
+			continue
+		}
+		at := filepath.Join(dir, name)
+		limit := MaxRegoSize
+		switch {
+		case name == GrantsFile:
+			limit = MaxGrantsSize
+		case path.Ext(name) != ".rego":
+			return Source{}, &SyntaxError{[]*FileError{{File: name, Msg: "does not belong in a policy folder: want " + GrantsFile + ", *.rego, README.md"}}}
+		case len(src.Rego) == MaxRegoFiles:
+			return Source{}, &SyntaxError{[]*FileError{{File: name, Msg: fmt.Sprintf("more than %d .rego files", MaxRegoFiles)}}}
+		}
+		if err := checkGuard(root, name, o); err != nil {
+			return Source{}, &FolderError{at, err}
+		}
+		data, err := readPolicyFile(root, name, limit)
+		if err != nil {
+			return Source{}, &FolderError{at, err}
+		}
+		if name == GrantsFile {
+			src.Grants = data
+		} else {
+			src.Rego = append(src.Rego, File{Name: name, Data: data})
+		}
+	}
+	if src.Grants == nil {
+		return Source{}, &SyntaxError{[]*FileError{{File: GrantsFile, Msg: "is missing in the policy folder: without rules nothing could ever be allowed"}}}
+	}
+	slices.SortFunc(src.Rego, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return src, nil
+}
+
+func checkGuard(root *os.Root, name string, o LoadOptions) error {
+	if !o.Guarded {
+		return nil
+	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	return guarded(info)
+}
+
+// readPolicyFile reads at most one byte more than limit: the parsers say what
+// is too long.
+func readPolicyFile(root *os.Root, name string, limit int) ([]byte, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file; links and folders are refused")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading only
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, opened) {
+		return nil, errors.New("was replaced while it was read")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	return data, nil
+}

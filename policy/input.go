@@ -1,0 +1,262 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// InputVersion names the schema of Input; see schema/input.v1.json.
+const InputVersion = "writ.input/v1"
+
+// Input is everything a policy is asked about: facts only. NewInput and
+// NewReportInput make one. A decision on an Input that was decoded, put together
+// by hand or changed afterwards carries no permit.
+type Input struct {
+	Version    string            `json:"version"`
+	NowNS      int64             `json:"now_ns"`
+	Runbook    Runbook           `json:"runbook"`
+	Signatures []Signature       `json:"signatures"`
+	Findings   []Finding         `json:"findings"`
+	Caller     Caller            `json:"caller"`
+	Worker     Worker            `json:"worker"`
+	Parameters map[string]string `json:"parameters"`
+	// Job and Approvals are always empty in this version.
+	Job       map[string]string   `json:"job"`
+	Approvals []map[string]string `json:"approvals"`
+	Trust     Trust               `json:"trust"`
+	// Policy is filled in by the Engine that decides.
+	Policy Ref `json:"policy"`
+
+	seal *seal
+}
+
+// Runbook is what is known of the file itself.
+type Runbook struct {
+	// Name is the payload's file name: without ".asc".
+	Name string `json:"name"`
+	// Path is where the file was found, with slashes.
+	Path string `json:"path"`
+	Kind string `json:"kind"`
+	// Verdict is the verifier's word for the file; only "valid" means yes.
+	Verdict string         `json:"verdict"`
+	SHA256  runbook.Digest `json:"sha256"`
+	// PayloadSHA256 is zero unless the verdict is "valid".
+	PayloadSHA256 runbook.Digest `json:"payload_sha256"`
+	Size          int            `json:"size"`
+}
+
+// Signature holds the facts about one signature.
+type Signature struct {
+	Format  string `json:"format"`
+	Verdict string `json:"verdict"`
+	Signer  Signer `json:"signer"`
+	// SignedAtNS is 0 where no time is known.
+	SignedAtNS     int64  `json:"signed_at_ns"`
+	SignedAtSource string `json:"signed_at_source"`
+	Digest         string `json:"digest_algorithm"`
+	// NotPassed lists the checks that did not pass.
+	NotPassed []string `json:"not_passed"`
+}
+
+// Signer says whose key made a signature. Only IDs may authorise.
+type Signer struct {
+	IDs        []string `json:"ids"`
+	Display    string   `json:"display"`
+	Issuer     string   `json:"issuer"`
+	KeyID      string   `json:"key_id"`
+	Algorithm  string   `json:"algorithm"`
+	NotAfterNS int64    `json:"not_after_ns"` // 0 for never
+}
+
+// Finding is something that was seen in the file and is no check of a signature.
+type Finding struct {
+	Code   string `json:"code"`
+	Line   int    `json:"line"`
+	Detail string `json:"detail"`
+}
+
+// Caller is who asks for the run. Every identity carries its namespace.
+type Caller struct {
+	Kind string `json:"kind"` // such as "os-user"
+	ID   string `json:"id"`   // such as "os:alice"
+	// Groups are such as "os-group:wheel".
+	Groups []string `json:"groups"`
+	// GroupsComplete says that Groups lists all of the caller's groups.
+	GroupsComplete bool     `json:"groups_complete"`
+	Roles          []string `json:"roles"`
+	// Assurance says how the identity was established, such as "peercred".
+	Assurance string `json:"assurance"`
+}
+
+// Worker is where the runbook would run, as the machine's own configuration
+// says.
+type Worker struct {
+	ID     string            `json:"id"`
+	Group  string            `json:"group"` // "" for a worker without a group
+	OS     string            `json:"os"`
+	Labels map[string]string `json:"labels"`
+}
+
+// Trust says against which trust store the signatures were judged.
+type Trust struct {
+	Digest runbook.Digest `json:"digest"`
+}
+
+// Request is what the verifier does not know about a run that is asked for.
+type Request struct {
+	// Path of the file: absolute and clean, links resolved; rules match on it.
+	Path      string
+	Caller    Caller
+	Worker    Worker
+	Arguments []Argument
+	// Now is when the decision is made; required.
+	Now time.Time
+}
+
+// seal ties an Input to the payload that was verified.
+type seal struct {
+	digest    [sha256.Size]byte // of the Input as it was made
+	arguments []Argument
+}
+
+// NewInput returns the question whether a verified runbook may run. It fails
+// with *ArgumentError or *InputError.
+func NewInput(v *verifier.Verified, r Request) (Input, error) {
+	if v == nil || v.Report() == nil || v.Report().Verdict != verifier.Valid || v.Report().Payload.IsZero() {
+		return Input{}, &InputError{"runbook", "is not a verified runbook"}
+	}
+	in, err := NewReportInput(v.Report(), r)
+	if err != nil {
+		return Input{}, err
+	}
+	digest, err := in.digest()
+	if err != nil {
+		return Input{}, err
+	}
+	in.seal = &seal{digest: digest, arguments: slices.Clone(r.Arguments)}
+	return in, nil
+}
+
+// NewReportInput returns the question whether the runbook of a report may run,
+// for explaining and for recording why an unverified one may not: the decision
+// on it never carries a permit. It fails as NewInput does.
+func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
+	if rep == nil || rep.Name == "" {
+		return Input{}, &InputError{"runbook", "is not a report of a verifier"}
+	}
+	if bad := pathProblem(r.Path); bad != "" {
+		return Input{}, &InputError{"runbook.path", bad}
+	}
+	if path.Base(r.Path) != rep.Name {
+		return Input{}, &InputError{"runbook.path", fmt.Sprintf("%q is not the path of %q", r.Path, rep.Name)}
+	}
+	if err := checkArguments(rep.Kind, r.Arguments); err != nil {
+		return Input{}, err
+	}
+	in := Input{
+		Version: InputVersion,
+		NowNS:   r.Now.UnixNano(),
+		Runbook: Runbook{
+			Name: runbook.PayloadName(rep.Name), Path: r.Path, Kind: rep.Kind.String(), Verdict: rep.Verdict.String(),
+			SHA256: rep.File, Size: rep.Size,
+		},
+		Signatures: []Signature{},
+		Findings:   []Finding{},
+		Caller:     r.Caller,
+		Worker:     r.Worker,
+		Parameters: parameters(r.Arguments),
+		Job:        map[string]string{},
+		Approvals:  []map[string]string{},
+		Trust:      Trust{Digest: rep.TrustDigest},
+	}
+	if rep.Verdict == verifier.Valid {
+		in.Runbook.PayloadSHA256 = rep.Payload
+	}
+	for _, s := range rep.Signatures {
+		in.Signatures = append(in.Signatures, signatureFacts(s))
+	}
+	for _, f := range rep.Findings {
+		in.Findings = append(in.Findings, Finding{Code: f.Code, Line: f.Line, Detail: shorten(f.Detail)})
+	}
+	in.Caller.Groups = append([]string{}, r.Caller.Groups...)
+	in.Caller.Roles = append([]string{}, r.Caller.Roles...)
+	in.Worker.Labels = maps.Clone(r.Worker.Labels)
+	if in.Worker.Labels == nil {
+		in.Worker.Labels = map[string]string{}
+	}
+	if r.Now.IsZero() {
+		return Input{}, &InputError{"now_ns", "is missing"}
+	}
+	if err := in.checkAsker(); err != nil {
+		return Input{}, err
+	}
+	return in, nil
+}
+
+func signatureFacts(s verifier.Signature) Signature {
+	facts := Signature{
+		Format: s.Format, Verdict: s.Verdict.String(), SignedAtSource: s.SignedAtSource, Digest: s.Digest,
+		Signer: Signer{
+			IDs: append([]string{}, s.Signer.IDs...), Display: shorten(s.Signer.Display), Issuer: shorten(s.Signer.Issuer),
+			KeyID: shorten(s.Signer.KeyID), Algorithm: s.Signer.Algorithm, NotAfterNS: nanoseconds(s.Signer.NotAfter),
+		},
+		SignedAtNS: nanoseconds(s.SignedAt),
+		NotPassed:  []string{},
+	}
+	for _, c := range s.Checks {
+		if c.Status != verifier.StatusPassed {
+			facts.NotPassed = append(facts.NotPassed, string(c.ID))
+		}
+	}
+	return facts
+}
+
+// nanoseconds since 1970; 0 for no time, and the last time that fits for one
+// that does not: certificates may say year 9999.
+func nanoseconds(t time.Time) int64 {
+	const last = 1<<63 - 1
+	switch {
+	case t.IsZero() || t.Year() < 1970:
+		return 0
+	case t.Year() > 2261:
+		return last
+	}
+	return t.UnixNano()
+}
+
+// digest identifies the content of the input; the policy is not part of it.
+func (in Input) digest() ([sha256.Size]byte, error) {
+	in.Policy = Ref{}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("encode policy input: %w", err)
+	}
+	return sha256.Sum256(data), nil
+}
+
+var errAltered = errors.New("the input was changed after it was made")
+
+// sealed returns the arguments of an input that NewInput made. ok is false for
+// an input from elsewhere; an error says that it was changed since.
+func (in Input) sealed() (arguments []Argument, ok bool, err error) {
+	if in.seal == nil {
+		return nil, false, nil
+	}
+	digest, err := in.digest()
+	if err != nil {
+		return nil, false, err
+	}
+	if digest != in.seal.digest {
+		return nil, false, errAltered
+	}
+	return in.seal.arguments, true, nil
+}

@@ -1,0 +1,300 @@
+package policy
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+//go:embed rego/*.rego
+var libraryFiles embed.FS
+
+// The packages that rules of users may stand in: writ.user, and below it.
+// Those of writ.user.lib hold helpers and may define no answers; every other
+// one must define deny or warn, so that a misspelled name does not go unseen.
+var (
+	userPackage    = []string{"writ", "user"}
+	userLibPackage = []string{"writ", "user", "lib"}
+)
+
+// answers are the rules of a user package that the gate reads.
+var answers = []string{"deny", "warn"}
+
+// queries are the prepared entry points of one policy.
+type queries struct {
+	decision, explanation rego.PreparedEvalQuery
+}
+
+// compile compiles the built-in library together with the files of the user.
+func compile(ctx context.Context, user []File) (*queries, []*FileError) {
+	modules, problems := parseUser(user)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	packages, problems := checkUser(modules)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	library, err := parseLibrary(packages)
+	if err != nil {
+		return nil, []*FileError{{File: "library", Msg: err.Error()}}
+	}
+	for name, m := range library {
+		modules[name] = m
+	}
+	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1)
+	if compiler.Compile(modules); compiler.Failed() {
+		return nil, regoProblems(compiler.Errors)
+	}
+	q := &queries{}
+	if q.decision, err = prepare(ctx, compiler, "data.writ.gate.decision"); err == nil {
+		q.explanation, err = prepare(ctx, compiler, "data.writ.gate.explanation")
+	}
+	if err != nil {
+		return nil, regoProblems(err)
+	}
+	return q, nil
+}
+
+func prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
+	return rego.New(
+		rego.Query(query),
+		rego.Compiler(c),
+		rego.SetRegoVersion(ast.RegoV1),
+		rego.Strict(true),
+		rego.Capabilities(capabilities()),
+		rego.StrictBuiltinErrors(true), // or a failing builtin makes a deny not fire
+	).PrepareForEval(ctx)
+}
+
+// libraryText is the text of the built-in library, for the digest of a policy.
+func libraryText() []byte {
+	var text []byte
+	entries, err := libraryFiles.ReadDir("rego")
+	if err != nil {
+		panic(err) // embedded at build time
+	}
+	for _, e := range entries {
+		data, err := libraryFiles.ReadFile("rego/" + e.Name())
+		if err != nil {
+			panic(err) // embedded at build time
+		}
+		text = append(text, data...)
+	}
+	return text
+}
+
+// parseLibrary parses the embedded files, and one more that collects what the
+// packages of the user answer.
+func parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
+	modules := map[string]*ast.Module{}
+	entries, err := libraryFiles.ReadDir("rego")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		text, err := libraryFiles.ReadFile("rego/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if modules["library/"+e.Name()], err = parseRego("library/"+e.Name(), string(text)); err != nil {
+			return nil, err
+		}
+	}
+	const name = "library/users.rego"
+	modules[name], err = parseRego(name, collector(packages))
+	return modules, err
+}
+
+// collector writes the module that reads each answer of each user package.
+// Package names were checked: nothing in them needs quoting.
+func collector(packages []userAnswers) string {
+	var b strings.Builder
+	b.WriteString("package writ.users\n\nresults := {")
+	for i, p := range packages {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q: {", p.name)
+		for j, a := range p.answers {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%q: data.%s.%s", a, p.name, a)
+		}
+		b.WriteString("}")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+func parseRego(name, text string) (*ast.Module, error) {
+	return ast.ParseModuleWithOpts(name, text, ast.ParserOptions{
+		Capabilities: capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1,
+	})
+}
+
+func parseUser(files []File) (modules map[string]*ast.Module, problems []*FileError) {
+	modules = make(map[string]*ast.Module, len(files)+8)
+	if len(files) > MaxRegoFiles {
+		return nil, []*FileError{{File: files[MaxRegoFiles].Name, Msg: fmt.Sprintf("more than %d .rego files", MaxRegoFiles)}}
+	}
+	for _, f := range files {
+		switch {
+		case path.Ext(f.Name) != ".rego" || strings.Contains(f.Name, "/"):
+			problems = append(problems, &FileError{File: f.Name, Msg: "is not a plain file name that ends in .rego"})
+			continue
+		case modules[f.Name] != nil:
+			problems = append(problems, &FileError{File: f.Name, Msg: "is given twice"})
+			continue
+		case len(f.Data) > MaxRegoSize:
+			problems = append(problems, &FileError{File: f.Name, Msg: fmt.Sprintf("has %d bytes, the limit is %d", len(f.Data), MaxRegoSize)})
+			continue
+		}
+		m, err := parseRego(f.Name, string(f.Data))
+		switch {
+		case err != nil:
+			problems = append(problems, regoProblems(err)...)
+		case m == nil:
+			problems = append(problems, &FileError{File: f.Name, Msg: "is empty"})
+		default:
+			modules[f.Name] = m
+		}
+	}
+	return modules, problems
+}
+
+// regoProblems turns the errors of OPA into ours.
+func regoProblems(err error) []*FileError {
+	var several ast.Errors
+	if !errors.As(err, &several) {
+		return []*FileError{{File: "policy", Msg: err.Error()}}
+	}
+	var problems []*FileError
+	for _, e := range several {
+		p := &FileError{File: "policy", Msg: e.Message}
+		if e.Code != "" {
+			p.Msg = e.Code + ": " + e.Message
+		}
+		if e.Location != nil {
+			p.File, p.Line, p.Column = e.Location.File, e.Location.Row, e.Location.Col
+		}
+		if problems = append(problems, p); len(problems) == maxProblems {
+			break
+		}
+	}
+	return problems
+}
+
+// userAnswers names a user package and which of the answers it defines.
+type userAnswers struct {
+	name    string
+	answers []string
+}
+
+// checkUser holds the files of the user to their packages and to the form of
+// deny and warn: partial sets, because everything else can be undefined without
+// anybody noticing.
+func checkUser(modules map[string]*ast.Module) ([]userAnswers, []*FileError) {
+	var problems []*FileError
+	defined := map[string]map[string]bool{}
+	files := map[string]string{} // a file of each package
+	names := make([]string, 0, len(modules))
+	for name := range modules {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, file := range names {
+		m := modules[file]
+		segments, ok := packageSegments(m.Package)
+		if !ok || !hasPrefix(segments, userPackage) {
+			problems = append(problems, &FileError{File: file, Line: m.Package.Location.Row, Msg: fmt.Sprintf("is in %s: want package writ.user, or one below it", m.Package)})
+			continue
+		}
+		name := strings.Join(segments, ".")
+		if defined[name] == nil {
+			defined[name] = map[string]bool{}
+			files[name] = file
+		}
+		for _, r := range m.Rules {
+			answer, bad := checkUserRule(r, hasPrefix(segments, userLibPackage))
+			if bad != "" {
+				problems = append(problems, &FileError{File: file, Line: r.Location.Row, Column: r.Location.Col, Msg: bad})
+			}
+			if answer != "" {
+				defined[name][answer] = true
+			}
+		}
+	}
+	var packages []userAnswers
+	for name, found := range defined {
+		p := userAnswers{name: name}
+		for _, a := range answers {
+			if found[a] {
+				p.answers = append(p.answers, a)
+			}
+		}
+		isLib := hasPrefix(strings.Split(name, "."), userLibPackage)
+		if len(p.answers) == 0 && !isLib {
+			problems = append(problems, &FileError{File: files[name], Msg: fmt.Sprintf("package %s defines neither deny nor warn, so it would have no effect; helpers belong in writ.user.lib", name)})
+		}
+		if len(p.answers) > 0 {
+			packages = append(packages, p)
+		}
+	}
+	slices.SortFunc(packages, func(a, b userAnswers) int { return strings.Compare(a.name, b.name) })
+	return packages, problems
+}
+
+// checkUserRule returns which answer a rule gives, if any, and what is wrong
+// with it.
+func checkUserRule(r *ast.Rule, lib bool) (answer, problem string) {
+	ref := r.Head.Ref()
+	if len(ref) == 0 {
+		return "", "a rule without a name"
+	}
+	name := strings.Trim(ref[0].Value.String(), `"`)
+	switch {
+	case slices.Contains(answers, name):
+		if lib {
+			return "", name + " in writ.user.lib is never read: move it to another package"
+		}
+		if len(ref) != 1 || r.Head.RuleKind() != ast.MultiValue || r.Default {
+			return "", fmt.Sprintf("%s must be a set of texts or objects: write \"%s contains msg if { ... }\"", name, name)
+		}
+		return name, ""
+	case name == "allow" || name == "decision" || name == "permit":
+		return "", name + " has no meaning here: only the rules of grants.yaml allow; a .rego file may add deny and warn"
+	case name == "violation" || near(name):
+		return "", fmt.Sprintf("%s is never read: did you mean deny or warn?", name)
+	}
+	return "", ""
+}
+
+// near says that name is almost deny or warn.
+func near(name string) bool {
+	return slices.ContainsFunc(answers, func(a string) bool { return name != a && editDistance(strings.ToLower(name), a) <= 1 })
+}
+
+func packageSegments(p *ast.Package) ([]string, bool) {
+	var segments []string
+	for _, term := range p.Path[1:] { // after "data"
+		s, ok := term.Value.(ast.String)
+		if !ok || !segmentForm.MatchString(string(s)) {
+			return nil, false
+		}
+		segments = append(segments, string(s))
+	}
+	return segments, true
+}
+
+func hasPrefix(segments, prefix []string) bool {
+	return len(segments) >= len(prefix) && slices.Equal(segments[:len(prefix)], prefix)
+}

@@ -1,0 +1,62 @@
+package policy
+
+import "time"
+
+// Limits of a policy folder and of one decision. What passes one of them is
+// refused, never cut.
+const (
+	// MaxGrantsSize is the largest grants.yaml in bytes.
+	MaxGrantsSize = 64 << 20
+	// MaxRegoSize is the largest .rego file in bytes.
+	MaxRegoSize = 1 << 20
+	// MaxRegoFiles is how many .rego files a policy folder may hold.
+	MaxRegoFiles = 200
+
+	// maxGrantsMarks bounds the punctuation of grants.yaml, and with it the
+	// memory that the YAML tree takes: a node needs at least one mark.
+	maxGrantsMarks = 6_000_000
+	// maxProblems is how many problems of a policy are listed.
+	maxProblems = 100
+
+	maxRules   = 200_000
+	maxList    = 1_000 // entries of one list inside a rule
+	maxName    = 64    // of a person, group, rule, worker group, label
+	maxGlob    = 1_024
+	maxPattern = 512
+	// maxPatternCost bounds the instructions that a pattern compiles to, so
+	// that matching stays linear in a small number.
+	maxPatternCost = 2_000
+	maxReasonText  = 512 // of the reason of a denied digest
+
+	// MaxArguments is how many arguments a runbook may be given.
+	MaxArguments = 256
+	// MaxArgument is the longest value of an argument in bytes.
+	MaxArgument = 8 << 10
+	// maxArguments is the length of all names and values together.
+	maxArgumentsSize = 64 << 10
+
+	maxPath       = 4_096
+	maxSignatures = 64
+	maxFindings   = 1_000
+	maxIDs        = 16
+	maxGroups     = 10_000
+	maxLabels     = 100
+	maxText       = 4_096 // of any other text of the input
+
+	// evalDeadline is how long one evaluation of the policy may take.
+	evalDeadline = 2 * time.Second
+	// permitLife is how long a permit lasts: a decision is for here and now.
+	permitLife = time.Minute
+	// maxNearMisses is how many rules that cannot fit the worker are handed to
+	// the policy all the same, so that it can say why.
+	maxNearMisses = 16
+	// maxReasons is how many reasons a decision lists.
+	maxReasons = 100
+)
+
+// Bounds of `run.timeout` in grants.yaml.
+const (
+	MinTimeout     = time.Second
+	MaxTimeout     = 24 * time.Hour
+	DefaultTimeout = time.Hour
+)

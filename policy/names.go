@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"regexp"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	// nameForm holds for people, groups, rules, worker groups, worker IDs and
+	// labels: ASCII only, so that no two names look alike.
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+	// parameterForm holds for the names of arguments.
+	parameterForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+	// segmentForm holds for each part of the name of a Rego package.
+	segmentForm  = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
+	positionForm = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
+	// accountForm holds for the names that an operating system gives.
+	accountForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@$\\-]{0,127}$`)
+)
+
+// badText says what makes s unfit to be shown or compared: "" for nothing.
+// Line ends and tabs count as control characters.
+func badText(s string) string {
+	if !utf8.ValidString(s) {
+		return "is not valid UTF-8"
+	}
+	for _, r := range s {
+		switch {
+		case r == 0:
+			return "holds a NUL character"
+		case unicode.IsControl(r):
+			return "holds a control character"
+		case r == '\u2028' || r == '\u2029':
+			return "holds a line separator"
+		case unicode.Is(unicode.Bidi_Control, r):
+			return "holds a character that changes the direction of text"
+		}
+	}
+	return ""
+}
+
+// nearest returns the candidate with the fewest changes to word, "" if none is
+// near enough to be what was meant.
+func nearest(word string, candidates []string) string {
+	if len(word) > maxName {
+		return ""
+	}
+	best, bestDistance := "", max(2, len(word)/3)+1
+	for _, c := range candidates {
+		if len(c) > maxName {
+			continue
+		}
+		if d := editDistance(word, c); d < bestDistance {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions and replacements of bytes that
+// lead from a to b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,147 @@
+# METADATA
+# title: The gate
+# description: |
+#   Decides on one input. A run is allowed if nothing denies it and at least one
+#   rule of grants.yaml holds in every part. The same conditions give the
+#   decision, its reasons and its explanation.
+# scope: package
+package writ.gate
+
+# METADATA
+# entrypoint: true
+decision := {
+	"allow": allow,
+	"deny": deny,
+	"rules": granted,
+	"user": data.writ.users.results,
+}
+
+default allow := false
+
+allow if {
+	count(deny) == 0
+	count(granted) > 0
+}
+
+# The rules that hold in every part.
+granted contains rule.name if {
+	some rule in input.grants.rules
+	holds(rule)
+}
+
+holds(rule) if {
+	match_holds(rule)
+	workers_hold(rule)
+	signed_by_holds(rule)
+	requested_by_holds(rule)
+	parameters_hold(rule)
+}
+
+signature_valid if {
+	input.runbook.verdict == "valid"
+	input.runbook.payload_sha256 != ""
+	some signature in input.signatures
+	signature.verdict == "valid"
+}
+
+# METADATA
+# labels: {id: writ/signature}
+deny contains reason if {
+	not signature_valid
+	reason := {
+		"code": "signature-not-valid",
+		"msg": sprintf("the verdict on the file is %q, not \"valid\"", [input.runbook.verdict]),
+		"hint": "look at the file with writ inspect; only its source, signed again by somebody who may, can run",
+		"rule": "writ/signature",
+	}
+}
+
+# METADATA
+# labels: {id: writ/denied}
+deny contains reason if {
+	some digest, why in input.grants.denied
+	reason := {
+		"code": "denied-digest",
+		"msg": sprintf("sha-256 %s is on the list of denied digests: %s", [digest, why]),
+		"hint": "",
+		"rule": "writ/denied",
+	}
+}
+
+# METADATA
+# labels: {id: writ/no-rule}
+deny contains reason if {
+	not any_match
+	reason := {
+		"code": "no-rule-matches",
+		"msg": sprintf("no rule of grants.yaml matches the %s runbook %s", [input.runbook.kind, input.grants.path]),
+		"hint": "add a rule whose match covers this path, kind or digest",
+		"rule": "writ/no-rule",
+	}
+}
+
+any_match if {
+	some rule in input.grants.rules
+	match_holds(rule)
+}
+
+# METADATA
+# labels: {id: writ/rules}
+# description: Without a rule that holds, say of each rule that matches what it lacks.
+deny contains reason if {
+	count(granted) == 0
+	some rule in input.grants.rules
+	match_holds(rule)
+	some lack in lacks[rule.name]
+	not secondary(lack)
+	reason := {"code": lack.code, "msg": lack.msg, "hint": lack.hint, "rule": rule.name}
+}
+
+# An invalid signature has no signers: saying so once is enough.
+secondary(lack) if {
+	lack.part == "signed_by"
+	not signature_valid
+}
+
+# What explain shows: every part of every rule.
+explanation := [outcome |
+	some rule in input.grants.rules
+	outcome := {"name": rule.name, "holds": holds_or_not(rule), "parts": [
+	{"part": "match", "holds": match_or_not(rule), "lacks": lacks_of(rule, "match")},
+	{"part": "workers", "holds": workers_or_not(rule), "lacks": lacks_of(rule, "workers")},
+	{"part": "signed_by", "holds": signed_by_or_not(rule), "lacks": lacks_of(rule, "signed_by")},
+	{"part": "requested_by", "holds": requested_by_or_not(rule), "lacks": lacks_of(rule, "requested_by")},
+	{"part": "parameters", "holds": parameters_or_not(rule), "lacks": lacks_of(rule, "parameters")},
+	]}
+]
+
+default holds_or_not(_) := false
+
+holds_or_not(rule) if holds(rule)
+
+default match_or_not(_) := false
+
+match_or_not(rule) if match_holds(rule)
+
+default workers_or_not(_) := false
+
+workers_or_not(rule) if workers_hold(rule)
+
+default signed_by_or_not(_) := false
+
+signed_by_or_not(rule) if signed_by_holds(rule)
+
+default requested_by_or_not(_) := false
+
+requested_by_or_not(rule) if requested_by_holds(rule)
+
+default parameters_or_not(_) := false
+
+parameters_or_not(rule) if parameters_hold(rule)
+
+lacks_of(rule, part) := {lack | some lack in lacks[rule.name]; lack.part == part}
+
+# The first few of a list, for a message.
+words(list) := concat(", ", list) if count(list) <= 5
+
+words(list) := sprintf("%s and %d more", [concat(", ", array.slice(list, 0, 5)), count(list) - 5]) if count(list) > 5

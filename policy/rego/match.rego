@@ -1,0 +1,65 @@
+package writ.gate
+
+# A list that is empty was left out of the rule; the parser sees to it that one
+# of them is there.
+match_holds(rule) if {
+	path_fits(rule)
+	kind_fits(rule)
+	digest_fits(rule)
+}
+
+path_fits(rule) if count(rule.match.paths) == 0
+
+path_fits(rule) if {
+	some glob in rule.match.paths
+	regex.match(glob.pattern, input.grants.path)
+}
+
+kind_fits(rule) if count(rule.match.kinds) == 0
+
+kind_fits(rule) if input.runbook.kind in rule.match.kinds
+
+digest_fits(rule) if count(rule.match.sha256) == 0
+
+digest_fits(rule) if input.runbook.sha256 in rule.match.sha256
+
+digest_fits(rule) if {
+	input.runbook.payload_sha256 != ""
+	input.runbook.payload_sha256 in rule.match.sha256
+}
+
+# METADATA
+# labels: {id: writ/match}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not path_fits(rule)
+	lack := {
+		"part": "match", "code": "path-not-matched",
+		"msg": sprintf("the path %s is not one of %s", [input.grants.path, words([g.glob | some g in rule.match.paths])]),
+		"hint": "",
+	}
+}
+
+# METADATA
+# labels: {id: writ/match}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not kind_fits(rule)
+	lack := {
+		"part": "match", "code": "kind-not-matched",
+		"msg": sprintf("the kind %s is not one of %s", [input.runbook.kind, words(rule.match.kinds)]),
+		"hint": "",
+	}
+}
+
+# METADATA
+# labels: {id: writ/match}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not digest_fits(rule)
+	lack := {
+		"part": "match", "code": "digest-not-matched",
+		"msg": "neither the file nor its payload has one of the digests that the rule names",
+		"hint": "",
+	}
+}

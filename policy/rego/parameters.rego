@@ -1,0 +1,134 @@
+package writ.gate
+
+# Every argument must be named by the rule, and every required parameter given.
+parameters_hold(rule) if {
+	every name, value in input.parameters {
+		parameter_fits(rule, name, value)
+	}
+	every name, wanted in rule.parameters {
+		given_if_required(name, wanted)
+	}
+}
+
+parameter_fits(rule, name, value) if {
+	wanted := parameter_of(rule, name)
+	type_fits(wanted, value)
+	pattern_fits(wanted, value)
+	enum_fits(wanted, value)
+}
+
+parameter_of(rule, name) := rule.parameters[name]
+
+parameter_of(rule, name) := rule.parameters["*"] if {
+	regex.match(`\A[0-9]+\z`, name)
+	not rule.parameters[name]
+}
+
+type_fits(wanted, _) if wanted.type == "string"
+
+type_fits(wanted, value) if {
+	wanted.type == "int"
+	regex.match(`\A-?(?:0|[1-9][0-9]{0,17})\z`, value)
+}
+
+type_fits(wanted, value) if {
+	wanted.type == "number"
+	regex.match(`\A-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\z`, value)
+}
+
+type_fits(wanted, value) if {
+	wanted.type == "bool"
+	value in {"true", "false"}
+}
+
+pattern_fits(wanted, _) if wanted.pattern == ""
+
+pattern_fits(wanted, value) if {
+	wanted.pattern != ""
+	regex.match(wanted.anchored, value)
+}
+
+enum_fits(wanted, _) if count(wanted.enum) == 0
+
+enum_fits(wanted, value) if value in wanted.enum
+
+given_if_required(_, wanted) if wanted.required == false
+
+given_if_required(name, wanted) if {
+	wanted.required == true
+	is_string(input.parameters[name])
+}
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, _ in input.parameters
+	not parameter_of(rule, name)
+	lack := {
+		"part": "parameters", "code": "parameter-unknown",
+		"msg": sprintf("the parameter %s is not one that the rule allows", [name]),
+		"hint": parameters_hint(rule),
+	}
+}
+
+parameters_hint(rule) := sprintf("allowed are %s; letters count as they are written", [words(sort(object.keys(rule.parameters)))]) if {
+	count(rule.parameters) > 0
+}
+
+parameters_hint(rule) := "the rule allows no parameters" if count(rule.parameters) == 0
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, wanted in rule.parameters
+	not given_if_required(name, wanted)
+	lack := {
+		"part": "parameters", "code": "parameter-missing",
+		"msg": sprintf("the parameter %s is required", [name]),
+		"hint": "",
+	}
+}
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, value in input.parameters
+	wanted := parameter_of(rule, name)
+	not type_fits(wanted, value)
+	lack := {
+		"part": "parameters", "code": "parameter-type",
+		"msg": sprintf("the value of parameter %s is not of type %s", [name, wanted.type]),
+		"hint": "",
+	}
+}
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, value in input.parameters
+	wanted := parameter_of(rule, name)
+	not pattern_fits(wanted, value)
+	lack := {
+		"part": "parameters", "code": "parameter-pattern",
+		"msg": sprintf("the value of parameter %s does not match its pattern", [name]),
+		"hint": sprintf("want %s", [wanted.pattern]),
+	}
+}
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, value in input.parameters
+	wanted := parameter_of(rule, name)
+	not enum_fits(wanted, value)
+	lack := {
+		"part": "parameters", "code": "parameter-enum",
+		"msg": sprintf("the value of parameter %s is not one of those that the rule lists", [name]),
+		"hint": sprintf("want one of %s", [words(wanted.enum)]),
+	}
+}

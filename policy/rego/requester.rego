@@ -1,0 +1,46 @@
+package writ.gate
+
+requested_by_holds(rule) if rule.requested_by.anyone == true
+
+requested_by_holds(rule) if {
+	input.grants.requester.person != ""
+	input.grants.requester.person in rule.requested_by.people
+}
+
+requested_by_holds(rule) if {
+	some group in input.grants.requester.groups
+	group in rule.requested_by.groups
+}
+
+who_may_request(rule) := words(array.concat(rule.requested_by.people, [sprintf("group %s", [g]) | some g in rule.requested_by.groups]))
+
+groups_incomplete(rule) if {
+	not input.caller.groups_complete == true
+	count(rule.requested_by.groups) > 0
+}
+
+# METADATA
+# labels: {id: writ/requested-by}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not requested_by_holds(rule)
+	not groups_incomplete(rule)
+	lack := {
+		"part": "requested_by", "code": "requester-not-allowed",
+		"msg": sprintf("%s may not request it; the rule wants %s", [input.caller.id, who_may_request(rule)]),
+		"hint": sprintf("let %s request it", [who_may_request(rule)]),
+	}
+}
+
+# METADATA
+# labels: {id: writ/requested-by}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not requested_by_holds(rule)
+	groups_incomplete(rule)
+	lack := {
+		"part": "requested_by", "code": "groups-incomplete",
+		"msg": sprintf("not all groups of %s are known; the rule wants %s", [input.caller.id, who_may_request(rule)]),
+		"hint": "name the caller as a person in grants.yaml, or see why the groups could not be listed",
+	}
+}

@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// pathProblem says why p is not a path that rules can be matched with, "" if it
+// is one.
+func pathProblem(p string) string {
+	switch {
+	case p == "":
+		return "is empty"
+	case len(p) > maxPath:
+		return "is too long"
+	case strings.Contains(p, `\`):
+		return `holds a backslash: segments are divided by "/"`
+	}
+	if bad := badText(p); bad != "" {
+		return bad
+	}
+	if path.Clean(p) != p || p == "." || p == "/" || p == ".." || strings.HasPrefix(p, "../") {
+		return `is not clean: resolve "..", "." and "//" first`
+	}
+	return ""
+}
+
+// checkArguments refuses what an interpreter could take for something else than
+// the policy saw.
+func checkArguments(kind runbook.Kind, args []Argument) error {
+	if len(args) > MaxArguments {
+		return &ArgumentError{Msg: fmt.Sprintf("%d are too many, the limit is %d", len(args), MaxArguments)}
+	}
+	total := 0
+	seen := make(map[string]bool, len(args))
+	for i, a := range args {
+		total += len(a.Name) + len(a.Value)
+		if bad := argumentProblem(kind, a); bad != "" {
+			name := a.Name
+			if !parameterForm.MatchString(name) {
+				name = shorten(strings.ToValidUTF8(name, "?"))
+			}
+			return &ArgumentError{Position: i + 1, Name: name, Msg: bad}
+		}
+		// PowerShell does not tell -Name from -name.
+		folded := strings.ToLower(a.Name)
+		if a.Name != "" && seen[folded] {
+			return &ArgumentError{Position: i + 1, Name: a.Name, Msg: "is given a second time"}
+		}
+		seen[folded] = true
+	}
+	if total > maxArgumentsSize {
+		return &ArgumentError{Msg: fmt.Sprintf("%d bytes are too many, the limit is %d", total, maxArgumentsSize)}
+	}
+	return nil
+}
+
+func argumentProblem(kind runbook.Kind, a Argument) string {
+	switch {
+	case a.Name != "" && !parameterForm.MatchString(a.Name):
+		return `is not the name of a parameter: want at most 64 ASCII letters, digits, "_" and "-", beginning with a letter`
+	case len(a.Value) > MaxArgument:
+		return fmt.Sprintf("the value has %d bytes, the limit is %d", len(a.Value), MaxArgument)
+	}
+	if bad := badText(a.Value); bad != "" {
+		return "the value " + bad
+	}
+	if a.Name == "" && kind == runbook.PowerShell && beginsWithDash(a.Value) {
+		return "a value that begins with a dash is a parameter name to PowerShell: give the argument by its name"
+	}
+	return ""
+}
+
+// beginsWithDash knows the four characters that PowerShell takes for a dash.
+func beginsWithDash(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r == '-' || r == '\u2013' || r == '\u2014' || r == '\u2015'
+}
+
+// shorten cuts text of a hostile file to what a policy may see of it.
+func shorten(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText-3] + "..."
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}

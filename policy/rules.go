@@ -1,0 +1,373 @@
+package policy
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/runwrit/writ/runbook"
+)
+
+// rule is one rule of grants.yaml. Every part of it must hold.
+type rule struct {
+	name        string
+	line        int
+	match       match
+	workers     workers
+	signedBy    signedBy
+	requestedBy requestedBy
+	parameters  []parameter
+	obligations Obligations
+}
+
+// match: each list that is not empty must hold the runbook.
+type match struct {
+	paths   []string // globs
+	kinds   []string
+	digests []string // of the file or of the payload
+}
+
+// workers: any, or each list that is not empty must hold the worker.
+type workers struct {
+	any    bool
+	groups []string
+	ids    []string
+	labels []label
+}
+
+type label struct {
+	name   string
+	values []string
+}
+
+type signedBy struct {
+	people, groups []string
+	atLeast        int
+}
+
+type requestedBy struct {
+	anyone         bool
+	people, groups []string
+}
+
+type parameter struct {
+	name     string // or "*", for the positional ones that have no entry
+	typ      string
+	pattern  string
+	enum     []string
+	required bool
+}
+
+var (
+	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "parameters", "run"}
+	parameterTypes = []string{"string", "int", "number", "bool"}
+	knownKinds     = []string{
+		string(runbook.PowerShell), string(runbook.PowerShellModule), string(runbook.PowerShellData), string(runbook.Bash),
+		string(runbook.Python), string(runbook.Perl), string(runbook.Ruby), string(runbook.JavaScript),
+	}
+)
+
+func (g *grants) readRules(t *tree, n *yaml.Node) {
+	nodes := t.items(n, "rules", maxRules)
+	seen := make(map[string]int, len(nodes))
+	patterns := map[string]string{} // patterns looked at already, and what was wrong
+	g.rules = make([]rule, 0, len(nodes))
+	for i, item := range nodes {
+		field := fmt.Sprintf("rules[%d]", i)
+		r := rule{line: item.Line}
+		f := t.fields(item, field, ruleKeys...)
+		if v := t.need(f, item, field, "name"); v != nil {
+			if name, ok := t.text(v, field+".name"); ok {
+				if bad := nameProblem(name); bad != "" {
+					t.problem(v, field+".name", "%s", bad)
+				} else if line, twice := seen[name]; twice {
+					t.problem(v, field+".name", "%q is the name of the rule in line %d already", name, line)
+				}
+				seen[name] = item.Line
+				r.name = name
+			}
+		}
+		if v := t.need(f, item, field, "match"); v != nil {
+			r.match = t.match(v, field+".match")
+		}
+		if v := t.need(f, item, field, "workers"); v != nil {
+			r.workers = t.workers(v, field+".workers")
+		}
+		if v := t.need(f, item, field, "signed_by"); v != nil {
+			r.signedBy = g.readSignedBy(t, v, field+".signed_by")
+		}
+		if v := t.need(f, item, field, "requested_by"); v != nil {
+			r.requestedBy = g.readRequestedBy(t, v, field+".requested_by")
+		}
+		if v := f["parameters"]; v != nil {
+			r.parameters = t.parameters(v, field+".parameters", patterns)
+		}
+		r.obligations = Obligations{Timeout: DefaultTimeout, Env: []string{}}
+		if v := f["run"]; v != nil {
+			t.run(v, field+".run", &r.obligations)
+		}
+		g.rules = append(g.rules, r)
+		if len(t.problems) >= maxProblems {
+			return
+		}
+	}
+}
+
+func (t *tree) match(n *yaml.Node, field string) match {
+	var m match
+	f := t.fields(n, field, "paths", "kinds", "sha256")
+	if len(f) == 0 && n.Kind == yaml.MappingNode {
+		t.problem(n, field, `names nothing: give paths, kinds or sha256; paths: ["**"] means every runbook`)
+	}
+	if v := f["paths"]; v != nil {
+		m.paths = t.list(v, field+".paths", globProblem)
+	}
+	if v := f["kinds"]; v != nil {
+		m.kinds = t.list(v, field+".kinds", func(s string) string { return oneOf("kind", s, knownKinds) })
+	}
+	if v := f["sha256"]; v != nil {
+		m.digests = t.list(v, field+".sha256", func(s string) string {
+			if _, err := runbook.ParseDigest(s); err != nil {
+				return "want 64 lower-case hexadecimal digits"
+			}
+			return ""
+		})
+	}
+	return m
+}
+
+func (t *tree) workers(n *yaml.Node, field string) workers {
+	var w workers
+	f := t.fields(n, field, "any", "groups", "ids", "labels")
+	if len(f) == 0 && n.Kind == yaml.MappingNode {
+		t.problem(n, field, "names nothing: give groups, ids or labels, or any: true")
+	}
+	if v := f["any"]; v != nil {
+		w.any = t.truth(v, field+".any")
+		if len(f) > 1 {
+			t.problem(v, field+".any", "stands beside groups, ids or labels: choose one")
+		}
+	}
+	if v := f["groups"]; v != nil {
+		w.groups = t.list(v, field+".groups", nameProblem)
+	}
+	if v := f["ids"]; v != nil {
+		w.ids = t.list(v, field+".ids", nameProblem)
+	}
+	if v := f["labels"]; v != nil {
+		w.labels = t.labels(v, field+".labels")
+	}
+	return w
+}
+
+func (t *tree) labels(n *yaml.Node, field string) []label {
+	pairs := t.entries(n, field)
+	if len(pairs) == 0 && n.Kind == yaml.MappingNode || len(pairs) > maxLabels {
+		t.problem(n, field, "want 1 to %d labels", maxLabels)
+		return nil
+	}
+	labels := make([]label, 0, len(pairs))
+	for _, p := range pairs {
+		at := join(field, clip(p.key))
+		if bad := nameProblem(p.key); bad != "" {
+			t.problem(p.at, at, "%s", bad)
+			continue
+		}
+		l := label{name: p.key}
+		if p.value.Kind == yaml.SequenceNode {
+			l.values = t.list(p.value, at, textProblem)
+		} else if s, ok := t.text(p.value, at); ok {
+			if bad := textProblem(s); bad != "" {
+				t.problem(p.value, at, "%s", bad)
+			}
+			l.values = []string{s}
+		}
+		labels = append(labels, l)
+	}
+	return labels
+}
+
+func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
+	s := signedBy{atLeast: 1}
+	f := t.fields(n, field, "people", "groups", "at_least")
+	if v := f["people"]; v != nil {
+		s.people = t.list(v, field+".people", g.knownPerson())
+	}
+	if v := f["groups"]; v != nil {
+		s.groups = t.list(v, field+".groups", g.knownGroup())
+	}
+	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
+		t.problem(n, field, "names nobody: give people or groups")
+	}
+	if v := f["at_least"]; v != nil {
+		s.atLeast = t.number(v, field+".at_least", 1, maxSignatures)
+		if most := g.countPeople(s); s.atLeast > most && len(t.problems) == 0 {
+			t.problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.atLeast, most)
+		}
+	}
+	return s
+}
+
+// countPeople counts who may sign, up to more than any at_least can ask for.
+func (g *grants) countPeople(s signedBy) int {
+	people := map[string]bool{}
+	for _, list := range slices.Concat([][]string{s.people}, g.membersOf(s.groups)) {
+		for _, p := range list {
+			people[p] = true
+			if len(people) > maxSignatures {
+				return len(people)
+			}
+		}
+	}
+	return len(people)
+}
+
+func (g *grants) membersOf(groups []string) [][]string {
+	lists := make([][]string, 0, len(groups))
+	for _, name := range groups {
+		lists = append(lists, g.groups[name])
+	}
+	return lists
+}
+
+func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedBy {
+	var r requestedBy
+	f := t.fields(n, field, "anyone", "people", "groups")
+	if len(f) == 0 && n.Kind == yaml.MappingNode {
+		t.problem(n, field, "names nobody: give people or groups, or anyone: true")
+	}
+	if v := f["anyone"]; v != nil {
+		r.anyone = t.truth(v, field+".anyone")
+		if len(f) > 1 {
+			t.problem(v, field+".anyone", "stands beside people or groups: choose one")
+		}
+	}
+	if v := f["people"]; v != nil {
+		r.people = t.list(v, field+".people", g.knownPerson())
+	}
+	if v := f["groups"]; v != nil {
+		r.groups = t.list(v, field+".groups", g.knownGroup())
+	}
+	return r
+}
+
+func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string) []parameter {
+	pairs := t.entries(n, field)
+	if len(pairs) == 0 && n.Kind == yaml.MappingNode || len(pairs) > MaxArguments {
+		t.problem(n, field, "want 1 to %d parameters; without the key no parameter is allowed", MaxArguments)
+		return nil
+	}
+	list := make([]parameter, 0, len(pairs))
+	for _, p := range pairs {
+		at := join(field, clip(p.key))
+		if p.key != "*" && !parameterForm.MatchString(p.key) && !positionForm.MatchString(p.key) {
+			t.problem(p.at, at, `want the name of a parameter, a quoted position ("1"), or "*" for all other positions`)
+			continue
+		}
+		list = append(list, t.parameter(p, at, patterns))
+	}
+	return list
+}
+
+func (t *tree) parameter(p pair, at string, patterns map[string]string) parameter {
+	q := parameter{name: p.key, typ: "string"}
+	f := t.fields(p.value, at, "type", "pattern", "enum", "required")
+	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && p.value.Kind == yaml.MappingNode {
+		t.problem(p.value, at, "says nothing about the value: give type, pattern or enum; type: string means any value")
+	}
+	if v := f["type"]; v != nil {
+		if s, ok := t.text(v, at+".type"); ok {
+			if bad := oneOf("type", s, parameterTypes); bad != "" {
+				t.problem(v, at+".type", "%q: %s", clip(s), bad)
+			}
+			q.typ = s
+		}
+	}
+	if v := f["pattern"]; v != nil {
+		if s, ok := t.text(v, at+".pattern"); ok {
+			bad, known := patterns[s]
+			if !known {
+				bad = patternProblem(s)
+				patterns[s] = bad
+			}
+			if bad != "" {
+				t.problem(v, at+".pattern", "%s", bad)
+			}
+			q.pattern = s
+		}
+	}
+	if v := f["enum"]; v != nil {
+		q.enum = t.list(v, at+".enum", textProblem)
+	}
+	if v := f["required"]; v != nil {
+		q.required = t.truth(v, at+".required")
+		if p.key == "*" {
+			t.problem(v, at+".required", `means nothing for "*": name the position`)
+		}
+	}
+	return q
+}
+
+func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
+	f := t.fields(n, field, "timeout", "env")
+	if len(f) == 0 && n.Kind == yaml.MappingNode {
+		t.problem(n, field, "says nothing: give timeout or env")
+	}
+	if v := f["timeout"]; v != nil {
+		if s, ok := t.text(v, field+".timeout"); ok {
+			d, err := time.ParseDuration(s)
+			if err != nil || d < MinTimeout || d > MaxTimeout || d%time.Second != 0 {
+				t.problem(v, field+".timeout", "%q: want whole seconds from %v to %v, such as 90s, 10m or 2h", clip(s), MinTimeout, MaxTimeout)
+			}
+			o.Timeout = d
+		}
+	}
+	if v := f["env"]; v != nil {
+		o.Env = t.list(v, field+".env", envProblem)
+		names := map[string]bool{}
+		for _, entry := range o.Env {
+			name, _, _ := strings.Cut(entry, "=")
+			if names[strings.ToUpper(name)] {
+				t.problem(v, field+".env", "%s stands in the list twice", name)
+			}
+			names[strings.ToUpper(name)] = true
+		}
+	}
+}
+
+func textProblem(s string) string {
+	if len(s) > MaxArgument {
+		return "is too long"
+	}
+	return badText(s)
+}
+
+func oneOf(what, s string, known []string) string {
+	if slices.Contains(known, s) {
+		return ""
+	}
+	if near := nearest(s, known); near != "" {
+		return fmt.Sprintf("unknown %s; did you mean %q?", what, near)
+	}
+	return fmt.Sprintf("unknown %s; known are %s", what, strings.Join(known, ", "))
+}
+
+// unknownName says that a name stands for nothing, and which was meant.
+func unknownName(what, name string, known iter.Seq[string]) string {
+	const most = 2_000 // names to compare with: a hint must not take long
+	var sorted []string
+	for k := range known {
+		if sorted = append(sorted, k); len(sorted) == most {
+			break
+		}
+	}
+	slices.Sort(sorted)
+	if near := nearest(name, sorted); near != "" {
+		return fmt.Sprintf("no %s of this name; did you mean %q?", what, near)
+	}
+	return fmt.Sprintf("no %s of this name", what)
+}
