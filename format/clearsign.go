@@ -1,0 +1,54 @@
+package format
+
+import (
+	"context"
+	"time"
+
+	"github.com/runwrit/writ/internal/pgpcert"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// Clearsign is the format of OpenPGP clear-signed text, both halves: it makes
+// NAME.asc of the runbook NAME, and verifies such documents. The payload of a
+// document is its canonical text, each line with one LF behind it, and never the
+// file. docs/formats/clearsign.md describes the format and what is refused.
+type Clearsign struct {
+	// Now is the clock that signatures are dated by; time.Now if nil.
+	Now func() time.Time
+}
+
+// NewClearsign returns the format with the system's clock.
+func NewClearsign() *Clearsign { return &Clearsign{Now: time.Now} }
+
+// Name is "clearsign".
+func (*Clearsign) Name() string { return clearsignName }
+
+const clearsignName = "clearsign"
+
+// OutputName is the name with ".asc" behind it.
+func (*Clearsign) OutputName(name string) string { return name + runbook.SignatureExt }
+
+// Load reads the certificates of the trust store: armored with one or more
+// blocks, binary, or GnuPG keyboxes. It fails with *verifier.TrustError if a
+// file has no usable certificate or holds secret keys. A bad certificate beside
+// good ones is left out; a signature by it is untrusted, and a finding says why.
+// All certificates are checked here, once, so that the Checker only reads.
+func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
+	loader := pgpcert.NewLoader()
+	for _, f := range t.Files(verifier.RoomOpenPGP) {
+		if err := loader.Add(f.Name, f.Data); err != nil {
+			return nil, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+	}
+	return &clearsignChecker{ring: loader.Ring()}, nil
+}
+
+// clearsignChecker verifies documents against a ring, which never changes.
+type clearsignChecker struct{ ring *pgpcert.Ring }
+
+// Check looks at one file.
+func (c *clearsignChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {
+	rb.View(func(data []byte) { out = c.examine(rb.Name(), data, now) })
+	return out
+}

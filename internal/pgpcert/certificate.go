@@ -1,0 +1,278 @@
+package pgpcert
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// Limits of a certificate.
+const (
+	MaxPackets        = 50_000 // in one certificate, copies merged
+	maxSelfSignatures = 2_000  // that are checked, in one certificate
+	maxKeys           = 200
+)
+
+// Certificate is one certificate, all copies of it in a ring merged.
+type Certificate struct {
+	// Fingerprint of the primary key, upper-case hexadecimal.
+	Fingerprint string
+	// Name is the first user ID; it is what the certificate says of itself.
+	Name string
+
+	keys      []*Key // the primary key first
+	users     []*user
+	direct    []*Signature // direct-key self-signatures
+	revoked   string       // why the certificate is revoked; "" if it is not
+	weakSelf  string       // a self-signature that is too weak to count; "" for none
+	checked   int          // signatures checked so far
+	designate [][]byte     // fingerprints of the designated revokers
+}
+
+// Key is a primary key or a subkey.
+type Key struct {
+	// Fingerprint, upper-case hexadecimal.
+	Fingerprint string
+	// Algorithm and size, such as "rsa3072".
+	Algorithm string
+	// Bits of an RSA or DSA key; 0 for others.
+	Bits int
+
+	cert        *Certificate
+	public      *packet.PublicKey
+	body        []byte
+	fingerprint []byte
+	keyID       uint64
+	strength    strength
+	bindings    []*binding // of a subkey
+	revoked     string
+	weakBinding string
+}
+
+// binding is a good subkey binding signature.
+type binding struct {
+	*Signature
+	back string // what is wrong with the back-signature; "" if it is good
+}
+
+// user is a user ID or attribute with its good self-signatures.
+type user struct {
+	selfs   []*Signature
+	revoked time.Time // when it was revoked last; zero for never
+}
+
+// revoke takes over a revocation. One without a time counts for all times.
+func (u *user) revoke(s *Signature) {
+	at := s.Created
+	if at.IsZero() {
+		at = time.Unix(1<<40, 0)
+	}
+	if at.After(u.revoked) {
+		u.revoked = at
+	}
+}
+
+// Certificate is the certificate that the key belongs to.
+func (k *Key) Certificate() *Certificate { return k.cert }
+
+// Keys returns the keys of the certificate, the primary key first.
+func (c *Certificate) Keys() []*Key { return c.keys }
+
+// material is a certificate as it was collected from one or more files.
+type material struct {
+	primary    Packet
+	onPrimary  []Packet
+	components []*component
+	byContent  map[string]*component
+	last       *component // that signatures belong to while a file is read
+	packets    int
+}
+
+// component is a user ID, user attribute or subkey and the signatures behind it.
+type component struct {
+	Packet
+	signatures []Packet
+}
+
+// merge adds the packets of another copy of the same certificate, so that a
+// revocation in either counts.
+func (m *material) merge(other *material) {
+	m.onPrimary = append(m.onPrimary, other.onPrimary...)
+	m.packets += other.packets
+	for _, o := range other.components {
+		mine := m.component(o.Packet)
+		mine.signatures = append(mine.signatures, o.signatures...)
+	}
+}
+
+// component returns the component of this content, which it adds if it is new:
+// the same subkey must not stand there once with its revocation and once
+// without.
+func (m *material) component(p Packet) *component {
+	id := string([]byte{p.Tag}) + string(p.Body)
+	if c, again := m.byContent[id]; again {
+		return c
+	}
+	if m.byContent == nil {
+		m.byContent = map[string]*component{}
+	}
+	c := &component{Packet: p}
+	m.byContent[id] = c
+	m.components = append(m.components, c)
+	return c
+}
+
+// newCertificate parses the keys and checks everything that the primary key
+// signed.
+func newCertificate(m *material) (*Certificate, error) {
+	if m.packets > MaxPackets {
+		return nil, fmt.Errorf("more than %d packets", MaxPackets)
+	}
+	primary, err := newKey(m.primary)
+	if err != nil {
+		return nil, err
+	}
+	c := &Certificate{Fingerprint: primary.Fingerprint, keys: []*Key{primary}}
+	primary.cert = c
+	if err := c.addPrimarySignatures(m.onPrimary); err != nil {
+		return nil, err
+	}
+	for _, comp := range m.components {
+		if comp.Tag == TagPublicSubkey {
+			err = c.addSubkey(comp)
+		} else {
+			err = c.addUser(comp)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	c.judgeDesignated(m)
+	return c, nil
+}
+
+// newKey reads a key packet. The fingerprint is made here, of the bytes as they
+// are, and must be what go-crypto makes of its parsed form.
+func newKey(p Packet) (*Key, error) {
+	parsed, err := parseWith(p.Tag, p.Body)
+	if err != nil {
+		return nil, fmt.Errorf("key packet: %w", err)
+	}
+	public, ok := parsed.(*packet.PublicKey)
+	if !ok || len(p.Body) < 6 {
+		return nil, fmt.Errorf("key packet: %w", errPacket)
+	}
+	k := &Key{public: public, body: p.Body}
+	k.fingerprint = fingerprintOf(public.Version, p.Body)
+	if k.fingerprint == nil || !bytes.Equal(k.fingerprint, public.Fingerprint) {
+		return nil, fmt.Errorf("key packet: not written in its one form")
+	}
+	k.Fingerprint = strings.ToUpper(fmt.Sprintf("%x", k.fingerprint))
+	k.keyID = public.KeyId
+	k.Algorithm, k.Bits, k.strength = algorithmOf(public)
+	return k, nil
+}
+
+// addPrimarySignatures takes over direct-key signatures and key revocations.
+func (c *Certificate) addPrimarySignatures(packets []Packet) error {
+	for _, p := range packets {
+		if err := c.addRevocation(p); err != nil {
+			return err
+		}
+		s, err := c.ownSignature(p, typeDirectKey)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			continue
+		}
+		good, err := c.checkSelf(s, c.primary().feed)
+		if err != nil {
+			return err
+		}
+		if c.counts(s, good) {
+			c.direct = append(c.direct, s)
+		}
+	}
+	return nil
+}
+
+func (c *Certificate) primary() *Key { return c.keys[0] }
+
+// addUser takes over the self-signatures of a user ID or attribute.
+func (c *Certificate) addUser(comp *component) error {
+	if c.Name == "" && comp.Tag == TagUserID {
+		c.Name = strings.ToValidUTF8(string(comp.Body), "\ufffd")
+	}
+	u := &user{}
+	feed := feedUser(c.primary(), comp.Packet)
+	for _, p := range comp.signatures {
+		if err := c.addRevocation(p); err != nil {
+			return err
+		}
+		s, err := c.ownSignature(p, typeCertGeneric, typeCertGeneric+1, typeCertGeneric+2, typeCertPositive, typeCertRevocation)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			continue
+		}
+		good, err := c.checkSelf(s, feed)
+		switch {
+		case err != nil:
+			return err
+		case s.Type == typeCertRevocation && (good || !s.checkable()):
+			u.revoke(s)
+		case s.Type == typeCertRevocation:
+		case c.counts(s, good):
+			u.selfs = append(u.selfs, s)
+		}
+	}
+	c.users = append(c.users, u)
+	return nil
+}
+
+// addSubkey takes over a subkey with its bindings. One that cannot be parsed
+// belongs to an algorithm that is not known; no signature can be by it.
+func (c *Certificate) addSubkey(comp *component) error {
+	if len(c.keys) == maxKeys {
+		return fmt.Errorf("more than %d keys", maxKeys)
+	}
+	for _, p := range comp.signatures {
+		if err := c.addRevocation(p); err != nil {
+			return err
+		}
+	}
+	k, err := newKey(comp.Packet)
+	if err != nil || k.public.Version != c.primary().public.Version {
+		return nil
+	}
+	k.cert = c
+	feed := feedSubkey(c.primary(), k)
+	for _, p := range comp.signatures {
+		s, err := c.ownSignature(p, typeSubkeyBinding, typeSubkeyRevocation)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			continue
+		}
+		good, err := c.checkSelf(s, feed)
+		switch {
+		case err != nil:
+			return err
+		case s.Type == typeSubkeyRevocation && (good || !s.checkable()):
+			k.revoked = "the subkey is revoked"
+		case s.Type == typeSubkeyRevocation || !good && s.checkable():
+		case s.WeakHash():
+			k.weakBinding = "the subkey is bound with " + s.HashName() + " only"
+		case good && acceptable(s) == "":
+			k.bindings = append(k.bindings, &binding{Signature: s, back: checkBack(s, k, feed)})
+		}
+	}
+	c.keys = append(c.keys, k)
+	return nil
+}

@@ -1,0 +1,35 @@
+package pgpcert
+
+import "hash"
+
+// Proof is what checking a signature's value came to.
+type Proof struct {
+	// TagMatches says that the first two bytes of the digest are those that the
+	// packet names. They are not signed: the tag tells an accident or an edited
+	// text from a wrong signature, and proves nothing.
+	TagMatches bool
+	// Valid says that the value is right for the digest and the key.
+	Valid bool
+}
+
+// Verify checks the value of s under k, over what was written to h, a hash from
+// s.NewHash or a clone of it. It uses h up.
+func (k *Key) Verify(s *Signature, h hash.Hash) Proof {
+	var p Proof
+	if s.maths == nil || s.Version != k.public.Version {
+		return p
+	}
+	signed, ok := h.(hash.Cloner)
+	if !ok {
+		return p
+	}
+	digest, err := signed.Clone()
+	if err != nil {
+		return p
+	}
+	digest.Write(s.suffix) // a hash does not fail
+	sum := digest.Sum(nil)
+	p.TagMatches = s.tag == [2]byte(sum)
+	p.Valid = k.public.VerifySignature(h, s.maths) == nil
+	return p
+}
