@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox", "internal/pgpcert",
 	},
 	"policy": {"runbook", "verifier"},
 	"worker": {"runbook", "verifier", "policy", "ledger"},
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
 	"internal/keybox":     {"runbook"},
+	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
 
 	"examples":         {},
@@ -301,7 +302,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox", "internal/pgpcert",
 	"format", "ledger", "policy", "signer",
 }
 
