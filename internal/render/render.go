@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -46,6 +47,13 @@ type Renderer interface {
 	Inspect(w io.Writer, i Inspection) error
 	Audit(w io.Writer, r *audit.Result) error
 	Version(w io.Writer, v Version) error
+	// PolicyProblems writes what is wrong with a policy, or that nothing is.
+	PolicyProblems(w io.Writer, problems []*policy.FileError) error
+	Decision(w io.Writer, d policy.Decision) error
+	Explanation(w io.Writer, x policy.Explanation) error
+	// Chain and Records are of a ledger.
+	Chain(w io.Writer, c Chain) error
+	Records(w io.Writer) RecordWriter
 }
 
 // FormatError says that there is no output format of this name.

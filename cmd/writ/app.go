@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+// app is what the commands get from the process around them.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// progress says that stderr is a terminal on which a line may be redrawn.
+	progress bool
+	now      func() time.Time
+}
+
+func newApp() *app {
+	return &app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		progress: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
+		now:      time.Now,
+	}
+}
+
+// execute runs one command line and returns the exit code. Only here an error
+// becomes words and a number.
+func execute(ctx context.Context, a *app, args []string) int {
+	root := newRootCmd(a)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	isRun := cmd != nil && cmd.Name() == "run" && cmd.Parent() == root
+	if err == nil {
+		return exitYes
+	}
+	var known *exitError
+	if !errors.As(err, &known) && cmd != nil && !cmd.HasParent() {
+		err = usageError{err} // cobra did not find the command
+	}
+	printError(a.stderr, err)
+	if isRun {
+		return runExitCode(err)
+	}
+	return exitCode(err)
+}
+
+func newRootCmd(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "writ",
+		Short: "Sign runbooks, verify them, and run only what is signed and allowed",
+		Long: `writ signs runbooks, verifies them, decides with policy whether they may run
+here and now, and runs exactly the bytes that it verified.
+
+Exit codes: 0 yes, 1 no, 2 the question is malformed, 3 no answer.
+"writ run" has its own, see "writ run --help".`,
+		Args:          cobra.ArbitraryArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q: see writ --help", args[0])
+			}
+			return usagef("no command given: see writ --help")
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newInitCmd(a), newSignCmd(a), newVerifyCmd(a), newInspectCmd(a), newRunCmd(a), newAuditCmd(a), newPolicyCmd(a), newLedgerCmd(a), newVersionCmd(a),
+	)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newCompletionCmd(a, root))
+	root.SetHelpCommand(newHelpCmd(root))
+	return root
+}
+
+// args makes a cobra check of positional arguments report a usage error.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, list []string) error {
+		if err := check(cmd, list); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// verifyFormats are the verifying halves of all formats, judged by the clock now.
+func verifyFormats() []verifier.Format {
+	return []verifier.Format{format.NewAuthenticode(), format.NewClearsign()}
+}
+
+// signFormats are the signing halves of all formats.
+func signFormats() []signer.Format {
+	return []signer.Format{format.NewAuthenticode(), format.NewClearsign()}
+}
+
+// newVerifier makes a verifier over the given trust; now may be nil.
+func newVerifier(t *verifier.TrustStore, now func() time.Time) (*verifier.Verifier, error) {
+	return verifier.New(t, verifier.Options{Formats: verifyFormats(), Now: now})
+}
+
+// output is the -o flag.
+type output struct{ name string }
+
+func (o *output) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.name, "output", "o", "text", "output format: "+strings.Join(render.Formats(), " or "))
+}
+
+func (o *output) renderer() (render.Renderer, error) {
+	r, err := render.New(o.name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return r, nil
+}
+
+// progressLine returns a function that keeps one line of progress up to date
+// and one that wipes it. Both do nothing where stderr is not a terminal.
+func (a *app) progressLine(verb string) (update func(done, found int), wipe func()) {
+	if !a.progress {
+		return nil, func() {}
+	}
+	var last time.Time
+	return func(done, found int) {
+			if now := a.now(); now.Sub(last) >= 100*time.Millisecond {
+				last = now
+				_, _ = fmt.Fprintf(a.stderr, "\r%s %d of %d ", verb, done, found) // progress is not worth failing for
+			}
+		}, func() {
+			_, _ = fmt.Fprintf(a.stderr, "\r%s\r", strings.Repeat(" ", 60))
+		}
+}
+
+// say writes one line of the result.
+func (a *app) say(format string, args ...any) error {
+	if _, err := fmt.Fprintf(a.stdout, format, args...); err != nil {
+		return noAnswer(fmt.Errorf("write the result: %w", err))
+	}
+	return nil
+}
+
+// note tells the user something that is not the result.
+func (a *app) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, "note: %s\n", render.Escape(fmt.Sprintf(format, args...))) // not worth failing for
+}
+
+func workers() int { return runtime.GOMAXPROCS(0) }

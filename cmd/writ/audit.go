@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/internal/render"
+)
+
+type auditOptions struct {
+	trust  trustOptions
+	clock  clockOption
+	output output
+	paths  []string
+}
+
+func newAuditCmd(a *app) *cobra.Command {
+	o := &auditOptions{}
+	cmd := &cobra.Command{
+		Use:   "audit PATH...",
+		Short: "Classify every runbook of a library, the worst first",
+		Long: `Classify every runbook of a library with the verdicts of "writ verify", and
+print how many there are of each and the worst first.
+
+Use it to find out where a library stands, and in CI to keep it there. Symbolic
+links are listed, not followed. The original of a clear-signed runbook counts as
+a source if the document beside it signs exactly its bytes.
+
+Exit codes: 0 there are runbooks and all are valid, 1 at least one is not or
+there is none, 2 the question is malformed, 3 something cannot be read.`,
+		Example: `  writ audit --trust trust runbooks
+  writ audit --trust trust -o json runbooks`,
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			o.paths = paths
+			return a.runAudit(cmd.Context(), o)
+		},
+	}
+	o.trust.addTo(cmd)
+	o.clock.addTo(cmd)
+	o.output.addTo(cmd)
+	return cmd
+}
+
+func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
+	r, err := o.output.renderer()
+	if err != nil {
+		return err
+	}
+	for _, p := range o.paths {
+		if p == "" || p == "-" {
+			return usagef("audit needs files or folders, not %q", p)
+		}
+	}
+	now, err := o.clock.clock()
+	if err != nil {
+		return err
+	}
+	trust, err := o.trust.load(false)
+	if err != nil {
+		return err
+	}
+	v, err := newVerifier(trust, now)
+	if err != nil {
+		return noAnswer(err)
+	}
+	progress, wipe := a.progressLine("audited")
+	result, err := audit.Run(ctx, o.paths, audit.Options{Verifier: v, Workers: workers(), Progress: progress})
+	wipe()
+	if err != nil {
+		return noAnswer(err)
+	}
+	if err := r.Audit(a.stdout, result); err != nil {
+		return noAnswer(fmt.Errorf("write the result: %w", err))
+	}
+	files := make([]render.File, 0, len(result.Entries))
+	for _, e := range result.Entries {
+		files = append(files, render.File{Path: e.Path, Report: e.Report})
+	}
+	return answer(files, result.Problems)
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// gateOptions are the flags of the commands that put the question whether a
+// runbook may run: run and policy explain.
+type gateOptions struct {
+	trust     trustOptions
+	policyDir string
+	workerID  string
+	group     string
+	labels    []string
+	params    []string
+	arguments []string // after "--"
+	path      string
+}
+
+func (o *gateOptions) addTo(cmd *cobra.Command) {
+	o.trust.addTo(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml")
+	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
+	f.StringVar(&o.group, "worker-group", "", "`group` that this worker is in")
+	f.StringArrayVar(&o.labels, "label", nil, "`name=value` label of this worker (repeatable)")
+	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
+}
+
+// take sorts the positional arguments: one runbook, and what follows "--".
+func (o *gateOptions) take(cmd *cobra.Command, list []string) error {
+	before := cmd.ArgsLenAtDash()
+	if before < 0 {
+		before = len(list)
+	}
+	if before != 1 {
+		return usagef("want one runbook, and its arguments after --")
+	}
+	o.path, o.arguments = list[0], list[1:]
+	return nil
+}
+
+// gate is what puts and answers the question.
+type gate struct {
+	verifier *verifier.Verifier
+	engine   *policy.Engine
+	request  policy.Request // without the path
+}
+
+// open loads trust and policy, and finds out who asks and where. Guarded is for
+// a gate that acts on the answer.
+func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
+	if o.path == "" || o.path == "-" {
+		return nil, usagef("want the path of a runbook, not %q: rules match paths", o.path)
+	}
+	if o.policyDir == "" {
+		return nil, usagef("no policy given: --policy DIR")
+	}
+	request, err := o.newRequest()
+	if err != nil {
+		return nil, err
+	}
+	trust, err := o.trust.load(guarded)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newVerifier(trust, now)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	engine, err := policy.Load(o.policyDir, policy.LoadOptions{Guarded: guarded})
+	if err != nil {
+		return nil, policyError(err)
+	}
+	request.Now = now()
+	return &gate{verifier: v, engine: engine, request: request}, nil
+}
+
+func (o *gateOptions) newRequest() (policy.Request, error) {
+	account, err := currentUser()
+	if err != nil {
+		return policy.Request{}, noAnswer(err)
+	}
+	w := policy.Worker{ID: o.workerID, Group: o.group, OS: hostOS(), Labels: map[string]string{}}
+	if w.ID == "" {
+		if w.ID, err = os.Hostname(); err != nil {
+			return policy.Request{}, noAnswer(err)
+		}
+	}
+	for _, l := range o.labels {
+		name, value, ok := strings.Cut(l, "=")
+		if _, twice := w.Labels[name]; !ok || name == "" || twice {
+			return policy.Request{}, usagef("--label %q: want name=value, each name once", l)
+		}
+		w.Labels[name] = value
+	}
+	var arguments []policy.Argument
+	for _, p := range o.params {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return policy.Request{}, usagef("--param %q: want name=value", p)
+		}
+		arguments = append(arguments, policy.Argument{Name: name, Value: value})
+	}
+	for _, value := range o.arguments {
+		arguments = append(arguments, policy.Argument{Value: value})
+	}
+	return policy.Request{Caller: account.caller(), Worker: w, Arguments: arguments}, nil
+}
+
+// candidate is a runbook that was read and looked at. Verified is nil unless
+// it is valid.
+type candidate struct {
+	path     string
+	report   *verifier.Report
+	verified *verifier.Verified
+}
+
+// read reads the runbook at path once. Links in the folders above it are
+// resolved first, because rules match the path; the file itself must not be one.
+func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return nil, err
+	}
+	resolved := filepath.Join(dir, filepath.Base(abs))
+	rb, err := runbook.ReadFile(resolved, false)
+	if err != nil {
+		return nil, err
+	}
+	c := &candidate{path: filepath.ToSlash(resolved)}
+	c.verified, err = g.verifier.Verify(ctx, rb)
+	var unverified *verifier.UnverifiedError
+	switch {
+	case err == nil:
+		c.report = c.verified.Report()
+	case errors.As(err, &unverified):
+		c.report = unverified.Report
+	default:
+		return nil, err
+	}
+	return c, nil
+}
+
+// input puts the question about a candidate.
+func (g *gate) input(c *candidate) (policy.Input, error) {
+	request := g.request
+	request.Path = c.path
+	if c.verified != nil {
+		return policy.NewInput(c.verified, request)
+	}
+	return policy.NewReportInput(c.report, request)
+}
+
+// decide answers the question. What cannot even be asked is denied.
+func (g *gate) decide(ctx context.Context, c *candidate) (policy.Input, policy.Decision) {
+	in, err := g.input(c)
+	if err != nil {
+		reason := policy.Reason{Code: policy.CodeInputInvalid, Msg: err.Error(), Rule: "writ/gate"}
+		return policy.Input{}, policy.Decision{
+			Version: policy.DecisionVersion, Mode: policy.ModeEnforce, Deny: []policy.Reason{reason}, Warn: []policy.Reason{},
+			Rules: []string{}, Policy: g.engine.Policy(), Runbook: c.report.File,
+		}
+	}
+	return in, g.engine.Decide(ctx, in)
+}
+
+// denial puts the reasons of a decision into one error, and its hints below.
+func denial(code int, path string, reasons []policy.Reason) error {
+	const most = 5
+	var said []string
+	e := &exitError{code: code}
+	for i, r := range reasons {
+		if i == most {
+			said = append(said, fmt.Sprintf("and %d more", len(reasons)-most))
+			break
+		}
+		said = append(said, r.Code+": "+r.Msg)
+		if r.Hint != "" {
+			e = e.hint("%s", r.Hint)
+		}
+	}
+	e.err = fmt.Errorf("%q is denied: %s", path, strings.Join(said, "; "))
+	return e
+}
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

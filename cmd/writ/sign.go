@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+type signOptions struct {
+	trust          trustOptions // for --check without a key
+	key, cert      string
+	format         string
+	passphraseFile string
+	passphraseEnv  string
+	force, check   bool
+	paths          []string
+}
+
+func newSignCmd(a *app) *cobra.Command {
+	o := &signOptions{}
+	cmd := &cobra.Command{
+		Use:   "sign PATH...",
+		Short: "Sign runbooks: PowerShell in place, others as clear-signed NAME.asc",
+		Long: `Sign runbooks. An X.509 key signs PowerShell files in place (authenticode), an
+OpenPGP key signs any runbook as clear-signed text in NAME.asc. A folder stands
+for the runbooks in it that the key can sign.
+
+Use it on the machine of the author or in a protected pipeline. What was signed
+is verified before it replaces anything; a failure leaves every file as it was.
+A file that this key has signed as it stands is left alone. With --check nothing
+is written: it names the files that are unsigned or stale; --trust, --ca or
+--keyring may then stand in for the key.
+
+Exit codes: 0 signed (with --check: all are signed), 1 a file is not, 2 the
+question is malformed or the key does not fit, 3 a file cannot be read or
+written.`,
+		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
+  writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
+  writ sign --check --trust trust runbooks`,
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			o.paths = paths
+			return a.runSign(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key")
+	f.StringVar(&o.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
+	f.StringVar(&o.format, "format", "auto", "signature `format`: auto, authenticode or clearsign")
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
+	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
+	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
+	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
+	o.trust.addTo(cmd)
+	return cmd
+}
+
+func (o *signOptions) validate() error {
+	switch {
+	case o.key == "" && !o.check:
+		return usagef("no key given: --key FILE")
+	case o.key == "" && !o.trust.given():
+		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
+	case o.key != "" && o.trust.given():
+		return usagef("--trust, --ca and --keyring stand in for the key in a --check: give one or the other")
+	case o.passphraseFile != "" && o.passphraseEnv != "":
+		return usagef("--passphrase-file and --passphrase-env exclude each other")
+	case o.check && o.force:
+		return usagef("--check and --force exclude each other")
+	}
+	if o.format != "auto" && o.formatNamed(o.format) == nil {
+		return usagef("unknown signature format %q: want auto, authenticode or clearsign", o.format)
+	}
+	return nil
+}
+
+func (o *signOptions) formatNamed(name string) signer.Format {
+	for _, f := range signFormats() {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// formatFor is the format that a file is to be signed in. The key decides, or
+// the type of the file where there is no key.
+func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
+	name := o.format
+	if name == "auto" {
+		name = "clearsign"
+		if key.Kind() == signer.KindX509 || key == nil && isPowerShell(path) {
+			name = "authenticode"
+		}
+	}
+	return o.formatNamed(name)
+}
+
+func isPowerShell(path string) bool {
+	switch runbook.KindOf(path) {
+	case runbook.PowerShell, runbook.PowerShellModule, runbook.PowerShellData:
+		return true
+	case runbook.Unknown, runbook.Bash, runbook.Python, runbook.Perl, runbook.Ruby, runbook.JavaScript:
+	}
+	return false
+}
+
+func (a *app) runSign(ctx context.Context, o *signOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	key, trust, err := a.openKey(ctx, o)
+	if err != nil {
+		return err
+	}
+	verify, err := verifyFunc(trust)
+	if err != nil {
+		return err
+	}
+	files, err := a.filesToSign(o, key)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, path := range files {
+		if err := ctx.Err(); err != nil {
+			return noAnswer(err)
+		}
+		format := o.formatFor(path, key)
+		if o.check {
+			err = a.checkOne(ctx, path, format, verify)
+		} else {
+			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force})
+		}
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return a.signAnswer(failures, len(files))
+}
+
+// openKey opens the key and the trust that its signatures are checked with: its
+// own public half and nothing else.
+func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifier.TrustStore, error) {
+	if o.key == "" {
+		trust, err := o.trust.load(false)
+		return nil, trust, err
+	}
+	options := signer.KeyOptions{Cert: o.cert, Passphrase: signer.PassphraseFromTerminal(os.Stdin, a.stderr)}
+	switch {
+	case o.passphraseFile != "":
+		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
+	case o.passphraseEnv != "":
+		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
+	}
+	key, err := signer.OpenKey(ctx, o.key, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range key.Notes() {
+		a.note("%s", note)
+	}
+	anchor, err := key.Anchor()
+	if err != nil {
+		return nil, nil, err
+	}
+	room := verifier.RoomX509CA
+	if key.Kind() == signer.KindOpenPGP {
+		room = verifier.RoomOpenPGP
+	}
+	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: anchor})
+	if err != nil {
+		return nil, nil, noAnswer(err)
+	}
+	return key, trust, nil
+}
+
+// verifyFunc is our own verifier in the words of the signer.
+func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
+	v, err := newVerifier(trust, nil)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
+		verified, err := v.Verify(ctx, rb)
+		var unverified *verifier.UnverifiedError
+		if errors.As(err, &unverified) && unverified.Report.Verdict == verifier.Unsigned {
+			return nil, fmt.Errorf("%q is %w", rb.Name(), signer.ErrUnsigned)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out := &signer.Verification{Payload: verified.Payload()}
+		for _, s := range verified.Report().Signatures {
+			if s.Verdict == verifier.Valid {
+				out.Signers = append(out.Signers, s.Signer.IDs...)
+			}
+		}
+		return out, nil
+	}, nil
+}
+
+func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
+	outcome, err := signer.SignFile(ctx, path, o)
+	if err != nil {
+		return err
+	}
+	word := "signed"
+	if outcome.Unchanged {
+		word = "unchanged"
+	}
+	return a.say("%-9s %s\n", word, render.Escape(outcome.Path))
+}
+
+func (a *app) checkOne(ctx context.Context, path string, f signer.Format, verify signer.VerifyFunc) error {
+	result, err := signer.CheckFile(ctx, path, f, verify)
+	if err != nil {
+		return err
+	}
+	if result.State == signer.StateSigned {
+		return nil
+	}
+	if err := a.say("%-9s %s\n", result.State, render.Escape(path)); err != nil {
+		return err
+	}
+	return no("%q is %s: %s", path, result.State, result.Detail)
+}
+
+// signAnswer: the worst of several failures decides.
+func (a *app) signAnswer(failures []error, files int) error {
+	switch {
+	case files == 0:
+		return no("there is no runbook that this key can sign")
+	case len(failures) == 0:
+		return nil
+	case len(failures) == 1 && files == 1:
+		return failures[0]
+	}
+	worst := exitNo
+	for _, err := range failures {
+		a.note("%s", err.Error())
+		worst = max(worst, exitCode(err))
+	}
+	return &exitError{code: worst, err: fmt.Errorf("%d of %d files are not signed", len(failures), files)}
+}
+
+// filesToSign lists files as they are given, and of folders the runbooks that
+// can be signed in the format chosen.
+func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
+	var files []string
+	leftOut := 0
+	for _, root := range o.paths {
+		if root == "" || root == "-" {
+			return nil, usagef("sign needs files or folders, not %q", root)
+		}
+		info, err := os.Lstat(root)
+		if err != nil || !info.IsDir() {
+			files = append(files, root)
+			continue
+		}
+		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && d.Name() == ".git":
+				return fs.SkipDir
+			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, strings.EqualFold(filepath.Ext(path), runbook.SignatureExt):
+				return nil
+			case !d.Type().IsRegular():
+				a.note("%q is left out: not a regular file", path)
+			case o.formatFor(path, key).Name() == "authenticode" && !isPowerShell(path):
+				leftOut++
+			default:
+				files = append(files, path)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, noAnswer(err)
+		}
+	}
+	if leftOut > 0 {
+		a.note("%d runbooks are left out: authenticode signs PowerShell only; sign them with an OpenPGP key", leftOut)
+	}
+	return files, nil
+}

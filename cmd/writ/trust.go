@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// trustOptions are the flags that say whom to trust.
+type trustOptions struct {
+	dir      string
+	cas      []string
+	keyrings []string
+}
+
+func (o *trustOptions) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "trust", "", "trust store, a `folder`")
+	f.StringArrayVar(&o.cas, "ca", nil, "trust the code-signing authorities in this PEM or DER `file` (repeatable)")
+	f.StringArrayVar(&o.keyrings, "keyring", nil, "trust the OpenPGP certificates in this `file`: armored, binary, or .kbx (repeatable)")
+}
+
+func (o *trustOptions) given() bool { return o.dir != "" || len(o.cas) > 0 || len(o.keyrings) > 0 }
+
+// load reads what the flags name into one store. Guarded refuses what others
+// may write.
+func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
+	if !o.given() {
+		return nil, &exitError{
+			code: exitMalformed, err: fmt.Errorf("no trust given: nothing could ever be valid"),
+			hints: []string{"name whom you trust: --trust DIR, --ca FILE or --keyring FILE"},
+		}
+	}
+	options := verifier.TrustOptions{Guarded: guarded}
+	var files []verifier.TrustFile
+	if o.dir != "" {
+		store, err := verifier.OpenTrust(o.dir, options)
+		if err != nil {
+			return nil, noAnswer(err)
+		}
+		for _, room := range []verifier.Room{verifier.RoomX509CA, verifier.RoomOpenPGP} {
+			files = append(files, store.Files(room)...)
+		}
+	}
+	for _, named := range []struct {
+		flag  string
+		room  verifier.Room
+		paths []string
+	}{{"--ca", verifier.RoomX509CA, o.cas}, {"--keyring", verifier.RoomOpenPGP, o.keyrings}} {
+		for _, path := range named.paths {
+			if path == "" {
+				return nil, usagef("%s needs the name of a file", named.flag)
+			}
+			f, err := verifier.ReadTrustFile(path, named.room, options)
+			if err != nil {
+				return nil, noAnswer(err)
+			}
+			files = append(files, f)
+		}
+	}
+	store, err := verifier.NewTrust(files...)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	return store, nil
+}
+
+// clockOption is the --at flag: the time to judge at. It does not exist for
+// run, which always judges now.
+type clockOption struct{ at string }
+
+func (o *clockOption) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.at, "at", "", "judge as if it were this `time` (RFC 3339), not now")
+}
+
+// clock returns nil for now.
+func (o *clockOption) clock() (func() time.Time, error) {
+	if o.at == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339, o.at)
+	if err != nil {
+		return nil, usagef("--at %q: want a time such as 2026-01-31T12:00:00Z", o.at)
+	}
+	return func() time.Time { return t }, nil
+}

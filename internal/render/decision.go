@@ -1,0 +1,89 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/runwrit/writ/policy"
+)
+
+func (textRenderer) Decision(w io.Writer, d policy.Decision) error {
+	var b strings.Builder
+	writeDecision(&b, d)
+	return write(w, &b)
+}
+
+func writeDecision(b *strings.Builder, d policy.Decision) {
+	word := "denied"
+	if d.Allow {
+		word = "allowed"
+	}
+	fmt.Fprintf(b, "%s\n", word)
+	for _, name := range d.Rules {
+		fmt.Fprintf(b, "  by rule %s, timeout %s\n", clip(name), d.Obligations.Timeout)
+	}
+	writeReasons(b, "deny", d.Deny)
+	writeReasons(b, "warn", d.Warn)
+	fmt.Fprintf(b, "  policy %s\n", orNone(d.Policy.SHA256.String()))
+}
+
+func writeReasons(b *strings.Builder, word string, reasons []policy.Reason) {
+	for _, r := range reasons {
+		fmt.Fprintf(b, "  %s %s: %s (%s)\n", word, clip(r.Code), clip(r.Msg), clip(r.Rule))
+		if r.Hint != "" {
+			fmt.Fprintf(b, "    hint: %s\n", clip(r.Hint))
+		}
+	}
+}
+
+func (jsonRenderer) Decision(w io.Writer, d policy.Decision) error { return writeJSON(w, d) }
+
+func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
+	var b strings.Builder
+	writeDecision(&b, x.Decision)
+	in := x.Input
+	fmt.Fprintf(&b, "\ninput\n  runbook   %s (%s, %s)\n", clip(in.Runbook.Path), clip(in.Runbook.Kind), clip(in.Runbook.Verdict))
+	fmt.Fprintf(&b, "  signers   %s\n", listed(x.Signers, "nobody that grants.yaml knows"))
+	requester := "grants.yaml does not know this account"
+	if x.Requester != "" {
+		requester = "the person " + clip(x.Requester)
+	}
+	fmt.Fprintf(&b, "  requester %s: %s\n", clip(in.Caller.ID), requester)
+	group := in.Worker.Group
+	if group == "" {
+		group = "none"
+	}
+	fmt.Fprintf(&b, "  worker    id %s, group %s\n", clip(in.Worker.ID), clip(group))
+	fmt.Fprintf(&b, "\nrules (%d of %d were looked at)\n", len(x.Rules), x.Total)
+	for _, r := range x.Rules {
+		fmt.Fprintf(&b, "  %-9s %s (grants.yaml:%d)\n", holds(r.Holds), clip(r.Name), r.Line)
+		for _, p := range r.Parts {
+			fmt.Fprintf(&b, "    %-9s %s\n", holds(p.Holds), clip(p.Part))
+			for _, l := range p.Lacks {
+				fmt.Fprintf(&b, "      %s: %s\n", clip(l.Code), clip(l.Msg))
+				if l.Hint != "" {
+					fmt.Fprintf(&b, "        needed: %s\n", clip(l.Hint))
+				}
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nfired %s\n", listed(x.Fired, "no rule"))
+	return write(w, &b)
+}
+
+func (jsonRenderer) Explanation(w io.Writer, x policy.Explanation) error { return writeJSON(w, x) }
+
+func holds(yes bool) string {
+	if yes {
+		return "holds"
+	}
+	return "does not"
+}
+
+func listed(words []string, none string) string {
+	if len(words) == 0 {
+		return none
+	}
+	return clip(strings.Join(words, ", "))
+}
