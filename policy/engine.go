@@ -29,9 +29,10 @@ type Source struct {
 // Engine decides by one policy. It is immutable and safe for use by several
 // goroutines. The zero value denies everything.
 type Engine struct {
-	grants  *grants
-	queries *queries
-	digest  runbook.Digest
+	grants   *grants
+	decision *rego.PreparedEvalQuery
+	rego     []File // for explaining
+	digest   runbook.Digest
 }
 
 // Load reads and compiles the policy folder at dir. It fails with *FolderError
@@ -59,11 +60,20 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 // New compiles a policy. It fails with *SyntaxError, which lists all problems.
 func New(src Source) (*Engine, error) {
 	g, problems := parseGrants(GrantsFile, src.Grants)
-	q, more := compile(context.Background(), src.Rego)
+	var b builder
+	compiler, more := b.compile(src.Rego)
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, &SyntaxError{Problems: problems}
 	}
-	return &Engine{grants: g, queries: q, digest: src.digest()}, nil
+	query, err := b.prepare(context.Background(), compiler, queryDecision)
+	if err != nil {
+		return nil, &SyntaxError{Problems: regoProblems(err)}
+	}
+	e := &Engine{grants: g, decision: &query, digest: src.digest()}
+	for _, f := range src.Rego {
+		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
+	}
+	return e, nil
 }
 
 // digest hashes the built-in library and every file, each with the length of
@@ -101,7 +111,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 			d = e.denial(&in, Reason{Code: CodePolicyError, Msg: fmt.Sprintf("the policy engine stopped: %v", r), Rule: ruleEngine})
 		}
 	}()
-	if e == nil || e.grants == nil || e.queries == nil {
+	if e == nil || e.grants == nil || e.decision == nil {
 		return e.denial(&in, Reason{Code: CodePolicyError, Msg: "no policy is loaded", Rule: ruleEngine})
 	}
 	if err := in.check(); err != nil {
@@ -116,7 +126,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input was changed after it was made", Rule: ruleEngine})
 	}
 	f := e.grants.lookUp(&in, false)
-	doc, err := e.queries.decide(ctx, data, e.digest, &f)
+	doc, err := e.ask(ctx, data, &f)
 	if err != nil {
 		d := e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
 		d.Deny = append(d.Deny, hardReasons(&in, &f)...)
@@ -212,20 +222,21 @@ func combine(granted []*rule) Obligations {
 	return o
 }
 
-// decide evaluates the policy within its deadline.
-func (q *queries) decide(ctx context.Context, data []byte, policy runbook.Digest, f *facts) (*document, error) {
-	value, err := inputValue(data, policy, f)
+// ask evaluates the policy.
+func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, error) {
+	value, err := inputValue(data, e.digest, f)
 	if err != nil {
 		return nil, err
 	}
-	result, err := evaluate(ctx, &q.decision, value)
+	result, err := evaluate(ctx, e.decision, value)
 	if err != nil {
 		return nil, err
 	}
 	return decodeDocument(result)
 }
 
-// evaluate returns the one value that a query has; everything else is an error.
+// evaluate returns the one value that a query has, within the deadline;
+// everything else is an error.
 func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, value ast.Value, options ...rego.EvalOption) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, evalDeadline)
 	defer cancel()

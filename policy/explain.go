@@ -68,7 +68,7 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
 		}
 	}()
-	if e == nil || e.grants == nil || e.queries == nil {
+	if e == nil || e.grants == nil || e.decision == nil {
 		return x, errors.New("explain the decision: no policy is loaded")
 	}
 	if err := in.check(); err != nil {
@@ -84,24 +84,33 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
 	}
-	if x.Rules, x.Fired, err = e.queries.explain(ctx, data, e.Policy(), &f); err != nil {
+	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f); err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)
 	}
 	return x, nil
 }
 
-func (q *queries) explain(ctx context.Context, data []byte, policy Ref, f *facts) ([]RuleOutcome, []string, error) {
-	value, err := inputValue(data, policy.SHA256, f)
+// outcomes evaluates the policy once more, compiled with its labels.
+func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts) ([]RuleOutcome, []string, error) {
+	b := builder{annotated: true}
+	compiler, problems := b.compile(e.rego)
+	if len(problems) > 0 {
+		return nil, nil, problems[0]
+	}
+	value, err := inputValue(data, e.digest, f)
 	if err != nil {
 		return nil, nil, err
 	}
 	var tracker topdown.EvaluatedRuleTracker
-	result, err := evaluate(ctx, &q.explanation, value)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := evaluate(ctx, &q.decision, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
-		return nil, nil, err
+	var result any
+	for _, query := range []string{queryDecision, queryExplanation} {
+		prepared, err := b.prepare(ctx, compiler, query)
+		if err != nil {
+			return nil, nil, err
+		}
+		if result, err = evaluate(ctx, &prepared, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
+			return nil, nil, err
+		}
 	}
 	encoded, err := json.Marshal(result)
 	if err != nil {

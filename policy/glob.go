@@ -3,6 +3,8 @@ package policy
 import (
 	"regexp"
 	"strings"
+
+	"github.com/runwrit/writ/runbook"
 )
 
 // A glob selects runbooks by path. "*" and "?" match inside one segment, a
@@ -19,6 +21,9 @@ func globProblem(text string) string {
 	}
 	if bad := badText(text); bad != "" {
 		return bad
+	}
+	if strings.HasSuffix(strings.ToLower(text), runbook.SignatureExt) {
+		return `ends in .asc: leave it out, a rule matches the path of the runbook inside ("**/x.sh" for x.sh.asc)`
 	}
 	if i := strings.IndexAny(text, `[]{}\`); i >= 0 {
 		return "has " + text[i:i+1] + ": only *, ? and ** are special, and segments are divided by /"

@@ -27,14 +27,22 @@ var (
 // answers are the rules of a user package that the gate reads.
 var answers = []string{"deny", "warn"}
 
-// queries are the prepared entry points of one policy.
-type queries struct {
-	decision, explanation rego.PreparedEvalQuery
+// Entry points of the library.
+const (
+	queryDecision    = "data.writ.gate.decision"
+	queryExplanation = "data.writ.gate.explanation"
+)
+
+// builder compiles the built-in library together with the files of the user.
+type builder struct {
+	caps *ast.Capabilities
+	// annotated keeps the labels of the rules, for explaining.
+	annotated bool
 }
 
-// compile compiles the built-in library together with the files of the user.
-func compile(ctx context.Context, user []File) (*queries, []*FileError) {
-	modules, problems := parseUser(user)
+func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
+	b.caps = capabilities()
+	modules, problems := b.parseUser(user)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -42,34 +50,27 @@ func compile(ctx context.Context, user []File) (*queries, []*FileError) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	library, err := parseLibrary(packages)
+	library, err := b.parseLibrary(packages)
 	if err != nil {
 		return nil, []*FileError{{File: "library", Msg: err.Error()}}
 	}
 	for name, m := range library {
 		modules[name] = m
 	}
-	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1)
+	compiler := ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1)
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, regoProblems(compiler.Errors)
 	}
-	q := &queries{}
-	if q.decision, err = prepare(ctx, compiler, "data.writ.gate.decision"); err == nil {
-		q.explanation, err = prepare(ctx, compiler, "data.writ.gate.explanation")
-	}
-	if err != nil {
-		return nil, regoProblems(err)
-	}
-	return q, nil
+	return compiler, nil
 }
 
-func prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
+func (b *builder) prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
 	return rego.New(
 		rego.Query(query),
 		rego.Compiler(c),
 		rego.SetRegoVersion(ast.RegoV1),
 		rego.Strict(true),
-		rego.Capabilities(capabilities()),
+		rego.Capabilities(b.caps),
 		rego.StrictBuiltinErrors(true), // or a failing builtin makes a deny not fire
 	).PrepareForEval(ctx)
 }
@@ -93,7 +94,7 @@ func libraryText() []byte {
 
 // parseLibrary parses the embedded files, and one more that collects what the
 // packages of the user answer.
-func parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
+func (b *builder) parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
 	modules := map[string]*ast.Module{}
 	entries, err := libraryFiles.ReadDir("rego")
 	if err != nil {
@@ -104,12 +105,12 @@ func parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
 		if err != nil {
 			return nil, err
 		}
-		if modules["library/"+e.Name()], err = parseRego("library/"+e.Name(), string(text)); err != nil {
+		if modules["library/"+e.Name()], err = b.parseRego("library/"+e.Name(), string(text)); err != nil {
 			return nil, err
 		}
 	}
 	const name = "library/users.rego"
-	modules[name], err = parseRego(name, collector(packages))
+	modules[name], err = b.parseRego(name, collector(packages))
 	return modules, err
 }
 
@@ -135,13 +136,13 @@ func collector(packages []userAnswers) string {
 	return b.String()
 }
 
-func parseRego(name, text string) (*ast.Module, error) {
+func (b *builder) parseRego(name, text string) (*ast.Module, error) {
 	return ast.ParseModuleWithOpts(name, text, ast.ParserOptions{
-		Capabilities: capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1,
+		Capabilities: b.caps, ProcessAnnotation: b.annotated, RegoVersion: ast.RegoV1,
 	})
 }
 
-func parseUser(files []File) (modules map[string]*ast.Module, problems []*FileError) {
+func (b *builder) parseUser(files []File) (modules map[string]*ast.Module, problems []*FileError) {
 	modules = make(map[string]*ast.Module, len(files)+8)
 	if len(files) > MaxRegoFiles {
 		return nil, []*FileError{{File: files[MaxRegoFiles].Name, Msg: fmt.Sprintf("more than %d .rego files", MaxRegoFiles)}}
@@ -158,7 +159,7 @@ func parseUser(files []File) (modules map[string]*ast.Module, problems []*FileEr
 			problems = append(problems, &FileError{File: f.Name, Msg: fmt.Sprintf("has %d bytes, the limit is %d", len(f.Data), MaxRegoSize)})
 			continue
 		}
-		m, err := parseRego(f.Name, string(f.Data))
+		m, err := b.parseRego(f.Name, string(f.Data))
 		switch {
 		case err != nil:
 			problems = append(problems, regoProblems(err)...)
