@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"strings"
+
+	"github.com/runwrit/writ/policy"
+)
+
+// granted returns the variables that the policy lists, as NAME=value. One that
+// the gate itself does not have is left out; one that may never reach a runbook
+// is an error: the policy asks for what would undo the gate.
+func granted(list []string, lookup func(string) (string, bool)) ([]string, error) {
+	var env []string
+	seen := map[string]bool{}
+	for _, entry := range list {
+		name, value, set := strings.Cut(entry, "=")
+		switch {
+		case !plainName(name):
+			return nil, &EnvironmentError{name, "not a plain name"}
+		case policy.EnvRefused(name):
+			return nil, &EnvironmentError{name, "it changes what an interpreter runs, or carries the worker's own identity"}
+		case seen[name]:
+			return nil, &EnvironmentError{name, "it is listed twice"}
+		}
+		seen[name] = true
+		if !set {
+			if value, set = lookup(name); !set {
+				continue
+			}
+		}
+		if strings.ContainsRune(value, 0) {
+			return nil, &EnvironmentError{name, "its value holds a NUL character"}
+		}
+		env = append(env, name+"="+value)
+	}
+	return env, nil
+}
+
+func plainName(name string) bool {
+	for i, c := range []byte(name) {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// environment is all that the runbook gets. home is a fresh private folder; the
+// policy may set HOME, TMPDIR and LANG otherwise, but not PATH.
+func environment(p *plan, home string) []string {
+	env := []string{"PATH=" + Path}
+	fixed := append([]string{"LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + home}, interpreters[p.kind].env...)
+	for _, entry := range fixed {
+		name, _, _ := strings.Cut(entry, "=")
+		if !contains(p.env, name) {
+			env = append(env, entry)
+		}
+	}
+	return append(env, p.env...)
+}
+
+func contains(env []string, name string) bool {
+	for _, entry := range env {
+		if strings.HasPrefix(entry, name+"=") {
+			return true
+		}
+	}
+	return false
+}

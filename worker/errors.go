@@ -1,0 +1,110 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// ErrNoRunbook says that there is no file to verify. Run never returns it: it is
+// for callers who read the file, so that ExitCode knows it.
+var ErrNoRunbook = errors.New("there is no such runbook")
+
+// errNoNumber: a Sink that reports success without a number has not recorded.
+var errNoNumber = errors.New("the sink gave the record no number")
+
+// DeniedError says that the recorded decision does not permit the run.
+type DeniedError struct {
+	Verdict verifier.Verdict
+	Reasons []policy.Reason
+}
+
+func (e *DeniedError) Error() string {
+	if len(e.Reasons) == 0 {
+		return "denied: the decision carries no permit"
+	}
+	r := e.Reasons[0]
+	text := fmt.Sprintf("denied: %s (%s)", r.Msg, r.Code)
+	if n := len(e.Reasons) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
+}
+
+// PermitError says that permit, decision and runbook do not fit together, or
+// that the permit has lapsed or was used.
+type PermitError struct{ Reason string }
+
+func (e *PermitError) Error() string { return "the permit does not hold: " + e.Reason }
+
+// ArgumentError says that an argument could mean something else to the runbook
+// than it meant to the policy.
+type ArgumentError struct {
+	Position int    // from 1
+	Name     string // "" for a positional argument
+	Reason   string
+}
+
+func (e *ArgumentError) Error() string {
+	if e.Name != "" {
+		return fmt.Sprintf("argument %d (%q): %s", e.Position, e.Name, e.Reason)
+	}
+	return fmt.Sprintf("argument %d: %s", e.Position, e.Reason)
+}
+
+// EnvironmentError says that the policy lists a variable that a runbook never
+// gets.
+type EnvironmentError struct{ Name, Reason string }
+
+func (e *EnvironmentError) Error() string {
+	return fmt.Sprintf("environment variable %q: %s", e.Name, e.Reason)
+}
+
+// InterpreterError says that there is no interpreter for the runbook's kind.
+type InterpreterError struct {
+	Kind   runbook.Kind
+	Path   string // where it was looked for; may be empty
+	Reason string
+}
+
+func (e *InterpreterError) Error() string {
+	if e.Path == "" {
+		return fmt.Sprintf("interpreter for %s: %s", e.Kind, e.Reason)
+	}
+	return fmt.Sprintf("interpreter for %s at %q: %s", e.Kind, e.Path, e.Reason)
+}
+
+// LedgerError says that a record could not be written. Nothing was started,
+// unless it is the record of the end.
+type LedgerError struct {
+	Type ledger.Type
+	Err  error
+}
+
+func (e *LedgerError) Error() string { return fmt.Sprintf("record the %s: %v", e.Type, e.Err) }
+
+// Unwrap returns the cause.
+func (e *LedgerError) Unwrap() error { return e.Err }
+
+// StartError says that the system refused something that a run needs; nothing
+// was started.
+type StartError struct {
+	Doing string
+	Err   error
+}
+
+func (e *StartError) Error() string { return fmt.Sprintf("%s: %v", e.Doing, e.Err) }
+
+// Unwrap returns the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// SystemError says that runbooks cannot be run on this operating system yet.
+type SystemError struct{ OS string }
+
+func (e *SystemError) Error() string {
+	return fmt.Sprintf("running runbooks on %s is not supported yet: only linux is", e.OS)
+}

@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+)
+
+// Path is the search path of every runbook, and the only place where
+// interpreters are looked for: the caller's own PATH plays no part.
+const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// interpreter says how runbooks of a kind are run. The script stands after
+// options, the runbook's arguments after the script.
+type interpreter struct {
+	program string
+	options []string
+	// byName says that the interpreter insists on a file whose name has the
+	// right extension.
+	byName bool
+	env    []string
+}
+
+// interpreters lists the kinds that are run. -I keeps Python from importing out
+// of "/", the folder of a memory file, and from reading the environment.
+var interpreters = map[runbook.Kind]interpreter{
+	runbook.Bash:   {program: "bash", options: []string{"--noprofile", "--norc"}},
+	runbook.Python: {program: "python3", options: []string{"-I"}},
+	runbook.PowerShell: {
+		program: "pwsh", options: []string{"-NoProfile", "-NonInteractive", "-File"}, byName: true,
+		// pwsh would else report to its maker at each start.
+		env: []string{"POWERSHELL_TELEMETRY_OPTOUT=1", "POWERSHELL_UPDATECHECK=Off"},
+	},
+}
+
+// interpreter returns the absolute path of the interpreter of a kind and the
+// options that it is started with.
+func (w *Worker) interpreter(kind runbook.Kind) (path string, options []string, err error) {
+	known, ok := interpreters[kind]
+	if !ok {
+		return "", nil, &InterpreterError{Kind: kind, Reason: "runbooks of this kind are not run"}
+	}
+	if path := w.interpreters[kind]; path != "" {
+		if !executable(path) {
+			return "", nil, &InterpreterError{kind, path, "there is no such program"}
+		}
+		return path, slices.Clone(known.options), nil
+	}
+	for dir := range strings.SplitSeq(Path, ":") {
+		if path := filepath.Join(dir, known.program); executable(path) {
+			return path, slices.Clone(known.options), nil
+		}
+	}
+	return "", nil, &InterpreterError{Kind: kind, Reason: known.program + " is not installed in any of " + Path}
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
+
+// commandLine returns the arguments as the runbook of a kind gets them, each as
+// one argument of the process: named ones first ("-Name:value" to PowerShell,
+// "--name=value" to all others), then the positional ones.
+//
+// A positional value that begins with a dash is refused: to the runbook it could
+// be an option, which the policy has seen as a mere value. So is an empty named
+// value for pwsh, which would take the next argument in its place.
+func commandLine(kind runbook.Kind, args []policy.Argument) ([]string, error) {
+	var named, positional []string
+	for i, a := range args {
+		switch {
+		case strings.ContainsRune(a.Name+a.Value, 0):
+			return nil, &ArgumentError{i + 1, a.Name, "it holds a NUL character"}
+		case a.Name == "" && len(a.Value) > 1 && strings.ContainsAny(firstRune(a.Value), dashes):
+			return nil, &ArgumentError{i + 1, "", "a value that begins with a dash could be taken for an option: give it by a name"}
+		case a.Name == "":
+			positional = append(positional, a.Value)
+		case kind != runbook.PowerShell:
+			named = append(named, "--"+a.Name+"="+a.Value)
+		case a.Value == "":
+			return nil, &ArgumentError{i + 1, a.Name, "pwsh cannot be given an empty value by name"}
+		default:
+			named = append(named, "-"+a.Name+":"+a.Value)
+		}
+	}
+	return append(named, positional...), nil
+}
+
+// dashes are the characters that PowerShell takes for a dash.
+const dashes = "-\u2013\u2014\u2015"
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
+}

@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+)
+
+// plan is a run that may take place: everything was checked that can be checked
+// before a process is prepared.
+type plan struct {
+	decision *Recorded
+	name     string
+	kind     runbook.Kind
+	payload  []byte
+
+	interpreter string   // absolute path
+	options     []string // of the interpreter, before the script
+	arguments   []string // after the script
+	env         []string // what the policy lists: NAME=value
+	timeout     time.Duration
+	grace       time.Duration
+}
+
+// plan checks that the parts of a job belong together and that the permit
+// covers them.
+func (w *Worker) plan(job Job) (*plan, error) {
+	permit, err := job.Decision.permit()
+	if err != nil {
+		return nil, err
+	}
+	payload, err := permitted(job, permit)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{decision: job.Decision, name: job.Runbook.Name(), kind: runbook.KindOf(job.Runbook.Name()), payload: payload, grace: w.grace}
+	o := permit.Obligations()
+	if p.timeout = o.Timeout; p.timeout <= 0 {
+		return nil, &PermitError{"it sets no time limit"}
+	}
+	if p.interpreter, p.options, err = w.interpreter(p.kind); err != nil {
+		return nil, err
+	}
+	if p.arguments, err = commandLine(p.kind, permit.Arguments()); err != nil {
+		return nil, err
+	}
+	if p.env, err = granted(o.Env, w.lookupEnv); err != nil {
+		return nil, err
+	}
+	// Last, so that nothing slow lies between this and the start.
+	now := w.now()
+	switch {
+	case permit.Expires().IsZero():
+		return nil, &PermitError{"it has no end"}
+	case !now.Before(permit.Expires()):
+		return nil, &PermitError{fmt.Sprintf("it lapsed at %s", permit.Expires().UTC().Format(time.RFC3339))}
+	case !job.Decision.use():
+		return nil, &PermitError{"it was used already: it permits one run"}
+	}
+	return p, nil
+}
+
+// permitted returns the payload of the job's runbook if permit covers it. The
+// digest is taken of the very bytes that are returned.
+func permitted(job Job, permit *policy.Permit) ([]byte, error) {
+	if job.Runbook == nil || job.Runbook.Report() == nil {
+		return nil, &PermitError{"there is no verified runbook to run"}
+	}
+	report, payload := job.Runbook.Report(), job.Runbook.Payload()
+	switch {
+	case permit.File().IsZero() || permit.Payload().IsZero():
+		return nil, &PermitError{"it names no runbook"}
+	case report.File != permit.File():
+		return nil, &PermitError{"it is for another file"}
+	case runbook.DigestOf(payload) != permit.Payload():
+		return nil, &PermitError{"it is for another payload"}
+	case report.Name != job.Decision.file:
+		return nil, &PermitError{fmt.Sprintf("the decision was about the name %q, the runbook is %q", job.Decision.file, report.Name)}
+	}
+	return payload, nil
+}

@@ -1,0 +1,218 @@
+package worker
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// recordVersion is the version of the bodies of records; docs/formats/ledger.md.
+const recordVersion = 1
+
+// Evidence is a decision with what it rests on.
+type Evidence struct {
+	// Report holds the facts about the file; required.
+	Report *verifier.Report
+	// Input is what the policy was asked; the zero value where the question
+	// could not be put.
+	Input    policy.Input
+	Decision policy.Decision
+	// DryRun says that nothing will be run, whatever the decision.
+	DryRun bool
+}
+
+// Recorded is a decision that is in the ledger. Only Record makes one; the zero
+// value permits nothing. It permits at most one run.
+type Recorded struct {
+	seq      uint64
+	decision policy.Decision
+	dryRun   bool
+	file     string // name of the signed file
+	verdict  verifier.Verdict
+	digest   runbook.Digest
+	payload  runbook.Digest
+	used     atomic.Bool
+}
+
+// ID is the number of the decision's record in the ledger.
+func (r *Recorded) ID() uint64 { return r.seq }
+
+// permit returns the permit of the decision; it fails with *DeniedError or
+// *PermitError.
+func (r *Recorded) permit() (*policy.Permit, error) {
+	if r == nil || r.seq == 0 {
+		return nil, &PermitError{"the decision was not recorded"}
+	}
+	if r.dryRun {
+		return nil, &PermitError{"the decision was made for a dry run"}
+	}
+	permit, err := r.decision.Permit()
+	if err != nil {
+		return nil, &DeniedError{Verdict: r.verdict, Reasons: r.decision.Deny}
+	}
+	return permit, nil
+}
+
+// use reports whether this is the first use.
+func (r *Recorded) use() bool { return r.used.CompareAndSwap(false, true) }
+
+func (r *Recorded) result() Result {
+	if r == nil {
+		return Result{}
+	}
+	return Result{Decision: r.seq, Verdict: r.verdict, Runbook: r.digest, Payload: r.payload}
+}
+
+// Record writes a decision, of either kind, to the ledger. A decision that could
+// not be recorded permits nothing: it fails with *LedgerError, or with
+// *PermitError where decision, input and report are not about the same file.
+func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
+	if w == nil || w.ledger == nil {
+		return nil, ErrNoLedger
+	}
+	rep, d := e.Report, e.Decision
+	switch {
+	case rep == nil || rep.Name == "" || rep.File.IsZero():
+		return nil, &PermitError{"there is no report about a file"}
+	case d.Runbook != rep.File && (d.Allow || !d.Runbook.IsZero()):
+		return nil, &PermitError{"the decision is about another file than the report"}
+	case e.Input.Version != "" && e.Input.Runbook.SHA256 != rep.File:
+		return nil, &PermitError{"the policy was asked about another file than the report's"}
+	case d.Allow && (rep.Verdict != verifier.Valid || e.Input.Version == ""):
+		return nil, &PermitError{"the decision allows what is not verified, or what the policy was not asked about"}
+	}
+	seq, err := w.append(ctx, ledger.TypeDecision, decisionOf(e))
+	if err != nil {
+		return nil, err
+	}
+	return &Recorded{
+		seq: seq, decision: d, dryRun: e.DryRun,
+		file: rep.Name, verdict: rep.Verdict, digest: rep.File, payload: rep.Payload,
+	}, nil
+}
+
+func (w *Worker) append(ctx context.Context, t ledger.Type, body any) (uint64, error) {
+	seq, err := w.ledger.Append(ctx, ledger.Event{Type: t, Body: body})
+	if err == nil && seq == 0 {
+		err = errNoNumber
+	}
+	if err != nil {
+		return 0, &LedgerError{Type: t, Err: err}
+	}
+	return seq, nil
+}
+
+// fileFacts are the part of the bodies that says which file it is about.
+type fileFacts struct {
+	Name          string         `json:"name"`
+	Kind          string         `json:"kind"`
+	FileSHA256    runbook.Digest `json:"file_sha256"`
+	PayloadSHA256 runbook.Digest `json:"payload_sha256"`
+}
+
+// decisionBody is the body of a decision record.
+type decisionBody struct {
+	Version      int              `json:"version"`
+	Runbook      fileFacts        `json:"runbook"`
+	Verdict      verifier.Verdict `json:"verdict"`
+	TrustSHA256  runbook.Digest   `json:"trust_sha256"`
+	PolicySHA256 runbook.Digest   `json:"policy_sha256"`
+	Allow        bool             `json:"allow"`
+	DryRun       bool             `json:"dry_run"`
+	Mode         string           `json:"mode"`
+	Deny         []policy.Reason  `json:"deny"`
+	Warn         []policy.Reason  `json:"warn"`
+	Rules        []string         `json:"rules"`
+	TimeoutMS    int64            `json:"timeout_ms"`
+	Env          []string         `json:"env"` // names only
+	Input        *policy.Input    `json:"input"`
+}
+
+func decisionOf(e Evidence) decisionBody {
+	d := e.Decision
+	_, err := d.Permit()
+	body := decisionBody{
+		Version: recordVersion,
+		Runbook: fileFacts{
+			Name: e.Report.Name, Kind: e.Report.Kind.String(), FileSHA256: e.Report.File, PayloadSHA256: e.Report.Payload,
+		},
+		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256,
+		Allow: err == nil, DryRun: e.DryRun, Mode: d.Mode,
+		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
+		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
+	}
+	if e.Input.Version != "" {
+		body.Input = &e.Input
+	}
+	return body
+}
+
+// namesOf leaves the values out: they may be secrets of the gate's environment.
+func namesOf(env []string) []string {
+	names := make([]string, 0, len(env))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+// startBody is the body of a start record.
+type startBody struct {
+	Version     int       `json:"version"`
+	Decision    uint64    `json:"decision"`
+	Runbook     fileFacts `json:"runbook"`
+	Interpreter string    `json:"interpreter"`
+	Arguments   int       `json:"arguments"` // how many; the decision's input holds them
+	Env         []string  `json:"env"`       // names only
+	TimeoutMS   int64     `json:"timeout_ms"`
+}
+
+func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
+	return w.append(ctx, ledger.TypeStart, startBody{
+		Version: recordVersion, Decision: p.decision.seq,
+		Runbook: fileFacts{
+			Name: p.name, Kind: p.kind.String(), FileSHA256: p.decision.digest, PayloadSHA256: runbook.DigestOf(p.payload),
+		},
+		Interpreter: p.interpreter, Arguments: len(p.arguments), Env: namesOf(p.env), TimeoutMS: p.timeout.Milliseconds(),
+	})
+}
+
+// endBody is the body of an end record.
+type endBody struct {
+	Version     int      `json:"version"`
+	Decision    uint64   `json:"decision"`
+	Start       uint64   `json:"start"`
+	Started     bool     `json:"started"`
+	Status      int      `json:"status"`
+	Signal      int      `json:"signal"`
+	TimedOut    bool     `json:"timed_out"`
+	Canceled    bool     `json:"canceled"`
+	DurationMS  int64    `json:"duration_ms"`
+	StdoutBytes int64    `json:"stdout_bytes"`
+	StderrBytes int64    `json:"stderr_bytes"`
+	Warnings    []string `json:"warnings"`
+	Error       string   `json:"error"`
+}
+
+// recordEnd records how the run ended; failed says why nothing was started.
+func (w *Worker) recordEnd(ctx context.Context, res *Result, failed error) error {
+	body := endBody{
+		Version: recordVersion, Decision: res.Decision, Start: res.Start, Started: res.Started,
+		Status: res.Status, Signal: res.Signal, TimedOut: res.TimedOut, Canceled: res.Canceled,
+		DurationMS: res.Duration.Round(time.Millisecond).Milliseconds(), StdoutBytes: res.StdoutBytes, StderrBytes: res.StderrBytes,
+		Warnings: append([]string{}, res.Warnings...),
+	}
+	if failed != nil {
+		body.Error = failed.Error()
+	}
+	seq, err := w.append(ctx, ledger.TypeEnd, body)
+	res.End = seq
+	return err
+}

@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// Exit codes of a run, beside the runbook's own and 128+n for one that was ended
+// by signal n.
+const (
+	ExitTimedOut    = 124
+	ExitGateFailure = 125 // nothing was started, or the end could not be recorded
+	ExitDenied      = 126 // by signature or policy
+	ExitMissing     = 127 // the interpreter, or the runbook
+)
+
+// Result says how a run went. Its zero value stands for a run that did not take
+// place.
+type Result struct {
+	// Started says that a process was started. Everything up to Warnings means
+	// something only then.
+	Started bool
+	// Status is the exit code of the runbook, -1 if a signal ended it.
+	Status int
+	// Signal is the number of the signal that ended the runbook, 0 for none.
+	Signal int
+	// TimedOut and Canceled say why the gate ended the runbook: its time was up,
+	// or the context ended.
+	TimedOut, Canceled bool
+	Duration           time.Duration
+	// StdoutBytes and StderrBytes count what the runbook wrote.
+	StdoutBytes, StderrBytes int64
+	// Warnings say what went wrong beside the run: output that could not be
+	// delivered, a folder that could not be removed.
+	Warnings []string
+
+	// Decision, Start and End are the numbers of the run's records in the ledger,
+	// 0 for one that was not written.
+	Decision, Start, End uint64
+	Verdict              verifier.Verdict
+	Runbook, Payload     runbook.Digest
+}
+
+// ExitCode is the one place where the results of Run become an exit code. err
+// may also be one that prevented the call of Run: of Record, of the verifier
+// (*verifier.UnverifiedError is a denial), of the policy, or any other, which is
+// a failure of the gate. The zero Result without an error is one as well.
+func ExitCode(r Result, err error) int {
+	var denied *DeniedError
+	var unverified *verifier.UnverifiedError
+	var argument *ArgumentError
+	var refused *policy.ArgumentError
+	var missing *InterpreterError
+	switch {
+	case r.Started && err != nil:
+		return ExitGateFailure
+	case errors.As(err, &denied), errors.As(err, &unverified), errors.As(err, &argument), errors.As(err, &refused):
+		return ExitDenied
+	case errors.As(err, &missing), errors.Is(err, ErrNoRunbook):
+		return ExitMissing
+	case err != nil || !r.Started:
+		return ExitGateFailure
+	case r.TimedOut:
+		return ExitTimedOut
+	case r.Signal > 0:
+		return 128 + r.Signal
+	case r.Status < 0:
+		return ExitGateFailure
+	}
+	return r.Status
+}
+
+// Codes are the stable words for why the gate made the exit code: those of the
+// policy's reasons for a denial, else one of the gate's own. Empty where the
+// runbook made it.
+func Codes(r Result, err error) []string {
+	var denied *DeniedError
+	if !r.Started && errors.As(err, &denied) {
+		codes := []string{}
+		for _, reason := range denied.Reasons {
+			codes = append(codes, reason.Code)
+		}
+		if len(codes) > 0 {
+			return codes
+		}
+		return []string{"denied"}
+	}
+	if err != nil {
+		return []string{failureCode(err)}
+	}
+	switch {
+	case !r.Started:
+		return []string{"not-started"}
+	case r.TimedOut:
+		return []string{"timed-out"}
+	}
+	return []string{}
+}
+
+// failureCode is the gate's own word for an error.
+func failureCode(err error) string {
+	var (
+		unverified  *verifier.UnverifiedError
+		argument    *ArgumentError
+		refused     *policy.ArgumentError
+		interpreter *InterpreterError
+		record      *LedgerError
+		permit      *PermitError
+		environment *EnvironmentError
+		start       *StartError
+		system      *SystemError
+	)
+	switch {
+	case errors.As(err, &record), errors.Is(err, ErrNoLedger):
+		return "ledger"
+	case errors.As(err, &unverified):
+		return "unverified"
+	case errors.As(err, &argument), errors.As(err, &refused):
+		return "arguments"
+	case errors.As(err, &interpreter):
+		return "interpreter"
+	case errors.Is(err, ErrNoRunbook):
+		return "runbook-missing"
+	case errors.As(err, &permit):
+		return "permit"
+	case errors.As(err, &environment):
+		return "environment"
+	case errors.As(err, &start):
+		return "start"
+	case errors.As(err, &system):
+		return "system"
+	}
+	return "gate"
+}
+
+// resultVersion is the version of the document that EncodeResult writes.
+const resultVersion = 1
+
+// Origins of an exit code.
+const (
+	originGate    = "gate"
+	originRunbook = "runbook"
+)
+
+// EncodeResult writes the document that says who made the exit code, and why, as
+// one line of JSON: docs/formats/result.md.
+func EncodeResult(r Result, err error) ([]byte, error) {
+	doc := struct {
+		Version       int              `json:"version"`
+		Origin        string           `json:"origin"`
+		Exit          int              `json:"exit"`
+		Codes         []string         `json:"codes"`
+		Error         string           `json:"error"`
+		Verdict       verifier.Verdict `json:"verdict"`
+		Digest        runbook.Digest   `json:"digest"`
+		PayloadDigest runbook.Digest   `json:"payload_digest"`
+		DecisionID    uint64           `json:"decision_id"`
+		StartID       uint64           `json:"start_id"`
+		EndID         uint64           `json:"end_id"`
+		Started       bool             `json:"started"`
+		Status        *int             `json:"status"`
+		Signal        int              `json:"signal"`
+		TimedOut      bool             `json:"timed_out"`
+		Canceled      bool             `json:"canceled"`
+		DurationMS    int64            `json:"duration_ms"`
+		StdoutBytes   int64            `json:"stdout_bytes"`
+		StderrBytes   int64            `json:"stderr_bytes"`
+		Warnings      []string         `json:"warnings"`
+	}{
+		Version: resultVersion, Origin: originGate, Exit: ExitCode(r, err), Codes: Codes(r, err),
+		Verdict: r.Verdict, Digest: r.Runbook, PayloadDigest: r.Payload,
+		DecisionID: r.Decision, StartID: r.Start, EndID: r.End,
+		Started: r.Started, Signal: r.Signal, TimedOut: r.TimedOut, Canceled: r.Canceled,
+		DurationMS: r.Duration.Milliseconds(), StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes,
+		Warnings: append([]string{}, r.Warnings...),
+	}
+	if err != nil {
+		doc.Error = err.Error()
+	}
+	if len(doc.Codes) == 0 {
+		doc.Origin = originRunbook
+	}
+	if r.Started && r.Status >= 0 {
+		doc.Status = &r.Status
+	}
+	line, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	return append(line, '\n'), nil
+}

@@ -1,0 +1,162 @@
+// Package worker runs a runbook that was verified and allowed: the bytes that
+// were verified, with the arguments that were decided on, and nothing else. It
+// is what another program embeds to run runbooks behind the gate.
+//
+// Record writes a decision to the ledger, Run runs what it permits. What Run
+// promises on Linux: nothing starts without a permit of a policy.Engine that has
+// not lapsed, a recorded decision, and a start record on disk; the interpreter
+// reads the payload from a sealed memory file that nobody can change; no argument
+// is parsed by a shell; the environment holds only what the package sets and what
+// the policy lists; nothing of the gate's open files reaches the runbook; the time
+// limit holds for the whole process group. Elsewhere Run refuses with
+// *SystemError.
+//
+// What it does not promise yet: the runbook is not confined. It runs as the user
+// of the gate, sees its files and network, and a process of it that leaves the
+// process group (setsid) outlives the run. A PowerShell runbook is read from a
+// private copy, which processes of the same user and root could change before
+// pwsh has read it. docs/worker.md says more.
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// DefaultGrace is how long a process group that was told to end may take before
+// it is killed.
+const DefaultGrace = 10 * time.Second
+
+// Options are the parts of a Worker. Ledger is required.
+type Options struct {
+	// Ledger takes the records. If it fails, nothing runs.
+	Ledger ledger.Sink
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	// Grace is how long a process group may take to end after SIGTERM;
+	// DefaultGrace if 0.
+	Grace time.Duration
+	// Interpreters names the interpreter's program for a kind, by absolute path,
+	// in place of the one that is looked for in Path.
+	Interpreters map[runbook.Kind]string
+	// LookupEnv gives the gate's own environment, of which the policy may pass
+	// variables on; os.LookupEnv if nil.
+	LookupEnv func(name string) (value string, found bool)
+	// TempDir is where the private folder of a run is made; os.TempDir() if "".
+	TempDir string
+}
+
+// Errors of New and of a Worker that New did not make.
+var (
+	ErrNoLedger = errors.New("no ledger: a run that is not recorded does not take place")
+)
+
+// Worker records decisions and runs runbooks. It is safe for use by several
+// goroutines.
+type Worker struct {
+	ledger       ledger.Sink
+	now          func() time.Time
+	grace        time.Duration
+	interpreters map[runbook.Kind]string
+	lookupEnv    func(string) (string, bool)
+	tempDir      string
+}
+
+// New returns a Worker. It fails with ErrNoLedger, or with *InterpreterError for
+// an entry of Interpreters that is not an absolute path or of a kind that is
+// never run.
+func New(o Options) (*Worker, error) {
+	if o.Ledger == nil {
+		return nil, ErrNoLedger
+	}
+	for kind, path := range o.Interpreters {
+		if _, known := interpreters[kind]; !known || !filepath.IsAbs(path) {
+			return nil, &InterpreterError{Kind: kind, Path: path, Reason: "want an absolute path, for a kind that can be run"}
+		}
+	}
+	w := &Worker{
+		ledger: o.Ledger, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
+		interpreters: maps.Clone(o.Interpreters),
+	}
+	if w.now == nil {
+		w.now = time.Now
+	}
+	if w.grace <= 0 {
+		w.grace = DefaultGrace
+	}
+	if w.lookupEnv == nil {
+		w.lookupEnv = os.LookupEnv
+	}
+	if w.tempDir == "" {
+		w.tempDir = os.TempDir()
+	}
+	return w, nil
+}
+
+// Job is one run that is asked for.
+type Job struct {
+	// Decision is the recorded decision that permits the run. It permits one.
+	Decision *Recorded
+	// Runbook is the runbook that was decided on. It may be nil where the
+	// decision denies.
+	Runbook *verifier.Verified
+	// Stdin of the runbook; /dev/null if nil.
+	Stdin *os.File
+	// Stdout and Stderr take what the runbook writes; nil discards it. A writer
+	// that is both gets one write at a time. A writer that blocks stops the
+	// runbook; one that fails closes the runbook's output.
+	Stdout, Stderr io.Writer
+	// Dir is the working directory, absolute; if "", a fresh private folder that
+	// is removed after the run.
+	Dir string
+}
+
+// Run runs the runbook of job and waits for its end. Without an error the
+// runbook was started and has ended, however it ended: see Result. When ctx ends,
+// the process group is told to end, and killed after the grace.
+//
+// An error says that nothing was started, unless Result.Started is set: then the
+// end of the run could not be recorded (*LedgerError). The other errors:
+// *DeniedError, *PermitError, *ArgumentError, *EnvironmentError,
+// *InterpreterError, *LedgerError, *StartError, *SystemError, ErrNoLedger, or that
+// of ctx. ExitCode makes an exit code of both results.
+func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
+	if w == nil || w.ledger == nil {
+		return Result{}, ErrNoLedger
+	}
+	res := job.Decision.result()
+	p, err := w.plan(job)
+	if err != nil {
+		return res, err
+	}
+	s, err := w.stage(p)
+	if err != nil {
+		return res, err
+	}
+	if err := ctx.Err(); err != nil {
+		return res, errors.Join(err, s.remove())
+	}
+	if res.Start, err = w.recordStart(ctx, p); err != nil {
+		return res, errors.Join(err, s.remove())
+	}
+	begun := w.now()
+	failed := s.launch(ctx, p, job, &res)
+	res.Duration = max(0, w.now().Sub(begun))
+	if err := s.remove(); err != nil {
+		res.Warnings = append(res.Warnings, err.Error())
+	}
+	// The end is recorded also when ctx is what ended the run.
+	if err := w.recordEnd(context.WithoutCancel(ctx), &res, failed); err != nil {
+		return res, errors.Join(failed, err)
+	}
+	return res, failed
+}
