@@ -201,7 +201,10 @@ func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := &signer.Verification{Payload: verified.Payload()}
+		out := &signer.Verification{}
+		if out.Payload, err = signedContent(verified); err != nil {
+			return nil, err
+		}
 		for _, s := range verified.Report().Signatures {
 			if s.Verdict == verifier.Valid {
 				out.Signers = append(out.Signers, s.Signer.IDs...)
@@ -209,6 +212,23 @@ func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 		}
 		return out, nil
 	}, nil
+}
+
+// signedContent is what the signature of a verified file covers, as the signer
+// compares it: the payload, without the signature where that is a part of it.
+func signedContent(v *verifier.Verified) ([]byte, error) {
+	for _, f := range signFormats() {
+		stripper, ok := f.(signer.Stripper)
+		if !ok || f.Name() != v.Report().Format {
+			continue
+		}
+		rb, err := runbook.Parse(v.Name(), v.Payload())
+		if err != nil {
+			return nil, err
+		}
+		return stripper.Strip(rb)
+	}
+	return v.Payload(), nil
 }
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
