@@ -1,0 +1,277 @@
+package format
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/runwrit/writ/internal/cms"
+	"github.com/runwrit/writ/verifier"
+)
+
+// authenticodeAnchors are the certificates of the room x509-ca. The system's
+// own roots are never among them.
+type authenticodeAnchors struct {
+	roots         *x509.CertPool
+	intermediates []*x509.Certificate
+	// timeless are the same without dates, to tell a chain that has expired from
+	// one that leads nowhere.
+	timelessRoots *x509.CertPool
+	bySubject     map[string][]*x509.Certificate
+}
+
+func loadAuthenticodeAnchors(t *verifier.TrustStore) (*authenticodeAnchors, error) {
+	a := &authenticodeAnchors{
+		roots: x509.NewCertPool(), timelessRoots: x509.NewCertPool(),
+		bySubject: map[string][]*x509.Certificate{},
+	}
+	for _, f := range t.Files(verifier.RoomX509CA) {
+		certs, err := parseAnchors(f.Data)
+		if err != nil {
+			return nil, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+		for _, c := range certs {
+			a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
+			if !selfSigned(c) {
+				a.intermediates = append(a.intermediates, c)
+				continue
+			}
+			a.roots.AddCert(c)
+			a.timelessRoots.AddCert(timeless(c))
+		}
+	}
+	return a, nil
+}
+
+// parseAnchors reads PEM with nothing but certificates, or DER.
+func parseAnchors(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	rest := data
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a PEM block of type %q where only certificates belong", block.Type)
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs = append(certs, c)
+	}
+	if len(certs) > 0 {
+		return certs, nil
+	}
+	certs, err := x509.ParseCertificates(data)
+	if err != nil || len(certs) == 0 {
+		return nil, errors.New("neither certificates in PEM nor in DER")
+	}
+	return certs, nil
+}
+
+// selfSigned: old roots signed themselves with SHA-1, which crypto/x509 does not
+// check any more. For a root that the operator chose that proves nothing anyway.
+func selfSigned(c *x509.Certificate) bool {
+	if !bytes.Equal(c.RawSubject, c.RawIssuer) {
+		return false
+	}
+	err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	var insecure x509.InsecureAlgorithmError
+	return err == nil || errors.As(err, &insecure)
+}
+
+// timeless returns c as if it were valid for ever.
+func timeless(c *x509.Certificate) *x509.Certificate {
+	forever := *c
+	forever.NotBefore = time.Time{}
+	forever.NotAfter = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	return &forever
+}
+
+// chains builds chains from leaf to the roots. Certificates from the signature
+// can only complete a chain, whatever they are.
+func (a *authenticodeAnchors) chains(leaf *x509.Certificate, bag []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) ([][]*x509.Certificate, error) {
+	return buildChains(leaf, bag, a.intermediates, a.roots, usage, now)
+}
+
+func (a *authenticodeAnchors) timelessChains(leaf *x509.Certificate, bag []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) ([][]*x509.Certificate, error) {
+	var forever []*x509.Certificate
+	for _, c := range slices.Concat(bag, a.intermediates) {
+		forever = append(forever, timeless(c))
+	}
+	return buildChains(timeless(leaf), forever, nil, a.timelessRoots, usage, now)
+}
+
+func buildChains(leaf *x509.Certificate, bag, more []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage, now time.Time) ([][]*x509.Certificate, error) {
+	pool := x509.NewCertPool()
+	for _, c := range bag {
+		pool.AddCert(c)
+	}
+	for _, c := range more {
+		pool.AddCert(c)
+	}
+	return leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage},
+	})
+}
+
+// checkChain makes the checks of the signer's certificate, and returns the chain
+// that they stand on, leaf first; nil if there is none.
+func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate) []*x509.Certificate {
+	if !x.has(verifier.CheckSupported, verifier.StatusPassed) {
+		return nil
+	}
+	leafErr := mayVerifyCode(leaf)
+	if leafErr != nil {
+		x.failed(verifier.CheckKeyUsage, "%v", leafErr)
+	}
+	chains, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.now)
+	if err != nil {
+		chains = x.diagnoseChain(sd, leaf, err)
+		if chains == nil {
+			return nil
+		}
+	} else {
+		x.passed(verifier.CheckValidity, "every certificate of the chain is in its time")
+		if leafErr == nil {
+			x.passed(verifier.CheckKeyUsage, "code signing, for each certificate of the chain")
+		}
+	}
+	chain := strongest(chains)
+	if weak := weakIn(chain); weak != nil {
+		x.failed(verifier.CheckAlgorithms, "the chain has a weak key, of %q: %s", weak.Subject.String(), keyAlgorithm(weak))
+	}
+	if c := x.unvouched(sd, chains); c != nil {
+		x.failed(verifier.CheckTrust, "the signature carries a certificate, of %q by %q, that nothing in the chain or the trust store vouches for",
+			c.Subject.String(), c.Issuer.String())
+		return nil
+	}
+	x.passed(verifier.CheckTrust, "chain of %d certificates to %q", len(chain), chain[len(chain)-1].Subject.String())
+	return chain
+}
+
+// diagnoseChain finds out why there is no chain for code signing now: no way to
+// a root at all, a certificate out of its time, or one for another purpose. It
+// returns the chains that there are if these are put aside.
+func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certificate, why error) [][]*x509.Certificate {
+	chains, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.now)
+	if err != nil {
+		x.failed(verifier.CheckTrust, "%v", err)
+		if !inTime(leaf, x.now) {
+			x.failed(verifier.CheckValidity, "%s", outOfTime(leaf, x.now))
+		}
+		return nil
+	}
+	if _, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.now); err != nil {
+		x.failed(verifier.CheckValidity, "%s", whoIsOutOfTime(chains, x.now, err))
+	} else {
+		x.passed(verifier.CheckValidity, "every certificate of the chain is in its time")
+	}
+	if _, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.now); err != nil {
+		x.failed(verifier.CheckKeyUsage, "the chain is not for code signing: %v", err)
+	} else if !x.has(verifier.CheckKeyUsage, verifier.StatusFailed) {
+		x.passed(verifier.CheckKeyUsage, "code signing, for each certificate of the chain")
+	}
+	if x.has(verifier.CheckValidity, verifier.StatusPassed) && x.has(verifier.CheckKeyUsage, verifier.StatusPassed) {
+		// Each holds for some chain, and no chain for both.
+		x.failed(verifier.CheckTrust, "%v", why)
+		return nil
+	}
+	return chains
+}
+
+func inTime(c *x509.Certificate, now time.Time) bool {
+	return !now.Before(c.NotBefore) && !now.After(c.NotAfter)
+}
+
+func outOfTime(c *x509.Certificate, now time.Time) string {
+	if now.Before(c.NotBefore) {
+		return fmt.Sprintf("the certificate of %q is valid only from %s", c.Subject.String(), c.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("the certificate of %q expired at %s", c.Subject.String(), c.NotAfter.UTC().Format(time.RFC3339))
+}
+
+// whoIsOutOfTime names the certificate; the chains are without dates, so those
+// are read again.
+func whoIsOutOfTime(chains [][]*x509.Certificate, now time.Time, err error) string {
+	for _, c := range chains[0] {
+		if dated, perr := x509.ParseCertificate(c.Raw); perr == nil && !inTime(dated, now) {
+			return outOfTime(dated, now)
+		}
+	}
+	return err.Error()
+}
+
+var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+
+// mayVerifyCode: the leaf must say itself that it is for code signing. Without a
+// key-usage extension a key may be used for everything (RFC 5280, 4.2.1.3).
+func mayVerifyCode(leaf *x509.Certificate) error {
+	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
+		return errors.New("the certificate is not for code signing (extended key usage 1.3.6.1.5.5.7.3.3)")
+	}
+	restricted := slices.ContainsFunc(leaf.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidKeyUsage) })
+	if restricted && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return errors.New("the key usage of the certificate does not allow digital signatures")
+	}
+	return nil
+}
+
+// strongest prefers a chain without a weak key.
+func strongest(chains [][]*x509.Certificate) []*x509.Certificate {
+	for _, chain := range chains {
+		if weakIn(chain) == nil {
+			return chain
+		}
+	}
+	return chains[0]
+}
+
+func weakIn(chain []*x509.Certificate) *x509.Certificate {
+	for _, c := range chain {
+		if cms.WeakKey(c.PublicKey) {
+			return c
+		}
+	}
+	return nil
+}
+
+// unvouched returns a certificate of the signature that is not part of a chain,
+// nor in the trust store, nor signed by one that is: bytes that anybody could
+// have put there or changed. The certificates of a legacy timestamp stand there
+// too and are not evaluated yet; they are reported.
+func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certificate) *x509.Certificate {
+	legacy := slices.ContainsFunc(sd.Signer.Unsigned, func(a cms.Attribute) bool { return a.Type == cms.OIDCountersign })
+	good := map[string][]*x509.Certificate{}
+	for _, c := range slices.Concat(chains...) {
+		good[string(c.RawSubject)] = append(good[string(c.RawSubject)], c)
+	}
+	for _, c := range sd.Certificates {
+		if holds(good[string(c.RawSubject)], c) || holds(x.anchors.bySubject[string(c.RawSubject)], c) {
+			continue
+		}
+		issuers := slices.Concat(good[string(c.RawIssuer)], x.anchors.bySubject[string(c.RawIssuer)])
+		if slices.ContainsFunc(issuers, func(by *x509.Certificate) bool {
+			return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+		}) {
+			continue
+		}
+		if !legacy {
+			return c
+		}
+		x.find("extra-certificate", 0, fmt.Sprintf("a certificate of %q that is not part of the signer's chain", c.Subject.String()), "")
+	}
+	return nil
+}
+
+func holds(list []*x509.Certificate, c *x509.Certificate) bool {
+	return slices.ContainsFunc(list, func(o *x509.Certificate) bool { return bytes.Equal(o.Raw, c.Raw) })
+}

@@ -1,0 +1,136 @@
+package format
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"github.com/runwrit/writ/internal/authscript"
+	"github.com/runwrit/writ/internal/cms"
+	"github.com/runwrit/writ/verifier"
+)
+
+// Finding code of line ends that were converted after signing.
+const codeLineEnds = "line-ends"
+
+const keepLineEnds = "; then keep git from converting them again: \"*.ps1 -text\", \"*.psm1 -text\" and \"*.psd1 -text\" in .gitattributes"
+
+// checkContent compares the file with the signed digest, under each reading that
+// the bytes allow, and finds out what happened to them where it does not fit.
+func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.IndirectData) {
+	text := authscript.CheckText(x.data)
+	digest, known := cms.DigestOf(content.Digest)
+	if !known {
+		x.recordEncoding(text, "")
+		return
+	}
+	x.signature.Digest = digest.Name
+	if x.layoutErr == nil {
+		if reading, ok := matchContent(x.script, digest, content.Sum); ok {
+			x.passed(verifier.CheckLineEnds, "as they were signed")
+			x.passed(verifier.CheckContentDigest, "%s of the content", digest.Name)
+			x.recordEncoding(text, reading)
+			x.bindMessageDigest(sd)
+			return
+		}
+	}
+	if r, reading, ok := x.matchRepair(digest, content.Sum); ok {
+		x.recordRepair(r, reading, text)
+		x.bindMessageDigest(sd)
+		return
+	}
+	x.recordEncoding(text, "")
+	if x.layoutErr != nil {
+		x.reportLayout()
+	} else {
+		x.passed(verifier.CheckLineEnds, "converting them does not give what was signed")
+	}
+	// A block that is intact but for the CRLF before it has lost its place, and
+	// with it what its content is.
+	if x.layoutErr == nil || x.layoutErr.Code != authscript.CodeNotPreceded {
+		x.failed(verifier.CheckContentDigest, "the content is not what was signed")
+	}
+}
+
+// matchContent reports whether the digest of the script is sum, and under which
+// reading of its bytes; bytes without a byte-order mark have more than one.
+func matchContent(s *authscript.Script, d cms.Digest, sum []byte) (string, bool) {
+	readings := []authscript.Encoding{s.Encoding}
+	if !s.Encoding.Plain() {
+		readings = []authscript.Encoding{authscript.UTF8, authscript.ANSI}
+	}
+	for _, e := range readings {
+		h := d.Hash.New()
+		if s.WriteSigned(h, e) == nil && subtle.ConstantTimeCompare(h.Sum(nil), sum) == 1 {
+			return e.String(), true
+		}
+	}
+	return "", false
+}
+
+func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Repair, string, bool) {
+	for r := range authscript.Repairs(x.data) {
+		s, err := authscript.Parse(r.Data)
+		if err != nil || !bytes.Equal(s.Block, x.script.Block) {
+			continue
+		}
+		if reading, ok := matchContent(s, d, sum); ok {
+			return r, reading, true
+		}
+	}
+	return authscript.Repair{}, "", false
+}
+
+// recordRepair: what was signed is in the file, which has other line ends, or
+// something behind the block. Its encoding matters only after the repair, so an
+// ambiguous one is said, not judged.
+func (x *authenticodeExam) recordRepair(r authscript.Repair, reading string, text *authscript.TextError) {
+	x.passed(verifier.CheckContentDigest, "the content is the signed one: %s", r.How)
+	x.passed(verifier.CheckLineEnds, "as they were signed")
+	if r.LineEnds {
+		x.failed(verifier.CheckLineEnds, "line ends were converted after signing; to restore them: %s", r.How)
+		x.find(codeLineEnds, 0, "line ends were converted after signing, as git does", r.How+keepLineEnds)
+	}
+	if x.layoutErr != nil {
+		x.reportLayout()
+	}
+	if !r.Cut {
+		x.passed(verifier.CheckLayout, "well made once the line ends are restored")
+	}
+	if text == nil {
+		x.passed(verifier.CheckEncoding, "%s", reading)
+		return
+	}
+	x.recordEncoding(text, reading)
+	if text.Code == authscript.CodeAmbiguous {
+		x.record(verifier.Check{ID: verifier.CheckEncoding, Status: verifier.StatusUnknown,
+			Detail: "to be judged after the repair; the digest fits the reading as " + reading})
+	}
+}
+
+// recordEncoding takes over what CheckText said; reading is the one under which
+// the digest fits, or empty.
+func (x *authenticodeExam) recordEncoding(text *authscript.TextError, reading string) {
+	if text == nil {
+		x.passed(verifier.CheckEncoding, "%s", authscript.Detect(x.data))
+		return
+	}
+	detail := text.Msg
+	if reading != "" {
+		detail = fmt.Sprintf("%s; the digest fits the reading as %s", text.Msg, reading)
+	}
+	x.failed(verifier.CheckEncoding, "line %d: %s", text.Line, detail)
+	x.find(text.Code, text.Line, detail, "save the script as UTF-8 with a byte-order mark and sign it again")
+}
+
+// bindMessageDigest: the file's digest counts only if the signed attributes bind
+// it in turn.
+func (x *authenticodeExam) bindMessageDigest(sd *cms.SignedData) {
+	if err := sd.CheckMessageDigest(); err != nil {
+		x.failed(verifier.CheckContentDigest, "%v", err)
+		if errors.Is(err, cms.ErrDigest) {
+			x.find("content-swapped", 0, "the signed attributes belong to other content", "")
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/runwrit/writ/internal/authscript"
+	"github.com/runwrit/writ/internal/cms"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+)
+
+// maxSigningRSA is the largest RSA key in bits that Sign uses.
+const maxSigningRSA = 4096
+
+// minScript is the smallest script in bytes that Windows signs.
+const minScript = 4
+
+// Sign implements signer.Format. It refuses, with *signer.InputError and the
+// line, what would not verify everywhere: bytes that hosts read differently, and
+// lines that could be taken for a signature block. A whole signature block at
+// the end of the file is replaced; one that is not exactly as Windows writes it
+// is refused, never cut off.
+func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	script, err := signable(rb)
+	if err != nil {
+		return nil, err
+	}
+	private, chain, err := key.X509()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now
+	if a.Now != nil {
+		now = a.Now
+	}
+	digest, err := fitsAuthenticode(key.Source(), private.Public(), chain, now())
+	if err != nil {
+		return nil, err
+	}
+	h := digest.New()
+	if err := script.WriteSigned(h, script.Encoding); err != nil {
+		return nil, fmt.Errorf("sign %q: %w", rb.Name(), err)
+	}
+	script.Block, err = signIndirectData(h.Sum(nil), digest, private, withoutRoot(chain))
+	if err != nil {
+		return nil, fmt.Errorf("sign %q with %s: %w", rb.Name(), key.Source(), err)
+	}
+	if len(script.Block) > authscript.MaxBlock {
+		return nil, &signer.KeyError{Source: key.Source(), Msg: "the certificate chain is too large for a signature block"}
+	}
+	return script.Render(), nil
+}
+
+// signable returns the content of rb, without the block that it may have.
+func signable(rb *runbook.Runbook) (*authscript.Script, error) {
+	if !carriesAuthenticode(rb) {
+		return nil, &signer.InputError{Name: rb.Name(), Msg: "not a .ps1, .psm1 or .psd1 file", Fix: "clear-sign it"}
+	}
+	data := rb.Bytes()
+	script, err := authscript.Parse(data)
+	var layout *authscript.LayoutError
+	switch {
+	case errors.Is(err, authscript.ErrNoBlock):
+		script = &authscript.Script{Encoding: authscript.Detect(data), Content: data}
+	case errors.As(err, &layout):
+		return nil, &signer.InputError{Name: rb.Name(), Line: layout.Line, Msg: layout.Msg, Fix: unsignableFix(data, layout)}
+	case err == nil:
+		if _, err := cms.Parse(script.Block); err != nil {
+			return nil, &signer.InputError{Name: rb.Name(),
+				Msg: fmt.Sprintf("the signature block at the end is not a signature: %v", err),
+				Fix: "look at it, remove it by hand, and sign again"}
+		}
+	}
+	if te := authscript.CheckText(data); te != nil {
+		return nil, &signer.InputError{Name: rb.Name(), Line: te.Line, Msg: te.Msg, Fix: "save the script as UTF-8 with a byte-order mark"}
+	}
+	if bytes.HasPrefix(data, []byte(clearSignedHead)) {
+		return nil, &signer.InputError{Name: rb.Name(), Line: 1, Msg: "the file is a clear-signed document", Fix: "sign the script that it holds"}
+	}
+	if len(script.Content) < minScript {
+		return nil, &signer.InputError{Name: rb.Name(), Msg: "fewer than 4 bytes: Windows does not sign such a script"}
+	}
+	return script, nil
+}
+
+func unsignableFix(data []byte, layout *authscript.LayoutError) string {
+	if layout.Code == authscript.CodeLookAlike {
+		return "change the line, or build the text from parts: verifiers would take it for a signature block"
+	}
+	for r := range authscript.Repairs(data) {
+		if _, err := authscript.Parse(r.Data); err == nil {
+			return "the file carries a signature whose line ends were converted: " + r.How + "; or remove the block by hand, and sign again"
+		}
+	}
+	return "look at the lines around the signature block; remove what does not belong to the script by hand, and sign again"
+}
+
+// fitsAuthenticode returns the digest that goes with the key, or *signer.KeyError
+// if a signature with it would not verify.
+func fitsAuthenticode(source string, pub crypto.PublicKey, chain []*x509.Certificate, now time.Time) (crypto.Hash, error) {
+	refuse := func(format string, args ...any) (crypto.Hash, error) {
+		return 0, &signer.KeyError{Source: source, Msg: fmt.Sprintf(format, args...)}
+	}
+	digest := crypto.SHA256
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if n := k.N.BitLen(); n < cms.MinRSA || n > maxSigningRSA {
+			return refuse("an RSA key of %d bits: want %d to %d", n, cms.MinRSA, maxSigningRSA)
+		}
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+		case elliptic.P384():
+			digest = crypto.SHA384
+		default:
+			return refuse("curve %s: want P-256 or P-384", k.Params().Name)
+		}
+	default:
+		return refuse("a key of type %T: want RSA, or ECDSA on P-256 or P-384", pub)
+	}
+	if err := mayVerifyCode(chain[0]); err != nil {
+		return refuse("%v", err)
+	}
+	for i, c := range chain {
+		if !inTime(c, now) {
+			return refuse("%s", outOfTime(c, now))
+		}
+		if i == 0 {
+			continue
+		}
+		if err := chain[i-1].CheckSignatureFrom(c); err != nil {
+			return refuse("the chain is out of order: %q did not issue %q: %v", c.Subject.String(), chain[i-1].Subject.String(), err)
+		}
+	}
+	return digest, nil
+}
+
+// withoutRoot leaves out the self-signed end of a chain: whoever verifies must
+// have it already. A leaf stays.
+func withoutRoot(chain []*x509.Certificate) []*x509.Certificate {
+	for i := 1; i < len(chain); i++ {
+		if selfSigned(chain[i]) {
+			return chain[:i]
+		}
+	}
+	return slices.Clone(chain)
+}
+
+// throwAway fills the place of the signature until the real key has signed: the
+// library refuses a key that is not in memory.
+func throwAway() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }

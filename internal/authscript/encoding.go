@@ -1,0 +1,256 @@
+package authscript
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"slices"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Encoding is how the bytes of a script become text. The zero value is no
+// encoding that a script can be signed in.
+type Encoding int
+
+// The encodings, as Windows chooses between them (see Detect).
+const (
+	Undecodable Encoding = iota
+	ASCII                // no byte-order mark, no byte above 0x7F
+	UTF8BOM              // EF BB BF
+	UTF16LE              // FF FE
+	UTF16BE              // FE FF: Windows neither signs nor verifies it
+	UTF8                 // no mark; Windows takes it for UTF-8 by its first 32 bytes
+	ANSI                 // no mark; Windows takes it for the machine's ANSI code page, here 1252
+)
+
+var encodingWords = [...]string{"undecodable", "ascii", "utf-8 with BOM", "utf-16le", "utf-16be", "utf-8", "windows-1252"}
+
+// String returns the name of the encoding for messages.
+func (e Encoding) String() string {
+	if e < 0 || int(e) >= len(encodingWords) {
+		return encodingWords[Undecodable]
+	}
+	return encodingWords[e]
+}
+
+// Plain reports whether every host reads the same text from the bytes: pure
+// ASCII, or a byte-order mark that says what follows.
+func (e Encoding) Plain() bool { return e == ASCII || e == UTF8BOM || e == UTF16LE }
+
+// probeSize is how many bytes Windows looks at to tell UTF-8 from ANSI.
+const probeSize = 32
+
+var (
+	markUTF8    = []byte{0xEF, 0xBB, 0xBF}
+	markUTF16LE = []byte{0xFF, 0xFE}
+	markUTF16BE = []byte{0xFE, 0xFF}
+)
+
+// Detect chooses the encoding of data by its byte-order mark. Without one it is
+// ASCII, or by the rule of Windows: UTF-8 if the first 32 bytes hold a complete
+// UTF-8 sequence of several bytes and nothing invalid, the ANSI code page else.
+func Detect(data []byte) Encoding {
+	switch {
+	case bytes.HasPrefix(data, markUTF16LE):
+		return UTF16LE
+	case bytes.HasPrefix(data, markUTF16BE):
+		return UTF16BE
+	case bytes.HasPrefix(data, markUTF8):
+		return UTF8BOM
+	case indexNonASCII(data) < 0:
+		return ASCII
+	case probesAsUTF8(data[:min(probeSize, len(data))]):
+		return UTF8
+	default:
+		return ANSI
+	}
+}
+
+// probesAsUTF8: a sequence that the probe's end cuts off is neither complete nor
+// invalid.
+func probesAsUTF8(probe []byte) bool {
+	multi := false
+	for len(probe) > 0 {
+		if !utf8.FullRune(probe) {
+			break
+		}
+		r, size := utf8.DecodeRune(probe)
+		if r == utf8.RuneError && size == 1 {
+			return false
+		}
+		multi = multi || size > 1
+		probe = probe[size:]
+	}
+	return multi
+}
+
+// indexNonASCII returns the offset of the first byte above 0x7F, or -1.
+func indexNonASCII(data []byte) int {
+	i := 0
+	for ; i+8 <= len(data); i += 8 {
+		if binary.LittleEndian.Uint64(data[i:])&0x8080808080808080 != 0 {
+			break
+		}
+	}
+	for ; i < len(data); i++ {
+		if data[i] >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return -1
+}
+
+// CheckText looks for what keeps data from being one text, the same on every
+// host and without loss: *TextError, or nil. The bytes are those of the whole
+// file, or of the content alone.
+func CheckText(data []byte) *TextError {
+	e := Detect(data)
+	if e == UTF16BE {
+		return &TextError{Code: CodeUTF16BE, Line: 1, Msg: "UTF-16 big endian: Windows neither signs nor verifies it"}
+	}
+	if at, msg := lossAt(data, e); at >= 0 {
+		return &TextError{Code: CodeLossyDecode, Line: lineAt(data, e, at), Msg: msg}
+	}
+	if at := indexNUL(data, e); at >= 0 {
+		return &TextError{Code: CodeNUL, Line: lineAt(data, e, at), Msg: "a NUL character: hosts differ in what they make of it"}
+	}
+	if !e.Plain() {
+		return &TextError{Code: CodeAmbiguous, Line: lineAt(data, e, indexNonASCII(data)),
+			Msg: "no byte-order mark and not ASCII: Windows PowerShell reads it in the machine's ANSI code page or as UTF-8, PowerShell 7 as UTF-8"}
+	}
+	return nil
+}
+
+// lossAt finds the first byte that a decoder has to replace. Bytes without a
+// mark that are not UTF-8 are a loss to every host that reads UTF-8.
+func lossAt(data []byte, e Encoding) (int, string) {
+	if e == UTF16LE {
+		return lossAtUTF16(data)
+	}
+	if utf8.Valid(data) {
+		return -1, ""
+	}
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i, "bytes that are not UTF-8: a host that reads UTF-8 replaces them, so different bytes become the same text"
+		}
+		i += size
+	}
+	return -1, ""
+}
+
+func lossAtUTF16(data []byte) (int, string) {
+	for i := 0; i+1 < len(data); i += 2 {
+		u := rune(binary.LittleEndian.Uint16(data[i:]))
+		if !utf16.IsSurrogate(u) {
+			continue
+		}
+		if i+3 < len(data) && utf16.DecodeRune(u, rune(binary.LittleEndian.Uint16(data[i+2:]))) != utf8.RuneError {
+			i += 2
+			continue
+		}
+		return i, "half of a UTF-16 surrogate pair: hosts replace it"
+	}
+	if len(data)%2 != 0 {
+		return len(data) - 1, "an odd number of bytes in UTF-16"
+	}
+	return -1, ""
+}
+
+func indexNUL(data []byte, e Encoding) int {
+	if e != UTF16LE {
+		return bytes.IndexByte(data, 0)
+	}
+	for i := 0; i+1 < len(data); i += 2 {
+		if data[i] == 0 && data[i+1] == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// chunk is how much UTF-16 is held at a time: a script is never expanded whole.
+const chunk = 32 << 10
+
+// writeUTF16 writes content, decoded as e, to w as UTF-16LE. It fails with
+// *TextError where content does not decode.
+func writeUTF16(w io.Writer, content []byte, e Encoding) error {
+	if e == UTF16LE {
+		_, err := w.Write(content)
+		return err
+	}
+	buf := make([]byte, 0, chunk)
+	for len(content) > 0 {
+		if len(buf) > chunk-8 {
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+		if n := asciiRun(content, (chunk-len(buf))/2); n > 0 {
+			buf = appendASCII(buf, content[:n])
+			content = content[n:]
+			continue
+		}
+		r, size := decodeRune(content, e)
+		if size == 0 {
+			return &TextError{Code: CodeLossyDecode, Msg: "bytes that do not decode as " + e.String()}
+		}
+		for _, u := range utf16.AppendRune(nil, r) {
+			buf = binary.LittleEndian.AppendUint16(buf, u)
+		}
+		content = content[size:]
+	}
+	_, err := w.Write(buf)
+	return err
+}
+
+// asciiRun is the number of ASCII bytes that content begins with, at most limit.
+func asciiRun(content []byte, limit int) int {
+	head := content[:min(limit, len(content))]
+	if n := indexNonASCII(head); n >= 0 {
+		return n
+	}
+	return len(head)
+}
+
+func appendASCII(buf, ascii []byte) []byte {
+	n := len(buf)
+	buf = slices.Grow(buf, 2*len(ascii))[:n+2*len(ascii)]
+	out := buf[n:]
+	for i, b := range ascii {
+		out[2*i] = b
+		out[2*i+1] = 0
+	}
+	return buf
+}
+
+// decodeRune decodes the first character of b; size 0 says that it does not
+// decode.
+func decodeRune(b []byte, e Encoding) (r rune, size int) {
+	if e == ANSI {
+		return fromWindows1252(b[0]), 1
+	}
+	r, size = utf8.DecodeRune(b)
+	if r == utf8.RuneError && size == 1 || e == ASCII && size > 1 {
+		return 0, 0
+	}
+	return r, size
+}
+
+// windows1252 is the upper half of the control range as Windows maps it: the
+// five bytes that the code page leaves open stay what they are, so that every
+// byte has a character of its own.
+var windows1252 = [32]rune{
+	0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F,
+	0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178,
+}
+
+func fromWindows1252(b byte) rune {
+	if b >= 0x80 && b < 0xA0 {
+		return windows1252[b-0x80]
+	}
+	return rune(b)
+}
