@@ -33,7 +33,6 @@ func (*Clearsign) OutputName(name string) string { return name + runbook.Signatu
 // blocks, binary, or GnuPG keyboxes. It fails with *verifier.TrustError if a
 // file has no usable certificate or holds secret keys. A bad certificate beside
 // good ones is left out; a signature by it is untrusted, and a finding says why.
-// All certificates are checked here, once, so that the Checker only reads.
 func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	loader := pgpcert.NewLoader()
 	for _, f := range t.Files(verifier.RoomOpenPGP) {
@@ -44,7 +43,8 @@ func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	return &clearsignChecker{ring: loader.Ring()}, nil
 }
 
-// clearsignChecker verifies documents against a ring, which never changes.
+// clearsignChecker verifies documents against a ring, which is safe for several
+// goroutines.
 type clearsignChecker struct{ ring *pgpcert.Ring }
 
 // Check looks at one file.

@@ -136,7 +136,7 @@ func (d *Document) parseText(s *scanner) *SyntaxError {
 				if len(d.oddEscapes) == MaxOddEscapes {
 					return s.fail(TooManyEscapes, "too many lines are dash-escaped without need")
 				}
-				d.oddEscapes = append(d.oddEscapes, int32(index)) //nolint:gosec // at most MaxSize lines
+				d.oddEscapes = append(d.oddEscapes, int32(index))
 			}
 		}
 		if end != s.mode {
@@ -192,8 +192,7 @@ func (d *Document) parseBeginSignature(s *scanner, line []byte, end lineEnd, lin
 	case bytes.HasPrefix(line, []byte(BeginSignature)):
 		return s.fail(MarkerWithText, "something stands behind the marker that begins the signature")
 	default:
-		err := s.fail(NotDashEscaped, "a line of text that starts with a dash and is not escaped with \"- \"")
-		return err
+		return s.fail(NotDashEscaped, "a line of text that starts with a dash and is not escaped with \"- \"")
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 // the text, byte for byte, and so that every GnuPG verifies it. It fails with
 // *SyntaxError.
 func CheckText(text []byte) error {
-	if err := checkText(text); err != nil {
-		return err
+	err := checkText(text)
+	if err == nil {
+		return nil // not a typed nil
 	}
-	return nil
+	return err
 }
 
 func checkText(text []byte) *SyntaxError {
@@ -63,7 +64,7 @@ func (s *scanner) checkSource(line []byte, end lineEnd) *SyntaxError {
 // New makes a document of a text that CheckText accepts, the name of the hash
 // function, such as "SHA512", and the signature packets.
 func New(text []byte, hash string, signature []byte) (*Document, error) {
-	if err := checkText(text); err != nil {
+	if err := CheckText(text); err != nil {
 		return nil, err
 	}
 	return &Document{

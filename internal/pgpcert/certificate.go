@@ -55,7 +55,7 @@ type Key struct {
 // binding is a good subkey binding signature.
 type binding struct {
 	*Signature
-	back string // what is wrong with the back-signature; "" if it is good
+	back backSignature
 }
 
 // user is a user ID or attribute with its good self-signatures.
@@ -166,7 +166,7 @@ func newKey(p Packet) (*Key, error) {
 		return nil, fmt.Errorf("key packet: %w", errPacket)
 	}
 	k := &Key{public: public, body: p.Body}
-	k.fingerprint = fingerprintOf(public.Version, p.Body)
+	k.fingerprint = fingerprintOf(p.Body)
 	if k.fingerprint == nil || !bytes.Equal(k.fingerprint, public.Fingerprint) {
 		return nil, fmt.Errorf("key packet: not written in its one form")
 	}
@@ -246,8 +246,8 @@ func (c *Certificate) addSubkey(comp *component) error {
 			return err
 		}
 	}
-	k, err := newKey(comp.Packet)
-	if err != nil || k.public.Version != c.primary().public.Version {
+	k, _ := newKey(comp.Packet)
+	if k == nil || k.public.Version != c.primary().public.Version {
 		return nil
 	}
 	k.cert = c

@@ -4,9 +4,9 @@
 //
 // It takes from go-crypto the parsing of keys and the mathematics, and nothing
 // else: each packet is walked here, each self-signature, revocation and
-// back-signature is checked once, when a certificate is loaded, and what is
-// judged later is judged at the time that the caller gives. A Ring does not
-// change after it is loaded and is safe for use by several goroutines.
+// back-signature is checked once for each certificate, and the judgement is made
+// anew each time, for the time that the caller gives. A Ring is safe for use by
+// several goroutines.
 //
 // It does not follow the web of trust: certifications by others, trust packets
 // and user IDs grant nothing. Every certificate in a Ring is trusted as it is.

@@ -42,28 +42,33 @@ func (k *Key) Judge(now time.Time) Judgement {
 	if j.Revocation == "" {
 		j.Revocation = k.revoked
 	}
-	flags, known := c.judgePrimary(&j, now)
+	rule := c.judgePrimary(&j, now)
 	if k != c.primary() {
-		flags, known = k.judgeBinding(&j, now)
+		rule = k.judgeBinding(&j, now)
 	}
-	if j.Trust == "" && j.KeyUsage == "" {
-		switch {
-		case !known:
-			j.KeyUsage = "the key has no key flags that would let it sign"
-		case flags&flagSign == 0:
-			j.KeyUsage = "the key is not allowed to sign data"
-		}
+	switch {
+	case rule == nil || j.KeyUsage != "":
+	case !rule.known:
+		j.KeyUsage = "the key has no key flags that would let it sign"
+	case rule.flags&flagSign == 0:
+		j.KeyUsage = "the key is not allowed to sign data"
 	}
 	return j
 }
 
+// keyRule is what the self-signatures in force say of a key.
+type keyRule struct {
+	flags byte
+	known bool // there are flags
+}
+
 const flagSign = 0x02
 
-// judgePrimary judges the certificate as such and returns the flags of the
-// primary key. The newest self-signature that is in its time rules; a
+// judgePrimary judges the certificate as such and returns the rule for the
+// primary key, nil if no self-signature is in force. The newest self-signature that is in its time rules; a
 // direct-key signature and one over a user ID both count, and of two expiry
 // times the earlier one.
-func (c *Certificate) judgePrimary(j *Judgement, now time.Time) (flags byte, known bool) {
+func (c *Certificate) judgePrimary(j *Judgement, now time.Time) *keyRule {
 	primary := c.primary()
 	j.live("key", now, primary.public.CreationTime, 0)
 	direct := newest(c.direct, now, primary.public.CreationTime)
@@ -73,20 +78,21 @@ func (c *Certificate) judgePrimary(j *Judgement, now time.Time) (flags byte, kno
 	}
 	if direct == nil && onUser == nil {
 		c.judgeBare(j)
-		return 0, false
+		return nil
 	}
+	rule := &keyRule{}
 	for _, s := range []*Signature{onUser, direct} {
 		if s == nil {
 			continue
 		}
 		if s.hasKeyFlags {
-			flags, known = firstFlags(s.keyFlags), true
+			rule.flags, rule.known = firstFlags(s.keyFlags), true
 		}
 		if s.hasKeyExpiry {
 			j.live("certificate", now, primary.public.CreationTime, s.keyLifetime)
 		}
 	}
-	return flags, known
+	return rule
 }
 
 // judgeBare says why a certificate has no self-signature that counts.
@@ -135,8 +141,9 @@ func (c *Certificate) newestOnUser(now time.Time) *Signature {
 	return best
 }
 
-// judgeBinding judges a subkey and returns its flags.
-func (k *Key) judgeBinding(j *Judgement, now time.Time) (flags byte, known bool) {
+// judgeBinding judges a subkey and returns its rule, nil if no binding is in
+// force.
+func (k *Key) judgeBinding(j *Judgement, now time.Time) *keyRule {
 	j.live("subkey", now, k.public.CreationTime, 0)
 	var best *binding
 	for _, b := range k.bindings {
@@ -148,23 +155,28 @@ func (k *Key) judgeBinding(j *Judgement, now time.Time) (flags byte, known bool)
 	case best != nil:
 	case len(k.bindings) > 0:
 		j.Validity = "no binding of the subkey is in its time"
-		return 0, false
+		return nil
 	case k.weakBinding != "":
 		j.Algorithms = k.weakBinding
-		return 0, false
+		return nil
 	default:
 		if j.Trust == "" {
 			j.Trust = "the subkey is not bound to the certificate"
 		}
-		return 0, false
+		return nil
 	}
 	if best.hasKeyExpiry {
 		j.live("subkey", now, k.public.CreationTime, best.keyLifetime)
 	}
-	if best.back != "" && best.hasKeyFlags && firstFlags(best.keyFlags)&flagSign != 0 {
-		j.KeyUsage = best.back
+	rule := &keyRule{flags: firstFlags(best.keyFlags), known: best.hasKeyFlags}
+	if rule.flags&flagSign != 0 && best.back.missing != "" {
+		if best.back.weak != "" {
+			j.Algorithms = "the subkey signed the primary key back with " + best.back.weak + " only"
+		} else {
+			j.KeyUsage = best.back.missing
+		}
 	}
-	return firstFlags(best.keyFlags), best.hasKeyFlags
+	return rule
 }
 
 func firstFlags(flags []byte) byte {

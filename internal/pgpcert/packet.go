@@ -103,16 +103,24 @@ func nextPacket(data []byte) (p Packet, rest []byte, parts bool, err error) {
 		}
 		head++
 	}
-	if p.Tag == 0 || size > uint64(len(data)-head) {
+	body, rest, ok := take(data[head:], size)
+	if p.Tag == 0 || !ok {
 		return p, nil, false, errPacket
 	}
-	rest = data[uint64(head)+size:]
 	if parts {
 		rest, err = skipParts(rest)
 		return p, rest, true, err
 	}
-	p.Body = data[head : uint64(head)+size : uint64(head)+size]
+	p.Body = body
 	return p, rest, false, nil
+}
+
+// take splits off the first size bytes; ok is false if there are fewer.
+func take(data []byte, size uint64) (taken, rest []byte, ok bool) {
+	if size > uint64(len(data)) {
+		return nil, nil, false
+	}
+	return data[:size:size], data[size:], true
 }
 
 // newLength reads a length of the new form; head is 0 if it is cut off.
@@ -152,10 +160,11 @@ func lengthKind(data []byte) int {
 func skipParts(data []byte) ([]byte, error) {
 	for {
 		size, head, part := newLength(data)
-		if head == 0 || size > uint64(len(data)-head) {
+		_, rest, ok := take(data[head:], size)
+		if head == 0 || !ok {
 			return nil, errPacket
 		}
-		data = data[uint64(head)+size:]
+		data = rest
 		if !part {
 			return data, nil
 		}
@@ -166,6 +175,6 @@ func skipParts(data []byte) ([]byte, error) {
 func parseWith(tag byte, body []byte) (packet.Packet, error) {
 	buf := make([]byte, 0, len(body)+6)
 	buf = append(buf, 0xc0|tag, 0xff)
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(body))) //nolint:gosec // within a packet's own limit
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(body)))
 	return packet.Read(bytes.NewReader(append(buf, body...)))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/keybox"
@@ -46,11 +47,18 @@ func NewLoader() *Loader {
 	return &Loader{byPrimary: map[string]*material{}, places: map[*material]Note{}}
 }
 
-// Ring holds certificates. It never changes.
+// Ring holds certificates. Nothing that can be seen of it ever changes: each
+// certificate is checked once, by whoever asks for one of its keys first.
 type Ring struct {
-	certificates []*Certificate
-	byKeyID      map[uint64][]*Key
-	notes        []Note
+	entries []*entry
+	byKeyID map[uint64][]*entry // by the IDs of all their keys
+	notes   []Note
+}
+
+// entry is a certificate that may not have been checked yet.
+type entry struct {
+	load func() (*Certificate, error) // safe for several goroutines
+	note Note
 }
 
 // Add reads one file: armored with one or more blocks, binary, or a GnuPG
@@ -201,10 +209,8 @@ func (m *material) add(p Packet) error {
 // keep merges a certificate with other copies of it; it reports whether its
 // primary key can be read.
 func (l *Loader) keep(m *material, note Note) bool {
-	if len(m.primary.Body) > 0 {
-		if fpr := fingerprintOf(int(m.primary.Body[0]), m.primary.Body); fpr != nil {
-			note.KeyID = keyIDOf(fpr)
-		}
+	if fpr := fingerprintOf(m.primary.Body); fpr != nil {
+		note.KeyID = keyIDOf(fpr)
 	}
 	if note.Err == nil {
 		_, note.Err = newKey(m.primary)
@@ -235,39 +241,73 @@ func keyIDOf(fingerprint []byte) uint64 {
 	return binary.BigEndian.Uint64(fingerprint)
 }
 
-// Ring checks all certificates that were collected. A certificate with a flaw in
-// any of its copies is noted and left out: what is cut off there could be its
-// revocation.
+// Ring returns what was collected. A certificate with a flaw in any of its
+// copies is of no use: what is cut off there could be its revocation.
 func (l *Loader) Ring() *Ring {
-	r := &Ring{byKeyID: map[uint64][]*Key{}, notes: slices.Clone(l.notes)}
+	r := &Ring{byKeyID: map[uint64][]*entry{}, notes: slices.Clone(l.notes)}
 	spoiled := map[uint64]bool{}
 	for _, n := range l.notes {
 		spoiled[n.KeyID] = n.KeyID != 0
 	}
 	for _, m := range l.materials {
-		note := l.places[m]
-		c, err := newCertificate(m)
-		if err == nil && spoiled[note.KeyID] {
-			err = errors.New("another copy of this certificate cannot be read")
+		e := &entry{note: l.places[m]}
+		if spoiled[e.note.KeyID] {
+			e.load = func() (*Certificate, error) {
+				return nil, errors.New("another copy of this certificate cannot be read")
+			}
+		} else {
+			e.load = sync.OnceValues(func() (*Certificate, error) { return newCertificate(m) })
 		}
-		if err != nil {
-			note.Err = err
-			r.notes = append(r.notes, note)
-			continue
-		}
-		r.certificates = append(r.certificates, c)
-		for _, k := range c.keys {
-			r.byKeyID[k.keyID] = append(r.byKeyID[k.keyID], k)
+		r.entries = append(r.entries, e)
+		for _, id := range m.keyIDs() {
+			r.byKeyID[id] = append(r.byKeyID[id], e)
 		}
 	}
 	return r
 }
 
-// Certificates returns all usable certificates.
-func (r *Ring) Certificates() []*Certificate { return r.certificates }
+// keyIDs returns the IDs of all keys, each once.
+func (m *material) keyIDs() []uint64 {
+	ids := []uint64{keyIDOf(fingerprintOf(m.primary.Body))}
+	for _, c := range m.components {
+		if c.Tag != TagPublicSubkey {
+			continue
+		}
+		if fpr := fingerprintOf(c.Body); fpr != nil && !slices.Contains(ids, keyIDOf(fpr)) {
+			ids = append(ids, keyIDOf(fpr))
+		}
+	}
+	return ids
+}
 
-// Notes tells about certificates that cannot be used.
-func (r *Ring) Notes() []Note { return r.notes }
+// Certificates checks and returns all usable certificates.
+func (r *Ring) Certificates() []*Certificate {
+	var all []*Certificate
+	for _, e := range r.entries {
+		if c, err := e.load(); err == nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Notes checks all certificates and tells about those that cannot be used.
+func (r *Ring) Notes() []Note {
+	notes := slices.Clone(r.notes)
+	for _, e := range r.entries {
+		notes = e.addNote(notes)
+	}
+	return notes
+}
+
+func (e *entry) addNote(notes []Note) []Note {
+	if _, err := e.load(); err != nil {
+		note := e.note
+		note.Err = err
+		notes = append(notes, note)
+	}
+	return notes
+}
 
 // Candidates returns the keys that a signature may be by: those that it names,
 // be it only by a key ID that several share.
@@ -276,21 +316,32 @@ func (r *Ring) Candidates(s *Signature) []*Key {
 		return nil
 	}
 	var keys []*Key
-	for _, k := range r.byKeyID[s.Issuers[0].KeyID] {
-		if s.names(k) {
-			keys = append(keys, k)
+	for _, e := range r.byKeyID[s.Issuers[0].KeyID] {
+		c, err := e.load()
+		if err != nil {
+			continue
+		}
+		for _, k := range c.keys {
+			if s.names(k) {
+				keys = append(keys, k)
+			}
 		}
 	}
 	return keys
 }
 
-// Unusable returns the notes about certificates whose primary key has the key ID
+// Unusable tells about certificates that cannot be used and have a key of the ID
 // that a signature names.
 func (r *Ring) Unusable(s *Signature) []Note {
 	var found []Note
-	for _, n := range r.notes {
-		if n.KeyID != 0 && slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.KeyID == n.KeyID }) {
-			found = append(found, n)
+	for _, i := range s.Issuers[:min(1, len(s.Issuers))] {
+		for _, n := range r.notes {
+			if n.KeyID != 0 && n.KeyID == i.KeyID {
+				found = append(found, n)
+			}
+		}
+		for _, e := range r.byKeyID[i.KeyID] {
+			found = e.addNote(found)
 		}
 	}
 	return found

@@ -6,25 +6,27 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 )
 
 // fingerprintOf is the fingerprint of a key packet; nil for a version that has
 // none here.
-func fingerprintOf(version int, body []byte) []byte {
-	switch version {
-	case 4:
-		h := sha1.New() //nolint:gosec // see above
-		feedKey(h, version, body)
-		return h.Sum(nil)
-	case 6:
-		h := sha256.New()
-		feedKey(h, version, body)
-		return h.Sum(nil)
+func fingerprintOf(body []byte) []byte {
+	var h hash.Hash
+	switch {
+	case len(body) == 0:
+		return nil
+	case body[0] == 4:
+		h = sha1.New() //nolint:gosec // see above
+	case body[0] == 6:
+		h = sha256.New()
 	default:
 		return nil
 	}
+	feedKey(h, int(body[0]), body)
+	return h.Sum(nil)
 }
 
 // feedKey writes a key in the form in which it is hashed (RFC 9580 section
@@ -32,9 +34,9 @@ func fingerprintOf(version int, body []byte) []byte {
 func feedKey(w io.Writer, version int, body []byte) {
 	var head []byte
 	if version == 4 {
-		head = binary.BigEndian.AppendUint16([]byte{0x99}, uint16(len(body))) //nolint:gosec // longer ones are refused by the fingerprint
+		head = binary.BigEndian.AppendUint16([]byte{0x99}, uint16(len(body)))
 	} else {
-		head = binary.BigEndian.AppendUint32([]byte{0x9b}, uint32(len(body))) //nolint:gosec // within a packet
+		head = binary.BigEndian.AppendUint32([]byte{0x9b}, uint32(len(body)))
 	}
 	_, _ = w.Write(head)
 	_, _ = w.Write(body)
@@ -51,7 +53,7 @@ func feedUser(k *Key, p Packet) func(io.Writer) {
 	}
 	return func(w io.Writer) {
 		k.feed(w)
-		_, _ = w.Write(binary.BigEndian.AppendUint32([]byte{mark}, uint32(len(p.Body)))) //nolint:gosec // within a packet
+		_, _ = w.Write(binary.BigEndian.AppendUint32([]byte{mark}, uint32(len(p.Body))))
 		_, _ = w.Write(p.Body)
 	}
 }
@@ -68,20 +70,24 @@ func feedSubkey(primary, sub *Key) func(io.Writer) {
 // given types and may be by the primary key; else nil. It fails on a revocation
 // that cannot be read: to ignore it would be a silent yes.
 func (c *Certificate) ownSignature(p Packet, types ...byte) (*Signature, error) {
-	s, err := ParseSignature(p.Body)
-	if err != nil {
-		if claimed := claimedType(p.Body); isRevocation(claimed) && slices.Contains(types, claimed) {
-			return nil, fmt.Errorf("a revocation that cannot be read: %w", err)
-		}
+	claimed := claimedType(p.Body)
+	if !slices.Contains(types, claimed) {
 		return nil, nil
 	}
-	if !slices.Contains(types, s.Type) || len(s.Issuers) > 0 && !s.names(c.primary()) {
+	s, err := parseHead(p.Body, false)
+	if err == nil && len(s.Issuers) > 0 && !s.names(c.primary()) {
 		return nil, nil
 	}
-	if s.Version != c.primary().public.Version && !isRevocation(s.Type) {
-		return nil, nil
+	if err == nil {
+		err = s.readValue()
 	}
-	return s, nil
+	if err != nil && isRevocation(claimed) {
+		return nil, fmt.Errorf("a revocation that cannot be read: %w", err)
+	}
+	if err == nil && (s.Version == c.primary().public.Version || isRevocation(claimed)) {
+		return s, nil
+	}
+	return nil, nil
 }
 
 func isRevocation(kind byte) bool {
@@ -155,23 +161,28 @@ func acceptable(s *Signature) string {
 	return ""
 }
 
-// checkBack says what is wrong with the back-signature, by which a signing
-// subkey owns up to its primary key; "" if it is good.
-func checkBack(s *Signature, sub *Key, feed func(io.Writer)) string {
-	reason := "the subkey has not signed the primary key back"
+// backSignature is what came of looking at the back-signatures of a binding, by
+// which a signing subkey owns up to its primary key.
+type backSignature struct {
+	missing string // why there is none that counts; "" if there is one
+	weak    string // the hash function of one that is too weak to count
+}
+
+func checkBack(s *Signature, sub *Key, feed func(io.Writer)) backSignature {
+	result := backSignature{missing: "the subkey has not signed the primary key back"}
 	for _, back := range s.embedded {
 		switch {
 		case back.Type != typePrimaryKeyBinding || back.Version != sub.public.Version:
 		case len(back.Issuers) > 0 && !back.names(sub):
+		case back.WeakHash() && (!back.checkable() || sub.proves(back, feed)):
+			result.weak = back.HashName()
 		case !sub.proves(back, feed):
-			reason = "the subkey's signature of the primary key does not verify"
-		case back.WeakHash():
-			reason = "the subkey signed the primary key back with " + back.HashName() + " only"
+			result.missing = "the subkey's signature of the primary key does not verify"
 		default:
-			return ""
+			return backSignature{}
 		}
 	}
-	return reason
+	return result
 }
 
 // addRevocation honours a revocation of the whole certificate wherever it

@@ -93,15 +93,23 @@ type Signature struct {
 
 	tag    [2]byte
 	suffix []byte
+	value  []byte            // what is behind the hash tag
 	maths  *packet.Signature // nil if the signature cannot be checked
 }
 
 // ParseSignature reads the body of a signature packet. It fails with
 // *FormatError; a signature of a kind that cannot be checked is no error but has
 // Unsupported set.
-func ParseSignature(body []byte) (*Signature, error) { return parseSignature(body, false) }
+func ParseSignature(body []byte) (*Signature, error) {
+	s, err := parseHead(body, false)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.readValue()
+}
 
-func parseSignature(body []byte, nested bool) (*Signature, error) {
+// parseHead reads all but the signature's value.
+func parseHead(body []byte, nested bool) (*Signature, error) {
 	if len(body) == 0 {
 		return nil, badFormat("an empty signature packet")
 	}
@@ -137,15 +145,16 @@ func parseSignature(body []byte, nested bool) (*Signature, error) {
 		return nil, badFormat("the signature packet is cut off")
 	}
 	s.tag = [2]byte(rest)
-	s.suffix = append(bytes.Clone(covered), byte(s.Version), 0xff)
-	s.suffix = binary.BigEndian.AppendUint32(s.suffix, uint32(len(covered))) //nolint:gosec // within a packet
+	s.suffix = append(bytes.Clone(covered), body[0], 0xff)
+	s.suffix = binary.BigEndian.AppendUint32(s.suffix, uint32(len(covered)))
 	if err := s.readSubpackets(hashed, true, nested); err != nil {
 		return nil, err
 	}
 	if err := s.readSubpackets(unhashed, false, nested); err != nil {
 		return nil, err
 	}
-	return s, s.readValue(rest[2:])
+	s.value = rest[2:]
+	return s, nil
 }
 
 func takeCounted(data []byte, counter int) (area, rest []byte, err error) {
@@ -156,11 +165,11 @@ func takeCounted(data []byte, counter int) (area, rest []byte, err error) {
 	for _, b := range data[:counter] {
 		size = size<<8 | uint64(b)
 	}
-	data = data[counter:]
-	if size > uint64(len(data)) {
+	area, rest, ok := take(data[counter:], size)
+	if !ok {
 		return nil, nil, badFormat("the subpackets reach beyond the signature packet")
 	}
-	return data[:size], data[size:], nil
+	return area, rest, nil
 }
 
 // readSubpackets reads one of the two areas. Of the unhashed one only the
@@ -168,14 +177,14 @@ func takeCounted(data []byte, counter int) (area, rest []byte, err error) {
 func (s *Signature) readSubpackets(area []byte, hashed, nested bool) error {
 	for count := 0; len(area) > 0; count++ {
 		size, head := subpacketLength(area)
-		if head == 0 || size == 0 || size > uint64(len(area)-head) {
+		sub, rest, ok := take(area[head:], size)
+		if head == 0 || size == 0 || !ok {
 			return badFormat("a subpacket is cut off")
 		}
 		if count == MaxSubpackets {
 			return badFormat("more than %d subpackets", MaxSubpackets)
 		}
-		sub := area[head : uint64(head)+size]
-		area = area[uint64(head)+size:]
+		area = rest
 		kind, body := sub[0]&0x7f, sub[1:]
 		if sub[0]&0x80 != 0 {
 			s.critical = append(s.critical, kind)
@@ -217,7 +226,10 @@ func (s *Signature) readSubpacket(kind byte, body []byte, hashed, nested bool) e
 		if nested || len(s.embedded) == maxEmbedded {
 			return badFormat("embedded signatures inside each other, or too many of them")
 		}
-		inner, err := parseSignature(body, true)
+		inner, err := parseHead(body, true)
+		if err == nil {
+			err = inner.readValue()
+		}
 		if err != nil {
 			return fmt.Errorf("embedded signature: %w", err)
 		}
@@ -279,7 +291,11 @@ func (s *Signature) readHashed(kind byte, body []byte) error {
 // readValue reads what is behind the hash tag, exactly to the end, and has
 // go-crypto make its own form of it. go-crypto does not see the subpackets: it
 // has its own mind about some, and only the mathematics are its business.
-func (s *Signature) readValue(rest []byte) error {
+func (s *Signature) readValue() error {
+	if s.Unsupported != "" {
+		return nil
+	}
+	rest := s.value
 	var salt []byte
 	if s.Version == 6 {
 		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
@@ -300,15 +316,12 @@ func (s *Signature) readValue(rest []byte) error {
 	if err := shape.check(rest); err != nil {
 		return err
 	}
-	bare := []byte{byte(s.Version), s.Type, s.Algorithm, s.HashID}
-	none := make([]byte, 2) // an empty area
+	// One hashed subpacket, the creation time, and no unhashed ones.
+	head, none := []byte{4, s.Type, s.Algorithm, s.HashID, 0, 6}, []byte{0, 0}
 	if s.Version == 6 {
-		none = make([]byte, 4)
+		head, none = []byte{6, s.Type, s.Algorithm, s.HashID, 0, 0, 0, 6}, []byte{0, 0, 0, 0}
 	}
-	created := []byte{5, subCreated, 0, 0, 0, 0}
-	bare = append(append(bare, none[:len(none)-1]...), byte(len(created)))
-	bare = append(append(append(bare, created...), none...), s.tag[:]...)
-	bare = append(append(bare, salt...), rest...)
+	bare := slices.Concat(head, []byte{5, subCreated, 0, 0, 0, 0}, none, s.tag[:], salt, rest)
 	parsed, err := parseWith(TagSignature, bare)
 	if err != nil {
 		return badFormat("the signature's value: %v", err)
