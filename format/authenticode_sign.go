@@ -65,6 +65,16 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	return script.Render(), nil
 }
 
+// Strip implements signer.Stripper: the content is what stands before the
+// block.
+func (a *Authenticode) Strip(rb *runbook.Runbook) ([]byte, error) {
+	script, err := signable(rb)
+	if err != nil {
+		return nil, err
+	}
+	return script.Content, nil
+}
+
 // signable returns the content of rb, without the block that it may have.
 func signable(rb *runbook.Runbook) (*authscript.Script, error) {
 	if !carriesAuthenticode(rb) {

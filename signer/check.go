@@ -1,7 +1,6 @@
 package signer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,15 +49,12 @@ func CheckFile(ctx context.Context, path string, format Format, verify VerifyFun
 	if ctx.Err() != nil {
 		return CheckResult{}, fmt.Errorf("check %q: %w", path, context.Cause(ctx))
 	}
-	if err == nil {
-		err = src.strip(format)
-	}
 	switch {
 	case errors.Is(err, ErrUnsigned):
 		result.Detail = err.Error()
 	case err != nil:
 		result.State, result.Detail = StateStale, err.Error()
-	case v == nil || !bytes.Equal(v.Payload, src.content):
+	case !src.covers(target.rb, v):
 		result.State, result.Detail = StateStale, "the signature is of another text"
 	default:
 		result.State = StateSigned

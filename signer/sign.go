@@ -30,8 +30,10 @@ type VerifyFunc func(ctx context.Context, rb *runbook.Runbook) (*Verification, e
 // ErrUnsigned says that a file carries no signature.
 var ErrUnsigned = errors.New("unsigned")
 
-// Stripper is a Format whose signature is part of the signed file.
+// Stripper is what a Format must be if its signature goes into the file that is
+// signed.
 type Stripper interface {
+	Format
 	// Strip returns the content that a signature of rb covers: rb without the
 	// signature that it carries. It fails with *InputError if it cannot tell.
 	Strip(rb *runbook.Runbook) ([]byte, error)
@@ -98,8 +100,8 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := src.strip(o.Format); err != nil {
-		return Outcome{}, err
+	if src.unfit != nil {
+		return Outcome{}, src.unfit
 	}
 	target, err := src.target(o.Format)
 	if err != nil {
@@ -132,7 +134,9 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 // source is the runbook as it was read, and what it was read from.
 type source struct {
 	file
-	content []byte // what a signature covers
+	stripper Stripper // nil where the signed form is another file
+	content  []byte   // what a signature is to cover
+	unfit    error    // why the content cannot be told
 }
 
 // file is a file's content together with what tells whether it is still the
@@ -166,23 +170,38 @@ func readSource(path string, format Format) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{file: f}, nil
+	s := &source{file: f}
+	if format.OutputName(name) != name {
+		s.content = f.rb.Bytes()
+		return s, nil
+	}
+	var ok bool
+	if s.stripper, ok = format.(Stripper); !ok {
+		return nil, fmt.Errorf("format %s signs in place and cannot tell content from signature", format.Name())
+	}
+	s.content, s.unfit = s.stripper.Strip(f.rb)
+	return s, nil
 }
 
-func (s *source) strip(format Format) (err error) {
-	if stripper, ok := format.(Stripper); ok {
-		s.content, err = stripper.Strip(s.rb)
-		return err
+// covers says whether the signed form of the source holds exactly the source:
+// in place, the whole file would be run, and without its signature it is the
+// content; in a file of its own, the payload alone would be run.
+func (s *source) covers(signed *runbook.Runbook, v *Verification) bool {
+	if v == nil || s.unfit != nil {
+		return false
 	}
-	s.content = s.rb.Bytes()
-	return nil
+	if s.stripper == nil {
+		return bytes.Equal(v.Payload, s.content)
+	}
+	content, err := s.stripper.Strip(signed)
+	return err == nil && bytes.Equal(content, s.content) && runbook.DigestOf(v.Payload) == signed.Digest()
 }
 
 // target is the file that will hold the signed form: the source itself, or one
 // beside it that may exist.
 func (s *source) target(format Format) (file, error) {
 	path := filepath.Join(filepath.Dir(s.path), format.OutputName(s.rb.Name()))
-	if filepath.Base(path) == s.rb.Name() {
+	if s.stripper != nil {
 		return s.file, nil
 	}
 	t, err := readFile(path)
@@ -224,7 +243,7 @@ func alreadySigned(ctx context.Context, src *source, target file, o Options) boo
 		return false
 	}
 	v, err := o.Verify(ctx, target.rb)
-	return err == nil && v != nil && bytes.Equal(v.Payload, src.content) && slices.Contains(v.Signers, o.Key.ID())
+	return err == nil && src.covers(target.rb, v) && slices.Contains(v.Signers, o.Key.ID())
 }
 
 func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
@@ -240,7 +259,7 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 		return &SelfCheckError{src.path, errors.New("the verifier gave no answer")}
 	case !slices.Contains(v.Signers, o.Key.ID()):
 		return &SelfCheckError{src.path, errors.New("it is not by the key that signed")}
-	case !bytes.Equal(v.Payload, src.content):
+	case !src.covers(rb, v):
 		return &SelfCheckError{src.path, errors.New("its payload is not the runbook")}
 	}
 	return nil
