@@ -14,6 +14,7 @@ const (
 	MaxPackets        = 50_000 // in one certificate, copies merged
 	maxSelfSignatures = 2_000  // that are checked, in one certificate
 	maxKeys           = 200
+	maxKeyPacket      = 16 << 10 // bytes; the hashed form has 16 bits for the length
 )
 
 // Certificate is one certificate, all copies of it in a ring merged.
@@ -157,6 +158,9 @@ func newCertificate(m *material) (*Certificate, error) {
 // newKey reads a key packet. The fingerprint is made here, of the bytes as they
 // are, and must be what go-crypto makes of its parsed form.
 func newKey(p Packet) (*Key, error) {
+	if len(p.Body) > maxKeyPacket {
+		return nil, fmt.Errorf("key packet: %d bytes are more than one may have", len(p.Body))
+	}
 	parsed, err := parseWith(p.Tag, p.Body)
 	if err != nil {
 		return nil, fmt.Errorf("key packet: %w", err)
