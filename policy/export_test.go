@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// DecodeDocument is decodeDocument for tests: it reports whether the document
+// was understood, and whether it allows.
+func DecodeDocument(v any) (allow bool, err error) {
+	d, err := decodeDocument(v)
+	if err != nil {
+		return false, err
+	}
+	return d.allow, nil
+}
+
+// DecideOnDocument judges an answer that the library would not give.
+func (e *Engine) DecideOnDocument(in Input, v any) Decision {
+	d, err := decodeDocument(v)
+	if err != nil {
+		return e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
+	}
+	f := e.grants.lookUp(&in, false)
+	return e.judge(&in, &f, d)
+}
+
+// DecideOnAllRules decides as Decide does, with every rule as a candidate.
+func (e *Engine) DecideOnAllRules(ctx context.Context, in Input) ([]string, error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	f := e.grants.lookUp(&in, true)
+	d, err := e.ask(ctx, data, &f)
+	if err != nil {
+		return nil, err
+	}
+	return d.rules, nil
+}
+
+// Document is the input document that a policy reads, as JSON.
+func (e *Engine) Document(in Input) ([]byte, error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	f := e.grants.lookUp(&in, false)
+	v, err := inputValue(data, e.digest, &f)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(v.String()), nil
+}
+
+// AllowedBuiltins and the parts of the library that tests compare.
+var AllowedBuiltins = allowedBuiltins
+
+// LibraryText is the text of the built-in library.
+func LibraryText() string { return string(libraryText()) }
+
+// GlobPattern and PatternProblem are the translations that grants.yaml relies on.
+func GlobPattern(glob string) string { return globPattern(glob) }
+
+// GlobProblem says why a text is no glob.
+func GlobProblem(text string) string { return globProblem(text) }
+
+// ParseGrants is parseGrants for fuzzing.
+func ParseGrants(data []byte) ([]*FileError, bool) {
+	g, problems := parseGrants(GrantsFile, data)
+	return problems, g != nil
+}

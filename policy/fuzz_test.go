@@ -1,0 +1,84 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runwrit/writ/policy"
+)
+
+// FuzzGrants: whatever the bytes, loading ends, and what it refuses it refuses
+// with a *SyntaxError that names the file.
+func FuzzGrants(f *testing.F) {
+	f.Add([]byte(wholeGrants))
+	f.Add([]byte(peopleYAML + restartRule))
+	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("? - [{"))
+	if files, err := filepath.Glob("../examples/policy/*.yaml"); err == nil {
+		for _, name := range files {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		problems, g := policy.ParseGrants(data)
+		if g == (len(problems) > 0) {
+			t.Fatalf("grants %v beside %d problems", g, len(problems))
+		}
+		for _, p := range problems {
+			if p.File != policy.GrantsFile || p.Msg == "" || len(p.Error()) > 10_000 {
+				t.Errorf("odd problem: %v", p)
+			}
+		}
+	})
+}
+
+// FuzzDecide: no document makes the engine panic, hang, or hand out a permit;
+// what it allows holds what the one rule asks for.
+func FuzzDecide(f *testing.F) {
+	seed, err := json.Marshal(good())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Add([]byte(strings.Replace(string(seed), "nginx", "x;y", 1)))
+	f.Add([]byte("{}"))
+	e := engine(f, peopleYAML+restartRule)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var in policy.Input
+		if json.Unmarshal(data, &in) != nil {
+			return
+		}
+		d := e.Decide(t.Context(), in)
+		if _, err := d.Permit(); !errors.Is(err, policy.ErrNoPermit) {
+			t.Fatal("a decoded input was permitted")
+		}
+		if d.Allow == (len(d.Deny) > 0) || d.Allow != (len(d.Rules) > 0) {
+			t.Fatalf("allow %v, deny %v, rules %v", d.Allow, d.Deny, d.Rules)
+		}
+		if d.Allow && (in.Worker.Group != "web" || in.Runbook.Verdict != "valid" || in.Runbook.Kind != "bash" || in.Parameters["Service"] == "") {
+			t.Fatalf("allowed: %+v", in)
+		}
+	})
+}
+
+func FuzzGlob(f *testing.F) {
+	f.Add("/srv/**/a?.sh", "/srv/x/ab.sh")
+	f.Add("**/*", "a/b")
+	f.Fuzz(func(t *testing.T, glob, path string) {
+		if policy.GlobProblem(glob) != "" {
+			return
+		}
+		matched := globMatch(t, glob, path)
+		if !strings.ContainsAny(glob, "*?") && matched != (glob == path) {
+			t.Errorf("the literal %q and %q: %v", glob, path, matched)
+		}
+	})
+}
