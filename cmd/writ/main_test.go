@@ -55,25 +55,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// change FILE OLD NEW replaces the first OLD, which must be there. Go's escapes
-// are understood.
+// change FILE OLD NEW replaces the first OLD, which must be there.
 func change(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: change FILE OLD NEW")
 	}
-	unquote := func(s string) string {
-		u, err := strconv.Unquote(`"` + s + `"`)
-		ts.Check(err)
-		return u
-	}
 	path := ts.MkAbs(args[0])
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	before, old := string(data), unquote(args[1])
-	if !strings.Contains(before, old) {
-		ts.Fatalf("%s does not contain %q", args[0], old)
+	before := string(data)
+	if !strings.Contains(before, args[1]) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(path, []byte(strings.Replace(before, old, unquote(args[2]), 1)), 0o600))
+	ts.Check(os.WriteFile(path, []byte(strings.Replace(before, args[1], args[2], 1)), 0o600))
 }
 
 // nothing DIR NAMES... fails if the folder holds anything but these names: a

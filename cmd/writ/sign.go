@@ -157,6 +157,9 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 		trust, err := o.trust.load(false)
 		return nil, trust, err
 	}
+	if err := readable(o.key, o.cert); err != nil {
+		return nil, nil, err
+	}
 	options := signer.KeyOptions{Cert: o.cert, Passphrase: signer.PassphraseFromTerminal(os.Stdin, a.stderr)}
 	switch {
 	case o.passphraseFile != "":
@@ -186,6 +189,22 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	return key, trust, nil
 }
 
+// readable tells a key that cannot be read, for the operator to mend, from one
+// that is no key. Sources that are no files are the signer's to judge.
+func readable(paths ...string) error {
+	for _, path := range paths {
+		if path == "" || strings.Contains(path, "://") {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return noAnswer(err)
+		}
+		_ = f.Close() // nothing was read
+	}
+	return nil
+}
+
 // verifyFunc is our own verifier in the words of the signer.
 func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 	v, err := newVerifier(trust, nil)
@@ -201,10 +220,7 @@ func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := &signer.Verification{}
-		if out.Payload, err = signedContent(verified); err != nil {
-			return nil, err
-		}
+		out := &signer.Verification{Payload: verified.Payload()}
 		for _, s := range verified.Report().Signatures {
 			if s.Verdict == verifier.Valid {
 				out.Signers = append(out.Signers, s.Signer.IDs...)
@@ -212,23 +228,6 @@ func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 		}
 		return out, nil
 	}, nil
-}
-
-// signedContent is what the signature of a verified file covers, as the signer
-// compares it: the payload, without the signature where that is a part of it.
-func signedContent(v *verifier.Verified) ([]byte, error) {
-	for _, f := range signFormats() {
-		stripper, ok := f.(signer.Stripper)
-		if !ok || f.Name() != v.Report().Format {
-			continue
-		}
-		rb, err := runbook.Parse(v.Name(), v.Payload())
-		if err != nil {
-			return nil, err
-		}
-		return stripper.Strip(rb)
-	}
-	return v.Payload(), nil
 }
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
