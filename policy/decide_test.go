@@ -59,7 +59,9 @@ func TestDecide(t *testing.T) {
 		{"an identity in lower case is nobody's", restartRule, func(in *policy.Input) { in.Signatures[0].Signer.IDs = []string{strings.ToLower(aliceKey)} }, "signer-not-allowed"},
 		{"an account does not sign", restartRule, func(in *policy.Input) { in.Signatures[0].Signer.IDs = []string{"os:alice"} }, "signer-not-allowed"},
 		{"a signature of two people is nobody's", restartRule, func(in *policy.Input) { in.Signatures[0].Signer.IDs = []string{aliceKey, bobKey} }, "signer-not-allowed"},
-		{"a name in the certificate does not authorise", restartRule, func(in *policy.Input) { in.Signatures[0].Signer = policy.Signer{Display: "alice", IDs: []string{"alice"}} }, "signer-not-allowed"},
+		{"a name in the certificate does not authorise", restartRule, func(in *policy.Input) {
+			in.Signatures[0].Signer = policy.Signer{Display: "alice", IDs: []string{"alice"}}
+		}, "signer-not-allowed"},
 		{"an untrusted signature beside a valid one does not count", restartRule, func(in *policy.Input) {
 			in.Signatures = []policy.Signature{signature("untrusted", aliceKey), signature("valid", carolSPKI)}
 		}, "signer-not-allowed"},
