@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/runwrit/writ/internal/testenv"
 )
 
 // The scripts call the real main: this test binary stands in for "writ".
@@ -19,6 +21,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	demo := filepath.Join(testenv.Root(t), "examples", "demo.sh")
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -27,7 +30,8 @@ func TestScripts(t *testing.T) {
 			"nothing": nothing,
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("NO_COLOR", "1")
+			env.Setenv("DEMO", demo)
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			return nil
 		},
 		RequireExplicitExec: true,
