@@ -17,6 +17,9 @@ const accessList = "system.posix_acl_access"
 func copyAttributes(temp *os.File, like file) error {
 	fd := int(temp.Fd())
 	names, err := listAttributes(like.path)
+	if errors.Is(err, unix.ENOENT) {
+		return &ChangedError{like.path}
+	}
 	if err != nil {
 		return fmt.Errorf("extended attributes of %q: %w", like.path, err)
 	}
