@@ -24,6 +24,7 @@ type authenticodeAnchors struct {
 	// one that leads nowhere.
 	timelessRoots *x509.CertPool
 	bySubject     map[string][]*x509.Certificate
+	memo          chainMemo
 }
 
 func loadAuthenticodeAnchors(t *verifier.TrustStore) (*authenticodeAnchors, error) {
@@ -129,6 +130,11 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 	if !x.has(verifier.CheckSupported, verifier.StatusPassed) {
 		return nil
 	}
+	if chain := x.anchors.memo.get(keyOf(leaf, sd.Certificates), x.now); chain != nil {
+		x.chainAgreed = true
+		x.chainPassed(chain)
+		return chain
+	}
 	leafErr := mayVerifyCode(leaf)
 	if leafErr != nil {
 		x.failed(verifier.CheckKeyUsage, "%v", leafErr)
@@ -140,9 +146,9 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 			return nil
 		}
 	} else {
-		x.passed(verifier.CheckValidity, "every certificate of the chain is in its time")
-		if leafErr == nil {
-			x.passed(verifier.CheckKeyUsage, "code signing, for each certificate of the chain")
+		x.chainPassed(chains[0])
+		if leafErr != nil {
+			x.failed(verifier.CheckKeyUsage, "%v", leafErr)
 		}
 	}
 	chain := strongest(chains)
@@ -154,8 +160,30 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 			c.Subject.String(), c.Issuer.String())
 		return nil
 	}
-	x.passed(verifier.CheckTrust, "chain of %d certificates to %q", len(chain), chain[len(chain)-1].Subject.String())
+	x.passed(verifier.CheckTrust, trustDetail, len(chain), chain[len(chain)-1].Subject.String())
 	return chain
+}
+
+// Details of what passed.
+const (
+	trustDetail    = "chain of %d certificates to %q"
+	validityDetail = "every certificate of the chain is in its time"
+	usageDetail    = "code signing, for each certificate of the chain"
+)
+
+func (x *authenticodeExam) chainPassed(chain []*x509.Certificate) {
+	x.passed(verifier.CheckTrust, trustDetail, len(chain), chain[len(chain)-1].Subject.String())
+	x.passed(verifier.CheckValidity, validityDetail)
+	x.passed(verifier.CheckKeyUsage, usageDetail)
+}
+
+// remember keeps a chain for the next file, if nothing at all was wrong with it
+// and it does not stand on exceptions.
+func (x *authenticodeExam) remember(sd *cms.SignedData, leaf *x509.Certificate, chain []*x509.Certificate) {
+	if chain == nil || x.chainAgreed || verifier.JudgeChecks(x.signature.Checks) != verifier.Valid || hasLegacyTimestamp(sd) {
+		return
+	}
+	x.anchors.memo.put(keyOf(leaf, sd.Certificates), chain)
 }
 
 // diagnoseChain finds out why there is no chain for code signing now: no way to
@@ -173,12 +201,12 @@ func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certific
 	if _, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.now); err != nil {
 		x.failed(verifier.CheckValidity, "%s", whoIsOutOfTime(chains, x.now, err))
 	} else {
-		x.passed(verifier.CheckValidity, "every certificate of the chain is in its time")
+		x.passed(verifier.CheckValidity, validityDetail)
 	}
 	if _, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.now); err != nil {
 		x.failed(verifier.CheckKeyUsage, "the chain is not for code signing: %v", err)
 	} else if !x.has(verifier.CheckKeyUsage, verifier.StatusFailed) {
-		x.passed(verifier.CheckKeyUsage, "code signing, for each certificate of the chain")
+		x.passed(verifier.CheckKeyUsage, usageDetail)
 	}
 	if x.has(verifier.CheckValidity, verifier.StatusPassed) && x.has(verifier.CheckKeyUsage, verifier.StatusPassed) {
 		// Each holds for some chain, and no chain for both.
@@ -249,7 +277,6 @@ func weakIn(chain []*x509.Certificate) *x509.Certificate {
 // have put there or changed. The certificates of a legacy timestamp stand there
 // too and are not evaluated yet; they are reported.
 func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certificate) *x509.Certificate {
-	legacy := slices.ContainsFunc(sd.Signer.Unsigned, func(a cms.Attribute) bool { return a.Type == cms.OIDCountersign })
 	good := map[string][]*x509.Certificate{}
 	for _, c := range slices.Concat(chains...) {
 		good[string(c.RawSubject)] = append(good[string(c.RawSubject)], c)
@@ -264,7 +291,7 @@ func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certif
 		}) {
 			continue
 		}
-		if !legacy {
+		if !hasLegacyTimestamp(sd) {
 			return c
 		}
 		x.find("extra-certificate", 0, fmt.Sprintf("a certificate of %q that is not part of the signer's chain", c.Subject.String()), "")
@@ -274,4 +301,8 @@ func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certif
 
 func holds(list []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(list, func(o *x509.Certificate) bool { return bytes.Equal(o.Raw, c.Raw) })
+}
+
+func hasLegacyTimestamp(sd *cms.SignedData) bool {
+	return slices.ContainsFunc(sd.Signer.Unsigned, func(a cms.Attribute) bool { return a.Type == cms.OIDCountersign })
 }

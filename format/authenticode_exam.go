@@ -30,6 +30,8 @@ type authenticodeExam struct {
 	findings  []verifier.Finding
 	script    *authscript.Script
 	layoutErr *authscript.LayoutError // why data is not well made, where script is of a repaired file
+	// chainAgreed says that the second opinion on the chain is known already.
+	chainAgreed bool
 }
 
 func newAuthenticodeExam(data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
@@ -125,6 +127,7 @@ func (x *authenticodeExam) examine(script *authscript.Script, parseErr error) {
 	x.checkSignature(sd, leaf)
 	chain := x.checkChain(sd, leaf)
 	x.checkSecondOpinion(sd, leaf, chain)
+	x.remember(sd, leaf, chain)
 }
 
 func (x *authenticodeExam) structureFailed(err error) {

@@ -97,8 +97,9 @@ func (x *authenticodeExam) checkSecondOpinion(sd *cms.SignedData, leaf *x509.Cer
 			return
 		}
 	}
+	withChain := chain != nil && x.has(verifier.CheckValidity, verifier.StatusPassed)
 	var roots *x509.CertPool
-	if chain != nil && x.has(verifier.CheckValidity, verifier.StatusPassed) {
+	if withChain && !x.chainAgreed {
 		roots = x.anchors.roots
 	}
 	if err := secondOpinion(x.script.Block, sd, leaf, chain, roots, x.now); err != nil {
@@ -106,7 +107,7 @@ func (x *authenticodeExam) checkSecondOpinion(sd *cms.SignedData, leaf *x509.Cer
 		return
 	}
 	what := "signature value"
-	if roots != nil {
+	if withChain {
 		what += " and chain"
 	}
 	x.passed(verifier.CheckSecondOpinion, "go.mozilla.org/pkcs7 agrees on the %s", what)

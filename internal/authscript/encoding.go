@@ -181,15 +181,15 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) error {
 		_, err := w.Write(content)
 		return err
 	}
-	buf := make([]byte, 0, chunk)
+	buf := make([]byte, 0, min(chunk, 2*len(content)+8))
 	for len(content) > 0 {
-		if len(buf) > chunk-8 {
+		if len(buf) > cap(buf)-8 {
 			if _, err := w.Write(buf); err != nil {
 				return err
 			}
 			buf = buf[:0]
 		}
-		if n := asciiRun(content, (chunk-len(buf))/2); n > 0 {
+		if n := asciiRun(content, (cap(buf)-len(buf))/2); n > 0 {
 			buf = appendASCII(buf, content[:n])
 			content = content[n:]
 			continue

@@ -164,19 +164,23 @@ func isBlank(r rune) bool {
 // classify looks at the comment line that begins at start and has its "#" at
 // hash.
 func (t text) classify(start, hash int) (mark, bool) {
-	core := make([]rune, 0, longestLookAlike+1)
+	var buf [longestLookAlike + 1]rune
+	core := buf[:0]
 	i := hash + t.unit()
-	for i < len(t.data) {
+	for i < len(t.data) && len(core) < len(buf) {
 		r, size := t.next(i)
 		if r == '\r' || r == '\n' {
 			break
 		}
 		i += size
-		if isBlank(r) {
-			continue
-		}
-		if core = append(core, unicode.ToLower(r)); len(core) > longestLookAlike {
-			break
+		switch {
+		case r > ' ' && r < utf8.RuneSelf:
+			if r >= 'A' && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			core = append(core, r)
+		case !isBlank(r):
+			core = append(core, unicode.ToLower(r))
 		}
 	}
 	m := mark{kind: markLookAlike, start: start, end: i}
@@ -193,18 +197,19 @@ func (t text) classify(start, hash int) (mark, bool) {
 
 // looksAlike: near to the marker, or the marker with something behind it.
 func looksAlike(core []rune) bool {
+	if len(core) > longestLookAlike {
+		return string(core[:len(markerCore)]) == markerCore
+	}
 	if len(core) < shortestLookAlike {
 		return false
 	}
-	if len(core) >= len(markerCore) && string(core[:len(markerCore)]) == markerCore {
-		return true
-	}
-	return len(core) <= longestLookAlike && distance(core, markerCore) < lookAlikeDistance
+	return distance(core, markerCore) < lookAlikeDistance
 }
 
 // distance is the Levenshtein distance of a and the ASCII string b.
 func distance(a []rune, b string) int {
-	row := make([]int, len(b)+1)
+	var buf [len(markerCore) + 1]int
+	row := buf[:len(b)+1]
 	for j := range row {
 		row[j] = j
 	}
