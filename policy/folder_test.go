@@ -107,7 +107,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 			t.Skip("skipped: access control lists are not looked at on Windows yet")
 		}
 		dir := folder(t, whole)
-		if err := os.Chmod(filepath.Join(dir, "grants.yaml"), 0o666); err != nil { //nolint:gosec // the fault that is tested
+		if err := os.Chmod(filepath.Join(dir, "grants.yaml"), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := policy.Load(dir, policy.LoadOptions{Guarded: true}); !errors.As(err, &unread) {

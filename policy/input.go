@@ -3,7 +3,6 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -241,22 +240,4 @@ func (in Input) digest() ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, fmt.Errorf("encode policy input: %w", err)
 	}
 	return sha256.Sum256(data), nil
-}
-
-var errAltered = errors.New("the input was changed after it was made")
-
-// sealed returns the arguments of an input that NewInput made. ok is false for
-// an input from elsewhere; an error says that it was changed since.
-func (in Input) sealed() (arguments []Argument, ok bool, err error) {
-	if in.seal == nil {
-		return nil, false, nil
-	}
-	digest, err := in.digest()
-	if err != nil {
-		return nil, false, err
-	}
-	if digest != in.seal.digest {
-		return nil, false, errAltered
-	}
-	return in.seal.arguments, true, nil
 }

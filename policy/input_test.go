@@ -197,13 +197,13 @@ func matches(t *testing.T, schema, doc []byte) string {
 func TestDocumentsMatchTheirSchemas(t *testing.T) {
 	t.Parallel()
 	e := engine(t, wholeGrants)
-	real, err := policy.NewInput(verified(t, "restart.sh.asc", aliceKey), request("/srv/restart.sh.asc", policy.Argument{Name: "Name", Value: "x"}))
+	made, err := policy.NewInput(verified(t, "restart.sh.asc", aliceKey), request("/srv/restart.sh.asc", policy.Argument{Name: "Name", Value: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	unsigned := good()
 	unsigned.Runbook.Verdict, unsigned.Signatures = "unsigned", []policy.Signature{}
-	for _, in := range []policy.Input{real, good(), unsigned} {
+	for _, in := range []policy.Input{made, good(), unsigned} {
 		for _, encode := range []func() ([]byte, error){
 			func() ([]byte, error) { return json.Marshal(in) },
 			func() ([]byte, error) { return e.Document(in) },

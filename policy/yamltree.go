@@ -274,6 +274,7 @@ func kindWord(n *yaml.Node) string {
 		return "a list"
 	case yaml.AliasNode:
 		return "an alias"
+	case yaml.DocumentNode, yaml.ScalarNode:
 	}
 	switch n.ShortTag() {
 	case "!!null":
