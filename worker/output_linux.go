@@ -74,19 +74,13 @@ func (o *output) finish(ctx context.Context, limit <-chan time.Time, res *Result
 		close(undelivered)
 	}()
 	for _, s := range []*stream{o.stdout, o.stderr} {
-		// Wakes a read that waits; the copier then takes what is in the pipe.
-		if err := s.read.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, os.ErrClosed) {
-			res.Warnings = append(res.Warnings, err.Error())
-		}
+		// Wakes a read that waits; the copier then takes what is in the pipe. It
+		// fails only where the copier has closed the pipe already.
+		_ = s.read.SetReadDeadline(time.Unix(1, 0))
 	}
 	for _, s := range []*stream{o.stdout, o.stderr} {
-		select {
-		case <-s.done:
-			if s.err != nil {
-				res.Warnings = append(res.Warnings, fmt.Sprintf("%s could not be delivered: %v", s.name, s.err))
-			}
-		case <-undelivered:
-			res.Warnings = append(res.Warnings, s.name+" could not be delivered: the writer does not take it")
+		if problem := s.wait(undelivered); problem != "" {
+			res.Warnings = append(res.Warnings, fmt.Sprintf("%s could not be delivered: %s", s.name, problem))
 		}
 	}
 	res.StdoutBytes, res.StderrBytes = o.stdout.count.Load(), o.stderr.count.Load()
@@ -150,6 +144,24 @@ func (s *stream) deliver(b []byte) error {
 	s.count.Add(int64(len(b)))
 	_, s.err = s.w.Write(b)
 	return s.err
+}
+
+// wait waits for the end of run, but not beyond that of the other channel, and
+// says what went wrong.
+func (s *stream) wait(giveUp <-chan struct{}) (problem string) {
+	select {
+	case <-s.done:
+	case <-giveUp:
+	}
+	select { // both may have come
+	case <-s.done:
+		if s.err != nil {
+			return s.err.Error()
+		}
+		return ""
+	default:
+		return "the writer does not take it"
+	}
 }
 
 // drain delivers what is in the pipe without waiting for more, at most as much

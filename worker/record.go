@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -87,7 +89,17 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 	case d.Allow && (rep.Verdict != verifier.Valid || e.Input.Version == ""):
 		return nil, &PermitError{"the decision allows what is not verified, or what the policy was not asked about"}
 	}
-	seq, err := w.append(ctx, ledger.TypeDecision, decisionOf(e))
+	body, err := decisionOf(e)
+	if err != nil {
+		return nil, &LedgerError{ledger.TypeDecision, err}
+	}
+	seq, err := w.append(ctx, ledger.TypeDecision, body)
+	var unfit *ledger.EventError
+	if errors.As(err, &unfit) && !body.Allow {
+		// A hostile file must not keep its own denial out of the ledger by what
+		// there is to say about it.
+		seq, err = w.append(ctx, ledger.TypeDecision, body.brief())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +143,13 @@ type decisionBody struct {
 	Rules        []string         `json:"rules"`
 	TimeoutMS    int64            `json:"timeout_ms"`
 	Env          []string         `json:"env"` // names only
-	Input        *policy.Input    `json:"input"`
+	// Input is null where there is none, and where the record of a denial would
+	// else be too large.
+	Input       json.RawMessage `json:"input"`
+	InputSHA256 runbook.Digest  `json:"input_sha256"`
 }
 
-func decisionOf(e Evidence) decisionBody {
+func decisionOf(e Evidence) (decisionBody, error) {
 	d := e.Decision
 	_, err := d.Permit()
 	body := decisionBody{
@@ -147,10 +162,34 @@ func decisionOf(e Evidence) decisionBody {
 		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
 		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
 	}
-	if e.Input.Version != "" {
-		body.Input = &e.Input
+	if e.Input.Version == "" {
+		return body, nil
 	}
-	return body
+	input, err := json.Marshal(e.Input)
+	body.Input, body.InputSHA256 = input, runbook.DigestOf(input)
+	return body, err
+}
+
+// Bounds of what brief leaves of the reasons.
+const (
+	briefReasons = 10
+	briefText    = 200
+)
+
+// brief leaves out of the record what a file can make large.
+func (b decisionBody) brief() decisionBody {
+	b.Input = nil
+	b.Deny, b.Warn = briefly(b.Deny), briefly(b.Warn)
+	return b
+}
+
+func briefly(reasons []policy.Reason) []policy.Reason {
+	short := []policy.Reason{}
+	for _, r := range reasons[:min(len(reasons), briefReasons)] {
+		cut := func(s string) string { return strings.ToValidUTF8(s[:min(len(s), briefText)], "") }
+		short = append(short, policy.Reason{Code: cut(r.Code), Msg: cut(r.Msg), Rule: cut(r.Rule)})
+	}
+	return short
 }
 
 // namesOf leaves the values out: they may be secrets of the gate's environment.

@@ -98,6 +98,8 @@ func Codes(r Result, err error) []string {
 		return []string{"not-started"}
 	case r.TimedOut:
 		return []string{"timed-out"}
+	case r.Status < 0 && r.Signal == 0:
+		return []string{"not-known"}
 	}
 	return []string{}
 }

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+)
+
+// The policy refuses most of these before the worker sees them; the worker does
+// not rely on it.
+func TestVariablesThatWouldUndoTheGateAreRefused(t *testing.T) {
+	t.Parallel()
+	all := func(string) (string, bool) { return "x", true }
+	for _, name := range []string{
+		"LD_PRELOAD", "LD_LIBRARY_PATH", "ld_preload", "BASH_ENV", "Bash_Env", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "PYTHONPATH", "PYTHONSTARTUP",
+		"PSModulePath", "IFS", "PROMPT_COMMAND", "GCONV_PATH", "NODE_OPTIONS", "IDENTITY_HEADER", "IDENTITY_ENDPOINT", "MSI_SECRET", "PATH", "DOTNET_STARTUP_HOOKS",
+		"BASH_FUNC_ls%%", "", "A B", "1A", "A-B", "\u00c4", "A\x00",
+	} {
+		for _, entry := range []string{name, name + "=value"} {
+			_, err := granted([]string{entry}, all)
+			var ee *EnvironmentError
+			if !errors.As(err, &ee) {
+				t.Errorf("%q: %v", entry, err)
+			}
+		}
+	}
+	for _, list := range [][]string{{"A=1", "A=2"}, {"A", "A"}, {"A=\x00"}} {
+		if _, err := granted(list, all); err == nil {
+			t.Errorf("%q was granted", list)
+		}
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	args := []policy.Argument{{Value: "p1"}, {Name: "A", Value: "x\ny=z:w"}, {Value: "p2"}, {Name: "B", Value: "-v"}}
+	for kind, want := range map[runbook.Kind][]string{
+		runbook.Bash:       {"--A=x\ny=z:w", "--B=-v", "p1", "p2"},
+		runbook.Python:     {"--A=x\ny=z:w", "--B=-v", "p1", "p2"},
+		runbook.PowerShell: {"-A:x\ny=z:w", "-B:-v", "p1", "p2"},
+	} {
+		got, err := commandLine(kind, args)
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", kind, diff)
+		}
+	}
+	for _, bad := range []policy.Argument{{Value: "a\x00b"}, {Name: "N", Value: "\x00"}, {Value: "-c"}, {Value: "\u2015x"}} {
+		_, err := commandLine(runbook.Bash, []policy.Argument{bad})
+		var ae *ArgumentError
+		if !errors.As(err, &ae) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
