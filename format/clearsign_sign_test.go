@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"github.com/runwrit/writ/format"
@@ -154,13 +155,15 @@ func TestClearsignRefusesToSignWhatWouldChangeAndNamesTheLine(t *testing.T) {
 func TestClearsignRefusesKeysThatMayNotSignNow(t *testing.T) {
 	t.Parallel()
 	_, expiringKey := clearsignKey(t, newkeys.OpenPGPOptions{Lifetime: 30 * 24 * time.Hour})
-	revoked, revokedKey := clearsignKey(t, newkeys.OpenPGPOptions{})
-	if err := revoked.Revoke(0, "", nil); err != nil {
+	revoked, _ := clearsignKey(t, newkeys.OpenPGPOptions{})
+	if err := revoked.Revoke(packet.KeySuperseded, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	_, good := clearsignKey(t, newkeys.OpenPGPOptions{})
-	onlyPrimary, onlyPrimaryKey := clearsignKey(t, newkeys.OpenPGPOptions{})
-	onlyPrimary.Subkeys = nil
+	revokedKey, err := signer.NewOpenPGPKey("test key", revoked)
+	if err != nil {
+		t.Fatal(err)
+	}
 	leaf, err := newkeys.X509(newkeys.X509Options{Subject: "Test", NotBefore: clearsignKeyTime})
 	if err != nil {
 		t.Fatal(err)
@@ -174,11 +177,10 @@ func TestClearsignRefusesKeysThatMayNotSignNow(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		"an expired key":                    {expiringKey, clearsignTime, "expired"},
-		"a revoked key":                     {revokedKey, clearsignTime, "revoked"},
-		"a key that is not made yet":        {good, clearsignKeyTime.AddDate(-1, 0, 0), "future"},
-		"a primary key that only certifies": {onlyPrimaryKey, clearsignTime, "not allowed to sign"},
-		"an X.509 key":                      {x509Key, clearsignTime, "not an OpenPGP key"},
+		"an expired key":             {expiringKey, clearsignTime, "expired"},
+		"a revoked key":              {revokedKey, clearsignTime, "revoked"},
+		"a key that is not made yet": {good, clearsignKeyTime.AddDate(-1, 0, 0), "future"},
+		"an X.509 key":               {x509Key, clearsignTime, "not an OpenPGP key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

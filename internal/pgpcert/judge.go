@@ -38,10 +38,8 @@ func (k *Key) Judge(now time.Time) Judgement {
 	case primary.strength == weakKey:
 		j.Algorithms = "the primary key is " + primary.Algorithm
 	}
-	j.Revocation = c.revoked
-	if j.Revocation == "" {
-		j.Revocation = k.revoked
-	}
+	setFirst(&j.Revocation, c.revoked)
+	setFirst(&j.Revocation, k.revoked)
 	rule := c.judgePrimary(&j, now)
 	if k != c.primary() {
 		rule = k.judgeBinding(&j, now)
@@ -99,21 +97,26 @@ func (c *Certificate) judgePrimary(j *Judgement, now time.Time) *keyRule {
 func (c *Certificate) judgeBare(j *Judgement) {
 	if len(c.direct) == 0 && !c.hasSelf() {
 		if c.weakSelf != "" {
-			j.Algorithms = "the certificate's self-signatures are made with " + c.weakSelf
+			setFirst(&j.Algorithms, "the certificate's self-signatures are made with "+c.weakSelf)
 			return
 		}
-		j.Trust = "the certificate has no good self-signature"
+		setFirst(&j.Trust, "the certificate has no good self-signature")
 		return
 	}
 	for _, u := range c.users {
 		if !u.revoked.IsZero() {
-			if j.Revocation == "" {
-				j.Revocation = "every user ID of the certificate is revoked or out of its time"
-			}
+			setFirst(&j.Revocation, "every user ID of the certificate is revoked or out of its time")
 			return
 		}
 	}
-	j.Validity = "no self-signature of the certificate is in its time"
+	setFirst(&j.Validity, "no self-signature of the certificate is in its time")
+}
+
+// setFirst keeps the first problem that was found.
+func setFirst(problem *string, msg string) {
+	if *problem == "" {
+		*problem = msg
+	}
 }
 
 func (c *Certificate) hasSelf() bool {
@@ -154,15 +157,13 @@ func (k *Key) judgeBinding(j *Judgement, now time.Time) *keyRule {
 	switch {
 	case best != nil:
 	case len(k.bindings) > 0:
-		j.Validity = "no binding of the subkey is in its time"
+		setFirst(&j.Validity, "no binding of the subkey is in its time")
 		return nil
 	case k.weakBinding != "":
-		j.Algorithms = k.weakBinding
+		setFirst(&j.Algorithms, k.weakBinding)
 		return nil
 	default:
-		if j.Trust == "" {
-			j.Trust = "the subkey is not bound to the certificate"
-		}
+		setFirst(&j.Trust, "the subkey is not bound to the certificate")
 		return nil
 	}
 	if best.hasKeyExpiry {
@@ -171,7 +172,7 @@ func (k *Key) judgeBinding(j *Judgement, now time.Time) *keyRule {
 	rule := &keyRule{flags: firstFlags(best.keyFlags), known: best.hasKeyFlags}
 	if rule.flags&flagSign != 0 && best.back.missing != "" {
 		if best.back.weak != "" {
-			j.Algorithms = "the subkey signed the primary key back with " + best.back.weak + " only"
+			setFirst(&j.Algorithms, "the subkey signed the primary key back with "+best.back.weak+" only")
 		} else {
 			j.KeyUsage = best.back.missing
 		}
@@ -188,8 +189,8 @@ func firstFlags(flags []byte) byte {
 
 // live judges the time of a key, and keeps the earliest expiry.
 func (j *Judgement) live(what string, now, created time.Time, lifetime time.Duration) {
-	if created.After(now.Add(MaxSkew)) && j.Validity == "" {
-		j.Validity = fmt.Sprintf("the %s is from the future: %s", what, stamp(created))
+	if created.After(now.Add(MaxSkew)) {
+		setFirst(&j.Validity, fmt.Sprintf("the %s is from the future: %s", what, stamp(created)))
 	}
 	if lifetime == 0 {
 		return
@@ -198,8 +199,8 @@ func (j *Judgement) live(what string, now, created time.Time, lifetime time.Dura
 	if j.NotAfter.IsZero() || end.Before(j.NotAfter) {
 		j.NotAfter = end
 	}
-	if !now.Before(end) && j.Validity == "" {
-		j.Validity = fmt.Sprintf("the %s expired at %s", what, stamp(end))
+	if !now.Before(end) {
+		setFirst(&j.Validity, fmt.Sprintf("the %s expired at %s", what, stamp(end)))
 	}
 }
 
