@@ -80,7 +80,7 @@ func (w *walk) folder(ctx context.Context, dir string, depth int) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		w.problems = append(w.problems, Problem{dir, err})
-		return nil
+		return nil //nolint:nilerr // it is a problem of the result; the walk goes on
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())

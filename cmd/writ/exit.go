@@ -86,7 +86,7 @@ func isRefusal(err error) bool {
 
 // printError writes one "error:" line, then a "hint:" line for each hint.
 func printError(w io.Writer, err error) {
-	var child childExit
+	var child childError
 	if errors.As(err, &child) {
 		return
 	}
@@ -105,17 +105,17 @@ func printError(w io.Writer, err error) {
 	_, _ = io.WriteString(w, b.String()) // nobody is left to tell
 }
 
-// childExit says that the runbook was started and ended with this code. There is
+// childError says that the runbook was started and ended with this code. There is
 // nothing to add to what it wrote itself.
-type childExit int
+type childError int
 
-func (e childExit) Error() string { return fmt.Sprintf("the runbook ended with exit code %d", int(e)) }
+func (e childError) Error() string { return fmt.Sprintf("the runbook ended with exit code %d", int(e)) }
 
 // runExitCode is exitCode for run, where 0 to 3 are the runbook's own. What
 // worker.ExitCode did not put a number to is a failure of the gate, and nothing
 // was started.
 func runExitCode(err error) int {
-	var child childExit
+	var child childError
 	var known *exitError
 	switch {
 	case err == nil:

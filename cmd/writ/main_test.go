@@ -21,9 +21,15 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	p := params(t)
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+func params(t *testing.T) testscript.Params {
+	t.Helper()
 	demo := filepath.Join(testenv.Root(t), "examples", "demo.sh")
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+	return testscript.Params{
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   exits,
 			"change":  change,
@@ -35,7 +41,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		RequireExplicitExec: true,
-	})
+	}
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with this code.

@@ -23,14 +23,14 @@ func checkPayload(target string, paths []string) error {
 	if paths[0] == "-" {
 		return nil
 	}
-	info, err := os.Lstat(target)
-	input, inputErr := os.Stat(paths[0])
-	switch {
-	case inputErr != nil:
-		return nil // reading it will say why
-	case input.IsDir():
+	input, err := os.Stat(paths[0])
+	if err != nil {
+		return noAnswer(err)
+	}
+	if input.IsDir() {
 		return usagef("--payload needs exactly one file to verify: %q is a folder", paths[0])
-	case err == nil && os.SameFile(info, input):
+	}
+	if there, err := os.Lstat(target); err == nil && os.SameFile(there, input) {
 		return usagef("--payload %q is the input itself", target)
 	}
 	return nil

@@ -138,7 +138,7 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) (runOutcome, error)
 		if result.TimedOut {
 			return outcome, &exitError{code: code, err: fmt.Errorf("%q timed out after %s and was ended", o.path, decision.Obligations.Timeout)}
 		}
-		return outcome, childExit(code)
+		return outcome, childError(code)
 	}
 	return outcome, nil
 }
@@ -180,7 +180,7 @@ func openLedger(path string) (*ledger.Ledger, error) {
 		state = filepath.Join(home, ".local", "state")
 	}
 	dir := filepath.Join(state, "writ")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the folder is the user's own choice
 		return nil, err
 	}
 	return ledger.Open(filepath.Join(dir, "ledger.jsonl"), ledger.Options{})

@@ -186,7 +186,7 @@ func (a *app) inspectPath(ctx context.Context, v *verifier.Verifier, path, name 
 		return nil, nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, []audit.Problem{{Path: path, Err: err}}, nil
+		return nil, []audit.Problem{{Path: path, Err: err}}, nil //nolint:nilerr // a problem of one file among several
 	}
 	return []render.File{{Path: path, Report: report}}, nil, nil
 }

@@ -14,8 +14,11 @@ def old_files(folder, days):
     for parent, _, names in os.walk(folder):
         for name in sorted(names):
             path = os.path.join(parent, name)
-            if os.lstat(path).st_mtime < limit:
-                yield path
+            try:
+                if os.lstat(path).st_mtime < limit:
+                    yield path
+            except FileNotFoundError:
+                continue  # removed since the folder was listed
 
 
 def main():
