@@ -66,7 +66,13 @@ func TestPEMKeysThatOpenSSLWrites(t *testing.T) {
 	for _, algorithm := range []string{"rsa2048", "rsa3072", "rsa4096", "p256", "p384"} {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
-			k := newX509(t, algorithm)
+			k, err := newkeys.X509(newkeys.X509Options{
+				Algorithm: algorithm, Subject: "writ test", NotBefore: created(),
+				Issuer: newX509(t, "p256"), // one RSA key less to make
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 			dir := newFiles(t)
 			plain := dir.write("key.pem", k.KeyPEM)
 			cert := dir.write("cert.pem", k.ChainPEM())

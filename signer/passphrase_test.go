@@ -58,7 +58,7 @@ func TestPassphraseFromTerminalNeedsATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var prompt bytes.Buffer
 	_, err = signer.PassphraseFromTerminal(f, &prompt)(t.Context(), "key")
 	if err == nil || !strings.Contains(err.Error(), "--passphrase-file FILE or --passphrase-env NAME") {
