@@ -38,7 +38,7 @@ func Repairs(data []byte) iter.Seq[Repair] {
 			whole = append(whole, t.wide("\r\n")...)
 		}
 		cut := t.cutBehindEnd(whole)
-		if t.yieldLineEnds(content, whole, false, yield) && len(cut) < len(whole) {
+		if t.yieldLineEnds(content, whole, false, yield) && !bytes.Equal(cut, whole) {
 			t.yieldLineEnds(content, cut, true, yield)
 		}
 	}
