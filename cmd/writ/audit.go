@@ -80,5 +80,5 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 	for _, e := range result.Entries {
 		files = append(files, render.File{Path: e.Path, Report: e.Report})
 	}
-	return answer(files, result.Problems)
+	return a.answer(files, result.Problems)
 }

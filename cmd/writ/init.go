@@ -14,6 +14,7 @@ import (
 	"github.com/runwrit/writ/examples"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/signer"
 )
 
@@ -97,6 +98,9 @@ func firstFiles(now time.Time, user string) ([]firstFile, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if _, err := policy.New(policy.Source{Grants: []byte(grants.String())}); err != nil {
+		return nil, fmt.Errorf("a policy that names the account %q: %w", user, err)
 	}
 	files := []firstFile{
 		{"keys/codesign.key.pem", 0o600, x.KeyPEM},

@@ -61,13 +61,13 @@ func (a *app) runInspect(ctx context.Context, o *inspectOptions) error {
 	}
 	report, err := a.inspectOne(ctx, v, o.path, o.name)
 	if err != nil {
-		return answer(nil, []audit.Problem{{Path: o.path, Err: err}})
+		return a.answer(nil, []audit.Problem{{Path: o.path, Err: err}})
 	}
 	file := render.File{Path: o.path, Report: report}
 	if err := r.Inspect(a.stdout, render.Inspection{File: file, Judged: o.trust.given()}); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	return answer([]render.File{file}, nil)
+	return a.answer([]render.File{file}, nil)
 }
 
 // inspector judges signers by the trust that was given, or not at all.

@@ -46,7 +46,7 @@ func (a *app) verifyPayload(ctx context.Context, v *verifier.Verifier, r render.
 	if err := r.Verify(a.stdout, files); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	if err := answer(files, nil); err != nil {
+	if err := a.answer(files, nil); err != nil {
 		return err
 	}
 	if err := writeAtomic(o.payload, payload); err != nil {

@@ -90,18 +90,21 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 	if err := r.Verify(a.stdout, files); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	return answer(files, problems)
+	return a.answer(files, problems)
 }
 
 // answer is what a list of inspected files amounts to: no answer where a file
 // could not be read, else no unless each is valid.
-func answer(files []render.File, problems []audit.Problem) error {
-	if len(problems) > 0 {
-		e := noAnswer(problems[0].Err)
-		if n := len(problems) - 1; n > 0 {
-			e = e.hint("%d more could not be read", n)
+func (a *app) answer(files []render.File, problems []audit.Problem) error {
+	switch len(problems) {
+	case 0:
+	case 1:
+		return noAnswer(problems[0].Err)
+	default:
+		for _, p := range problems {
+			a.note("%s", p.Err.Error())
 		}
-		return e
+		return noAnswer(fmt.Errorf("%d files or folders cannot be read", len(problems)))
 	}
 	if len(files) == 0 {
 		return no("there is no runbook to verify")
