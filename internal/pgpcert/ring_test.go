@@ -1,0 +1,454 @@
+package pgpcert_test
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/pgpcert"
+)
+
+var (
+	keyTime = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	now     = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func entity(t testing.TB, name string) *openpgp.Entity {
+	t.Helper()
+	e, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Name: name, Created: keyTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func binary(t testing.TB, e *openpgp.Entity) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := e.Serialize(&buf); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func armored(t testing.TB, e *openpgp.Entity) []byte {
+	t.Helper()
+	data, err := newkeys.ArmoredPublic(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func load(t testing.TB, files ...[]byte) *pgpcert.Ring {
+	t.Helper()
+	l := pgpcert.NewLoader()
+	for _, f := range files {
+		if err := l.Add("test", f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l.Ring()
+}
+
+// signs makes a signature over "text" by the signing subkey of e, and returns
+// what is found of it in ring.
+func signs(t testing.TB, e *openpgp.Entity, ring *pgpcert.Ring) []*pgpcert.Key {
+	t.Helper()
+	return ring.Candidates(parse(t, signature(t, e.Subkeys[0].PrivateKey, nil)))
+}
+
+func signature(t testing.TB, key *packet.PrivateKey, edit func(*packet.Signature)) []byte {
+	t.Helper()
+	s := &packet.Signature{
+		Version: key.Version, SigType: packet.SigTypeText, PubKeyAlgo: key.PubKeyAlgo, Hash: crypto.SHA512,
+		CreationTime: now, IssuerKeyId: &key.KeyId,
+	}
+	if edit != nil {
+		edit(s)
+	}
+	h := s.Hash.New()
+	h.Write([]byte("text"))
+	if err := s.Sign(h, key, nil); err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if err := s.Serialize(&buf); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func parse(t testing.TB, data []byte) *pgpcert.Signature {
+	t.Helper()
+	p, rest, err := pgpcert.NextPacket(data)
+	if err != nil || len(rest) > 0 || p.Tag != pgpcert.TagSignature {
+		t.Fatalf("packet %d, %d bytes left, error %v", p.Tag, len(rest), err)
+	}
+	s, err := pgpcert.ParseSignature(p.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestRingFindsTheKeyOfASignatureInEveryContainer(t *testing.T) {
+	t.Parallel()
+	a, b := entity(t, "A"), entity(t, "B")
+	trustPacket := []byte{0xb0, 6, 'g', 'p', 'g', 0, 1, 2} // ring trust, as in a keybox
+	for name, file := range map[string][]byte{
+		"armored, two blocks, notes around": []byte("Our signers\n" + string(armored(t, a)) + "\nand\n" + string(armored(t, b))),
+		"armored, two certificates":         armoredBytes(append(binary(t, a), binary(t, b)...)),
+		"binary":                            append(binary(t, a), binary(t, b)...),
+		"with ring-trust packets":           slicesJoin(binary(t, a), trustPacket, binary(t, b), trustPacket),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ring := load(t, file)
+			if n := len(ring.Certificates()); n != 2 {
+				t.Fatalf("%d certificates, notes %v", n, ring.Notes())
+			}
+			for _, e := range []*openpgp.Entity{a, b} {
+				keys := signs(t, e, ring)
+				if len(keys) != 1 || !keys[0].Judge(now).OK() {
+					t.Fatalf("keys %v", keys)
+				}
+				s := parse(t, signature(t, e.Subkeys[0].PrivateKey, nil))
+				h, err := s.NewHash()
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.Write([]byte("text"))
+				if p := keys[0].Verify(s, h); !p.Valid || !p.TagMatches {
+					t.Errorf("proof %+v", p)
+				}
+			}
+		})
+	}
+}
+
+func slicesJoin(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func armoredBytes(data []byte) []byte {
+	var buf bytes.Buffer
+	w, err := newArmor(&buf)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return append(buf.Bytes(), '\n')
+}
+
+func TestLoaderRefusesFilesThatAreNoTrust(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	secret, err := newkeys.ArmoredSecret(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secretBinary bytes.Buffer
+	if err := e.SerializePrivateWithoutSigning(&secretBinary, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want error
+	}{
+		"an armored secret key":                     {secret, pgpcert.ErrSecretKey},
+		"a binary secret key":                       {secretBinary.Bytes(), pgpcert.ErrSecretKey},
+		"a secret key behind a certificate":         {append(binary(t, e), secretBinary.Bytes()...), pgpcert.ErrSecretKey},
+		"a secret key behind an armored block":      {append(armored(t, e), secret...), pgpcert.ErrSecretKey},
+		"GnuPG's key database":                      {[]byte("SQLite format 3\x00 and pages"), pgpcert.ErrKeyDatabase},
+		"plain text":                                {[]byte("hello\n"), pgpcert.ErrNoCertificate},
+		"a certificate that is cut off":             {binary(t, e)[:40], pgpcert.ErrNoCertificate},
+		"a signature alone":                         {signature(t, e.Subkeys[0].PrivateKey, nil), pgpcert.ErrNoCertificate},
+		"packets that are no certificate":           {[]byte{0xcb, 3, 't', 0, 0}, pgpcert.ErrNoCertificate},
+		"a certificate with a message packet in it": {append(binary(t, e), 0xcb, 3, 't', 0, 0), pgpcert.ErrNoCertificate},
+	} {
+		if err := pgpcert.NewLoader().Add("test", c.data); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestLoaderNotesABadCertificateAndKeepsTheGoodOnes(t *testing.T) {
+	t.Parallel()
+	good, bad := entity(t, "Good"), entity(t, "Bad")
+	ring := load(t, slicesJoin(armored(t, good), armoredBytes(append(binary(t, bad), 0xcb, 3, 't', 0, 0))))
+	if len(ring.Certificates()) != 1 || len(ring.Notes()) != 1 {
+		t.Fatalf("certificates %v, notes %v", ring.Certificates(), ring.Notes())
+	}
+	if keys := signs(t, bad, ring); len(keys) != 0 {
+		t.Error("the bad certificate is used")
+	}
+	s := parse(t, signature(t, bad.PrivateKey, nil))
+	if notes := ring.Unusable(s); len(notes) != 1 || !strings.Contains(notes[0].String(), "certificate 1") {
+		t.Errorf("notes %v", notes)
+	}
+}
+
+func TestARevocationInAnyCopyCounts(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	before := binary(t, e)
+	if err := e.Revoke(packet.KeySuperseded, "", &packet.Config{Time: func() time.Time { return keyTime.AddDate(1, 0, 0) }}); err != nil {
+		t.Fatal(err)
+	}
+	after := binary(t, e)
+	for name, files := range map[string][][]byte{
+		"behind":      {before, after},
+		"before":      {after, before},
+		"in one file": {append(bytes.Clone(after), before...)},
+	} {
+		keys := signs(t, e, load(t, files...))
+		if len(keys) != 1 || keys[0].Judge(now).Revocation == "" {
+			t.Errorf("%s: the certificate is not revoked", name)
+		}
+	}
+}
+
+func TestASubkeyThatStandsTwiceIsRevokedIfOneOfThemIs(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	plain := binary(t, e)
+	if err := e.Subkeys[0].Revoke(packet.KeyCompromised, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	revoked := binary(t, e)
+	// The subkey and its binding, once more behind the revoked one.
+	var again []byte
+	for rest := plain; len(rest) > 0; {
+		p, next, err := pgpcert.NextPacket(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Tag == pgpcert.TagPublicSubkey {
+			again = rest
+			break
+		}
+		rest = next
+	}
+	keys := signs(t, e, load(t, append(revoked, again...)))
+	if len(keys) != 1 || keys[0].Judge(now).Revocation == "" {
+		t.Errorf("%d keys, not all revoked", len(keys))
+	}
+}
+
+func TestACertificateThatIsBrokenInOneCopyIsNotUsed(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	cut := binary(t, e)
+	ring := load(t, binary(t, e), append(binary(t, entity(t, "B")), cut[:len(cut)-3]...))
+	if keys := signs(t, e, ring); len(keys) != 0 {
+		t.Error("the certificate is used, although its other copy is cut off where a revocation may have been")
+	}
+}
+
+// TestASubkeyCannotBeAdopted: who binds another's signing subkey to a
+// certificate of his own has no back-signature by it.
+func TestASubkeyCannotBeAdopted(t *testing.T) {
+	t.Parallel()
+	victim, thief := entity(t, "Victim"), entity(t, "Thief")
+	stolen := victim.Subkeys[0].PublicKey
+	binding := &packet.Signature{
+		Version: 4, SigType: packet.SigTypeSubkeyBinding, PubKeyAlgo: thief.PrimaryKey.PubKeyAlgo, Hash: crypto.SHA512,
+		CreationTime: keyTime, IssuerKeyId: &thief.PrimaryKey.KeyId, FlagsValid: true, FlagSign: true,
+	}
+	if err := binding.SignKey(stolen, thief.PrivateKey, nil); err != nil {
+		t.Fatal(err)
+	}
+	var adopted bytes.Buffer
+	if err := stolen.Serialize(&adopted); err != nil {
+		t.Fatal(err)
+	}
+	if err := binding.Serialize(&adopted); err != nil {
+		t.Fatal(err)
+	}
+	ring := load(t, append(binary(t, thief), adopted.Bytes()...), binary(t, victim))
+	keys := signs(t, victim, ring)
+	if len(keys) != 2 {
+		t.Fatalf("%d candidates, want both", len(keys))
+	}
+	for _, k := range keys {
+		j := k.Judge(now)
+		isVictim := k.Certificate().Name == "Victim"
+		if j.OK() != isVictim || !isVictim && j.KeyUsage == "" {
+			t.Errorf("%s: %+v", k.Certificate().Name, j)
+		}
+	}
+	if len(signs(t, victim, load(t, append(binary(t, thief), adopted.Bytes()...)))) != 1 {
+		t.Error("the stolen key is not a candidate at all")
+	}
+}
+
+func TestASubkeyThatNobodyBoundIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	a, b := entity(t, "A"), entity(t, "B")
+	var loose bytes.Buffer
+	if err := b.Subkeys[0].PublicKey.Serialize(&loose); err != nil {
+		t.Fatal(err)
+	}
+	keys := signs(t, b, load(t, append(binary(t, a), loose.Bytes()...)))
+	if len(keys) != 1 || keys[0].Judge(now).Trust == "" {
+		t.Error("a subkey without a binding is trusted")
+	}
+}
+
+func TestKeysAreJudgedAtTheGivenTime(t *testing.T) {
+	t.Parallel()
+	e, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Name: "A", Created: keyTime, Lifetime: 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := signs(t, e, load(t, binary(t, e)))[0]
+	for at, want := range map[time.Time]string{
+		keyTime.Add(-pgpcert.MaxSkew - time.Second): "future",
+		keyTime.Add(-pgpcert.MaxSkew + time.Second): "",
+		keyTime:                                 "",
+		keyTime.Add(24*time.Hour - time.Second): "",
+		keyTime.Add(24 * time.Hour):             "expired",
+		keyTime.AddDate(10, 0, 0):               "expired",
+	} {
+		if got := key.Judge(at).Validity; want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("at %s: %q, want %q", at, got, want)
+		}
+	}
+}
+
+func TestParseSignatureRefusesWhatIsNotMadeRight(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	p, _, err := pgpcert.NextPacket(signature(t, e.Subkeys[0].PrivateKey, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var format *pgpcert.FormatError
+	for n := range p.Body {
+		if _, err := pgpcert.ParseSignature(p.Body[:n]); !errors.As(err, &format) {
+			t.Errorf("cut to %d bytes: %v", n, err)
+		}
+	}
+	if _, err := pgpcert.ParseSignature(append(bytes.Clone(p.Body), 0)); !errors.As(err, &format) {
+		t.Errorf("with a byte behind it: %v", err)
+	}
+	flood := append([]byte{4, 1, 22, 10, 1, 0}, bytes.Repeat([]byte{1, 99}, 128)...)
+	flood = append(flood, 2, 99, 0, 0, 0, 0, 0)
+	if _, err := pgpcert.ParseSignature(flood); !errors.As(err, &format) {
+		t.Errorf("a flood of subpackets: %v", err)
+	}
+}
+
+func TestSignaturesOfOddFormsAreRefused(t *testing.T) {
+	t.Parallel()
+	key := entity(t, "A").Subkeys[0].PrivateKey
+	if msg := parse(t, signature(t, key, nil)).JudgeForm(); msg != "" {
+		t.Error(msg)
+	}
+	other := entity(t, "B").PrimaryKey.KeyId
+	lifetime := uint32(60)
+	for name, c := range map[string]struct {
+		edit func(*packet.Signature)
+		want string
+	}{
+		"a critical notation": {func(s *packet.Signature) {
+			s.Notations = []*packet.Notation{{Name: "x@example.test", Value: []byte("y"), IsCritical: true}}
+		}, "critical notation"},
+		"another key's ID beside the fingerprint": {func(s *packet.Signature) { s.IssuerKeyId = &other }, "two different keys"},
+	} {
+		if msg := parse(t, signature(t, key, c.edit)).JudgeForm(); !strings.Contains(msg, c.want) {
+			t.Errorf("%s: %q", name, msg)
+		}
+	}
+	s := parse(t, signature(t, key, func(s *packet.Signature) { s.SigLifetimeSecs = &lifetime }))
+	k := keyOf(t, key)
+	if k.JudgeTime(s, now) != "" || k.JudgeTime(s, now.Add(time.Minute)) == "" {
+		t.Error("the lifetime of a signature is not kept")
+	}
+	if k.JudgeTime(s, now.Add(-time.Hour)) == "" {
+		t.Error("a signature from the future is in its time")
+	}
+	old := parse(t, signature(t, key, func(s *packet.Signature) { s.CreationTime = keyTime.Add(-time.Second) }))
+	if k.JudgeTime(old, now) == "" {
+		t.Error("a signature older than its key is in its time")
+	}
+}
+
+// keyOf returns a key to judge times by.
+func keyOf(t *testing.T, _ *packet.PrivateKey) *pgpcert.Key {
+	t.Helper()
+	e := entity(t, "C")
+	return signs(t, e, load(t, binary(t, e)))[0]
+}
+
+func addRings(f *testing.F) {
+	e := entity(f, "A")
+	f.Add(binary(f, e))
+	f.Add(armored(f, e))
+	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "openpgp", "k*", "*"))
+	for _, name := range shared {
+		if data, err := os.ReadFile(name); err == nil && len(data) < 16<<10 {
+			f.Add(data)
+		}
+	}
+}
+
+// FuzzRing: no trust file makes the loader panic or hang, and no certificate
+// that it gives out breaks the judge.
+func FuzzRing(f *testing.F) {
+	addRings(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := pgpcert.NewLoader()
+		err := l.Add("fuzz", data)
+		ring := l.Ring()
+		if errors.Is(err, pgpcert.ErrNoCertificate) && len(ring.Certificates()) > 0 {
+			t.Fatal("certificates beside the error")
+		}
+		for _, c := range ring.Certificates() {
+			for _, k := range c.Keys() {
+				k.Judge(now)
+			}
+		}
+		ring.Notes()
+	})
+}
+
+// FuzzSignature: no signature packet makes the parser or the mathematics panic.
+func FuzzSignature(f *testing.F) {
+	e := entity(f, "A")
+	ring := load(f, binary(f, e))
+	f.Add(signature(f, e.Subkeys[0].PrivateKey, nil)[2:])
+	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "vectors", "openpgp", "cases", "*.asc"))
+	for _, name := range shared {
+		for _, body := range signatureBodies(name) {
+			f.Add(body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := pgpcert.ParseSignature(body)
+		if err != nil {
+			return
+		}
+		s.JudgeForm()
+		_, _ = s.Issuer(), s.HashName()
+		ring.Candidates(s)
+		for _, k := range ring.Certificates()[0].Keys() {
+			if h, err := s.NewHash(); err == nil && k.Verify(s, h).Valid {
+				t.Fatal("a signature over nothing verifies")
+			}
+		}
+	})
+}
