@@ -14,6 +14,8 @@ import (
 
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -57,6 +59,35 @@ func renderAll(t *testing.T, name string) map[string]string {
 		Skipped:  []audit.Skip{{Path: evil, Reason: evil}},
 		Problems: []audit.Problem{{Path: evil, Err: errors.New(evil)}},
 	}))
+	reason := policy.Reason{Code: evil, Msg: evil, Hint: evil, Rule: evil}
+	decision := policy.Decision{Deny: []policy.Reason{reason}, Warn: []policy.Reason{reason}, Rules: []string{evil}}
+	take("decision", r.Decision(&b, decision))
+	take("explanation", r.Explanation(&b, policy.Explanation{
+		Decision: decision, Signers: []string{evil}, Requester: evil, Fired: []string{evil},
+		Input: policy.Input{
+			Runbook: policy.Runbook{Path: evil, Kind: evil, Verdict: evil}, Caller: policy.Caller{ID: evil},
+			Worker: policy.Worker{ID: evil, Group: evil}, Parameters: map[string]string{evil: evil},
+		},
+		Rules: []policy.RuleOutcome{{Name: evil, Parts: []policy.PartOutcome{{
+			Part: evil, Lacks: []policy.Lack{{Part: evil, Code: evil, Msg: evil, Hint: evil}},
+		}}}},
+	}))
+	take("policy problems", r.PolicyProblems(&b, []*policy.FileError{{File: evil, Line: 1, Field: evil, Msg: evil}}))
+	take("chain", r.Chain(&b, render.Chain{
+		Path: evil, Summary: ledger.Summary{Records: 1}, Damage: &ledger.ChainError{Problem: ledger.ProblemEdited, Detail: evil},
+	}))
+	body, err := json.Marshal(map[string]string{"x": evil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := r.Records(&b)
+	for range 2 {
+		if err := records.Write(ledger.Record{Type: ledger.Type(evil), Body: body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take("records", records.Close())
+	take("no records", r.Records(&b).Close())
 	take("version", r.Version(&b, render.Version{Version: evil, Formats: []string{"authenticode"}}))
 	return out
 }
