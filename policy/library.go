@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -57,11 +58,27 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 	for name, m := range library {
 		modules[name] = m
 	}
-	compiler := ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1)
+	schemas, err := inputTypes()
+	if err != nil {
+		return nil, []*FileError{{File: "library", Msg: err.Error()}}
+	}
+	compiler := ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).WithSchemas(schemas)
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, regoProblems(compiler.Errors)
 	}
 	return compiler, nil
+}
+
+// inputTypes tells the compiler the fields of the input, so that a misspelled one
+// is an error and not a rule that never holds.
+func inputTypes() (*ast.SchemaSet, error) {
+	var schema any
+	if err := json.Unmarshal(inputSchema, &schema); err != nil {
+		return nil, fmt.Errorf("schema of the input: %w", err)
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	return schemas, nil
 }
 
 func (b *builder) prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {

@@ -130,6 +130,8 @@ func TestUserFilesThatAreRefused(t *testing.T) {
 		{"a recursion through the library", "a.rego", "package writ.user\ndeny contains \"x\" if data.writ.gate.decision", "recursive"},
 		{"old syntax", "a.rego", "package writ.user\ndeny[x] { x := 1 }", "rego_parse_error"},
 		{"an unused variable", "a.rego", "package writ.user\ndeny contains \"x\" if { y := 1 }", "unused"},
+		{"a misspelled field of the input", "a.rego", "package writ.user\ndeny contains \"x\" if input.worker.groups == \"db\"", "undefined ref: input.worker.groups"},
+		{"a field of the input that is not there", "a.rego", "package writ.user\ndeny contains \"x\" if not input.ticket.approved", "undefined ref: input.ticket"},
 		{"an empty file", "a.rego", "", "empty"},
 		{"a file that is no text", "a.rego", "\xff\xfe\x00", "a.rego"},
 		{"a file of another type", "a.json", "{}", "ends in .rego"},
