@@ -125,9 +125,10 @@ func buildChains(leaf *x509.Certificate, bag, more []*x509.Certificate, roots *x
 }
 
 // checkChain makes the checks of the signer's certificate, and returns the chain
-// that they stand on, leaf first; nil if there is none.
+// that they stand on, leaf first; nil if there is none. Whose certificate a
+// signature names means nothing where its value does not fit.
 func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate) []*x509.Certificate {
-	if !x.has(verifier.CheckSupported, verifier.StatusPassed) {
+	if !x.has(verifier.CheckSignature, verifier.StatusPassed) {
 		return nil
 	}
 	if chain := x.anchors.memo.get(keyOf(leaf, sd.Certificates), x.now); chain != nil {
