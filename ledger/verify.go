@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -71,16 +72,12 @@ func Verify(r io.Reader, o VerifyOptions) (Summary, error) {
 // valid only until visit returns.
 func Scan(r io.Reader, o VerifyOptions, visit func(Record) error) (Summary, error) {
 	var s Summary
-	in := bufio.NewReaderSize(r, MaxRecord)
-	for line := 1; ; line++ {
-		text, err := in.ReadSlice('\n')
-		if errors.Is(err, io.EOF) && len(text) == 0 {
-			return s, s.checkEnd(line, o.Head)
-		}
-		if err != nil {
-			return s, s.readError(line, err)
-		}
-		record, err := s.next(line, text[:len(text)-1], o.Head)
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, MaxRecord)
+	in.Split(splitLines)
+	line := 1
+	for ; in.Scan(); line++ {
+		record, err := s.next(line, in.Bytes(), o.Head)
 		if err != nil {
 			return s, err
 		}
@@ -88,6 +85,24 @@ func Scan(r io.Reader, o VerifyOptions, visit func(Record) error) (Summary, erro
 			return s, err
 		}
 	}
+	if err := in.Err(); err != nil {
+		return s, s.readError(line, err)
+	}
+	return s, s.checkEnd(line, o.Head)
+}
+
+var errNoLineEnd = errors.New("the last line has no end")
+
+// splitLines is bufio.ScanLines without its leniency: a carriage return belongs
+// to the line, and the last line needs its end too.
+func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if end := bytes.IndexByte(data, '\n'); end >= 0 {
+		return end + 1, data[:end], nil
+	}
+	if atEOF && len(data) > 0 {
+		return 0, nil, errNoLineEnd
+	}
+	return 0, nil, nil
 }
 
 // next takes one line into the summary.
@@ -133,9 +148,9 @@ func (s *Summary) checkEnd(line int, head Head) error {
 func (s *Summary) readError(line int, err error) error {
 	seq := s.Head.Seq + 1
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, errNoLineEnd):
 		return &ChainError{line, seq, ProblemIncomplete, "the last line has no end: a write was cut short; the next append cuts it off and records that"}
-	case errors.Is(err, bufio.ErrBufferFull):
+	case errors.Is(err, bufio.ErrTooLong):
 		return &ChainError{line, seq, ProblemMalformed, fmt.Sprintf("longer than %d bytes", MaxRecord)}
 	}
 	return fmt.Errorf("read ledger, line %d: %w", line, err)

@@ -37,7 +37,7 @@ func (f plainFormat) Load(*verifier.TrustStore) (verifier.Checker, error) { retu
 
 func (f plainFormat) Check(_ context.Context, rb *runbook.Runbook, _ time.Time) verifier.Outcome {
 	first, payload, _ := bytes.Cut(rb.Bytes(), []byte("\n"))
-	if string(first) != "signed" {
+	if !bytes.HasPrefix(first, []byte("signed")) {
 		return verifier.Outcome{Capable: true, Findings: f.findings}
 	}
 	return verifier.Outcome{
@@ -103,7 +103,12 @@ func newGate(t testing.TB, change ...func(*worker.Options)) *gate {
 // verify returns the verified runbook of that name and payload.
 func (g *gate) verify(name, payload string) *verifier.Verified {
 	g.t.Helper()
-	rb, err := runbook.Parse(name, []byte("signed\n"+payload))
+	return g.verifyFile(name, "signed\n"+payload)
+}
+
+func (g *gate) verifyFile(name, content string) *verifier.Verified {
+	g.t.Helper()
+	rb, err := runbook.Parse(name, []byte(content))
 	if err != nil {
 		g.t.Fatal(err)
 	}

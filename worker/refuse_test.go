@@ -109,6 +109,7 @@ func TestAPermitHoldsForOneRunOfOneRunbook(t *testing.T) {
 	v := g.verify("r.sh", "touch "+touched+"\n")
 	other := g.verify("r.sh", "touch "+touched+" # other\n")
 	renamed := g.verify("r.py", "touch "+touched+"\n")
+	resigned := g.verifyFile("r.sh", "signed by another\ntouch "+touched+"\n")
 	in, allowed := g.decide(v)
 	byHand := policy.Decision{Allow: true, Mode: policy.ModeEnforce, Runbook: v.Report().File}
 	data, err := json.Marshal(allowed)
@@ -130,15 +131,16 @@ func TestAPermitHoldsForOneRunOfOneRunbook(t *testing.T) {
 		job  worker.Job
 		code int
 	}{
-		"no decision":               {worker.Job{Runbook: v}, worker.ExitGateFailure},
-		"a decision from elsewhere": {worker.Job{Decision: &worker.Recorded{}, Runbook: v}, worker.ExitGateFailure},
-		"a zero decision":           {worker.Job{Decision: record(policy.Decision{}, false), Runbook: v}, worker.ExitDenied},
-		"a decision made by hand":   {worker.Job{Decision: record(byHand, false), Runbook: v}, worker.ExitDenied},
-		"a decoded decision":        {worker.Job{Decision: record(decoded, false), Runbook: v}, worker.ExitDenied},
-		"a dry run":                 {worker.Job{Decision: record(allowed, true), Runbook: v}, worker.ExitGateFailure},
-		"no runbook":                {worker.Job{Decision: record(allowed, false)}, worker.ExitGateFailure},
-		"a zero runbook":            {worker.Job{Decision: record(allowed, false), Runbook: &verifier.Verified{}}, worker.ExitGateFailure},
-		"another runbook":           {worker.Job{Decision: record(allowed, false), Runbook: other}, worker.ExitGateFailure},
+		"no decision":                             {worker.Job{Runbook: v}, worker.ExitGateFailure},
+		"a decision from elsewhere":               {worker.Job{Decision: &worker.Recorded{}, Runbook: v}, worker.ExitGateFailure},
+		"a zero decision":                         {worker.Job{Decision: record(policy.Decision{}, false), Runbook: v}, worker.ExitDenied},
+		"a decision made by hand":                 {worker.Job{Decision: record(byHand, false), Runbook: v}, worker.ExitDenied},
+		"a decoded decision":                      {worker.Job{Decision: record(decoded, false), Runbook: v}, worker.ExitDenied},
+		"a dry run":                               {worker.Job{Decision: record(allowed, true), Runbook: v}, worker.ExitGateFailure},
+		"no runbook":                              {worker.Job{Decision: record(allowed, false)}, worker.ExitGateFailure},
+		"a zero runbook":                          {worker.Job{Decision: record(allowed, false), Runbook: &verifier.Verified{}}, worker.ExitGateFailure},
+		"another runbook":                         {worker.Job{Decision: record(allowed, false), Runbook: other}, worker.ExitGateFailure},
+		"the same payload with another signature": {worker.Job{Decision: record(allowed, false), Runbook: resigned}, worker.ExitGateFailure},
 		"the same bytes under another name, as another kind": {worker.Job{Decision: record(allowed, false), Runbook: renamed}, worker.ExitGateFailure},
 		"a relative working directory":                       {worker.Job{Decision: record(allowed, false), Runbook: v, Dir: "."}, worker.ExitGateFailure},
 		"a working directory that is none":                   {worker.Job{Decision: record(allowed, false), Runbook: v, Dir: "/nonesuch"}, worker.ExitGateFailure},

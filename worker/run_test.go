@@ -535,7 +535,7 @@ func TestNothingIsLeftBehindForAnOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: the tests run as an ordinary user already")
 	}
-	dir, err := os.MkdirTemp("", "writ-test-")
+	dir, err := os.MkdirTemp("", "writ-test-") //nolint:usetesting // the folder of t.TempDir is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}
