@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"runtime"
 	"strconv"
 
 	"github.com/runwrit/writ/policy"
@@ -64,5 +63,3 @@ func (a account) caller() policy.Caller {
 	}
 	return c
 }
-
-func hostOS() string { return runtime.GOOS }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 	if err != nil {
 		return policy.Request{}, noAnswer(err)
 	}
-	w := policy.Worker{ID: o.workerID, Group: o.group, OS: hostOS(), Labels: map[string]string{}}
+	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS, Labels: map[string]string{}}
 	if w.ID == "" {
 		if w.ID, err = os.Hostname(); err != nil {
 			return policy.Request{}, noAnswer(err)

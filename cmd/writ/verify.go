@@ -83,14 +83,17 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 	if o.payload != "" {
 		return a.verifyPayload(ctx, v, r, o)
 	}
-	files, problems, err := a.inspectAll(ctx, v, o.paths, o.name)
+	all, err := a.inspectAll(ctx, v, o.paths, o.name)
 	if err != nil {
 		return err
 	}
-	if err := r.Verify(a.stdout, files); err != nil {
+	for _, s := range all.skipped {
+		a.note("not looked at: %s: %s", s.Path, s.Reason)
+	}
+	if err := r.Verify(a.stdout, all.files); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	return a.answer(files, problems)
+	return a.answer(all.files, all.problems)
 }
 
 // answer is what a list of inspected files amounts to: no answer where a file
@@ -149,11 +152,17 @@ func checkInputs(paths []string, name string) error {
 	return nil
 }
 
+// found is what came of one path, or of several.
+type found struct {
+	files    []render.File
+	skipped  []audit.Skip
+	problems []audit.Problem
+}
+
 // inspectAll inspects every path: files at once, folders by the rules of an
 // audit, without the originals that the document beside them covers.
-func (a *app) inspectAll(ctx context.Context, v *verifier.Verifier, paths []string, name string) ([]render.File, []audit.Problem, error) {
-	lists := make([][]render.File, len(paths))
-	problems := make([][]audit.Problem, len(paths))
+func (a *app) inspectAll(ctx context.Context, v *verifier.Verifier, paths []string, name string) (found, error) {
+	parts := make([]found, len(paths))
 	failures := make([]error, len(paths))
 	limit := make(chan struct{}, workers())
 	var wg sync.WaitGroup
@@ -161,37 +170,43 @@ func (a *app) inspectAll(ctx context.Context, v *verifier.Verifier, paths []stri
 		limit <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-limit }()
-			lists[i], problems[i], failures[i] = a.inspectPath(ctx, v, path, name)
+			parts[i], failures[i] = a.inspectPath(ctx, v, path, name)
 		})
 	}
 	wg.Wait()
 	if err := errors.Join(failures...); err != nil {
-		return nil, nil, noAnswer(err)
+		return found{}, noAnswer(err)
 	}
-	return slices.Concat(lists...), slices.Concat(problems...), nil
+	var all found
+	for _, p := range parts {
+		all.files = append(all.files, p.files...)
+		all.skipped = append(all.skipped, p.skipped...)
+		all.problems = append(all.problems, p.problems...)
+	}
+	return all, nil
 }
 
-func (a *app) inspectPath(ctx context.Context, v *verifier.Verifier, path, name string) ([]render.File, []audit.Problem, error) {
+func (a *app) inspectPath(ctx context.Context, v *verifier.Verifier, path, name string) (found, error) {
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
 		result, err := audit.Run(ctx, []string{path}, audit.Options{Verifier: v, Workers: workers()})
 		if err != nil {
-			return nil, nil, err
+			return found{}, err
 		}
-		files := make([]render.File, 0, len(result.Entries))
+		f := found{skipped: result.Skipped, problems: result.Problems}
 		for _, e := range result.Entries {
-			files = append(files, render.File{Path: e.Path, Report: e.Report})
+			f.files = append(f.files, render.File{Path: e.Path, Report: e.Report})
 		}
-		slices.SortFunc(files, func(a, b render.File) int { return strings.Compare(a.Path, b.Path) })
-		return files, result.Problems, nil
+		slices.SortFunc(f.files, func(a, b render.File) int { return strings.Compare(a.Path, b.Path) })
+		return f, nil
 	}
 	report, err := a.inspectOne(ctx, v, path, name)
 	if ctx.Err() != nil {
-		return nil, nil, ctx.Err()
+		return found{}, ctx.Err()
 	}
 	if err != nil {
-		return nil, []audit.Problem{{Path: path, Err: err}}, nil //nolint:nilerr // a problem of one file among several
+		return found{problems: []audit.Problem{{Path: path, Err: err}}}, nil //nolint:nilerr // a problem of one file among several
 	}
-	return []render.File{{Path: path, Report: report}}, nil, nil
+	return found{files: []render.File{{Path: path, Report: report}}}, nil
 }
 
 // inspectOne inspects one file, or standard input.
