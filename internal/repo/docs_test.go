@@ -2,10 +2,12 @@ package repo_test
 
 import (
 	"go/ast"
+	"go/token"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -31,6 +33,39 @@ func TestEachVerdictIsDocumented(t *testing.T) {
 	t.Parallel()
 	for _, v := range verifier.Verdicts() {
 		documented(t, "docs/formats/checks.md", v.String())
+	}
+}
+
+// Exit codes are constants whose names begin with "exit".
+func TestEachExitCodeIsDocumented(t *testing.T) {
+	t.Parallel()
+	codes := 0
+	for _, f := range goFiles(t) {
+		if f.test || f.dir != "cmd/writ" && f.dir != "worker" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 || !strings.HasPrefix(strings.ToLower(spec.Names[0].Name), "exit") {
+				return true
+			}
+			if number, ok := spec.Values[0].(*ast.BasicLit); ok && number.Kind == token.INT {
+				documented(t, "docs/cli/README.md", number.Value)
+				codes++
+			}
+			return true
+		})
+	}
+	if codes < 8 {
+		t.Errorf("found %d exit codes only", codes)
+	}
+}
+
+// Each signature format has its page, named after the format's word.
+func TestEachFormatIsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, f := range []verifier.Format{format.NewAuthenticode(), format.NewClearsign()} {
+		documented(t, "docs/formats/"+f.Name()+".md", f.Name())
 	}
 }
 
