@@ -16,7 +16,7 @@ import (
 
 var exitComment = regexp.MustCompile(`^(.*?) {4}# exit ([0-9]+)$`)
 
-// The examples of docs/cli are run as they stand, page by page, each in a new
+// The examples of the README and of docs/cli are run as they stand, page by page, each in a new
 // folder of writ init in which everything was signed.
 func TestTheExamplesOfTheDocumentationRun(t *testing.T) {
 	t.Parallel()
@@ -27,6 +27,7 @@ func TestTheExamplesOfTheDocumentationRun(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages: %v", err)
 	}
+	pages = append(pages, filepath.Join(testenv.Root(t), "README.md"))
 	var scripts []string
 	dir := t.TempDir()
 	for _, page := range pages {
@@ -35,11 +36,13 @@ func TestTheExamplesOfTheDocumentationRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		script := scriptOf(string(text))
-		name := strings.TrimSuffix(filepath.Base(page), ".md")
-		if script == "" && name != "README" {
-			t.Errorf("%s has no example", page)
+		if script == "" {
+			if filepath.Base(page) != "README.md" {
+				t.Errorf("%s has no example", page)
+			}
+			continue
 		}
-		path := filepath.Join(dir, name+".txtar")
+		path := filepath.Join(dir, strings.TrimSuffix(filepath.Base(page), ".md")+".txtar")
 		if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
 			t.Fatal(err)
 		}
