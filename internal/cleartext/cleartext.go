@@ -133,6 +133,7 @@ type Document struct {
 	headers    []string
 	hashes     []string
 	text       []byte
+	verbatim   bool    // while parsing: text is a part of the file
 	oddEscapes []int32 // lines of text, from 0, that are escaped without need
 	armor      armorForm
 	signature  []byte
@@ -190,7 +191,7 @@ func (d *Document) WriteHashed(w io.Writer) error { return HashText(w, d.text) }
 // That form is never held in memory as a whole.
 func HashText(w io.Writer, text []byte) error {
 	const room = 32 << 10
-	buf := make([]byte, 0, 2*room)
+	buf := make([]byte, 0, min(2*room, 2*len(text)))
 	rest := text
 	if len(rest) > 0 {
 		rest = rest[:len(rest)-1] // the last line end is not covered

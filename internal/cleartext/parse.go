@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Parse reads a document. It fails with *SyntaxError. The Document does not
-// share memory with data.
+// Parse reads a document. It fails with *SyntaxError. The Document may share
+// memory with data, which must not be changed any more.
 func Parse(data []byte) (*Document, error) {
 	d, err := parse(data)
 	if err != nil {
@@ -114,10 +114,15 @@ func headerKey(line []byte) bool {
 	return found && len(key) > 0 && bytes.IndexByte(key, ' ') < 0
 }
 
-// parseText reads to the line that begins the signature. The text is built with
-// one allocation of at most the size of the file.
+// parseText reads to the line that begins the signature. As long as the lines
+// stand in the file as they are executed, the text is a part of the file; from
+// the first other one on it is built in memory of its own, allocated once.
 func (d *Document) parseText(s *scanner) *SyntaxError {
-	d.text = make([]byte, 0, len(s.data)-s.pos)
+	d.text = s.data[s.pos:s.pos:len(s.data)]
+	d.verbatim = s.mode == lf
+	if !d.verbatim {
+		d.ownText(s)
+	}
 	for index := 0; ; index++ {
 		line, end, ok := s.next()
 		if !ok || end == endOfFile && string(line) != BeginSignature {
@@ -126,7 +131,9 @@ func (d *Document) parseText(s *scanner) *SyntaxError {
 		if len(line) > MaxTextLine {
 			return s.fail(LineTooLong, "a line of text longer than a line may be")
 		}
+		raw := end == lf
 		if len(line) > 0 && line[0] == '-' {
+			raw = false
 			rest, escaped := bytes.CutPrefix(line, []byte("- "))
 			if !escaped {
 				return d.parseBeginSignature(s, line, end, index)
@@ -142,15 +149,22 @@ func (d *Document) parseText(s *scanner) *SyntaxError {
 		if end != s.mode {
 			d.note(TrailingCR, s.line)
 		}
-		if err := d.addLine(s, line); err != nil {
+		if err := d.addLine(s, line, raw); err != nil {
 			return err
 		}
 	}
 }
 
-// addLine takes over one line of text in its canonical form.
-func (d *Document) addLine(s *scanner, line []byte) *SyntaxError {
-	content := bytes.TrimRight(line, " \t\r")
+// ownText moves the text into memory of its own.
+func (d *Document) ownText(s *scanner) {
+	d.text = append(make([]byte, 0, len(s.data)), d.text...)
+	d.verbatim = false
+}
+
+// addLine takes over one line of text in its canonical form. raw says that the
+// line and its line end stand so in the file, right behind the text so far.
+func (d *Document) addLine(s *scanner, line []byte, raw bool) *SyntaxError {
+	content := trimBlanks(line)
 	if len(content) < len(line) {
 		if bytes.IndexByte(line[len(content):], '\r') >= 0 {
 			d.note(TrailingCR, s.line)
@@ -168,9 +182,24 @@ func (d *Document) addLine(s *scanner, line []byte) *SyntaxError {
 	if len(content) > MaxSignedLine {
 		d.note(LongLine, s.line)
 	}
+	if d.verbatim && raw && len(content) == len(line) {
+		d.text = d.text[:len(d.text)+len(line)+1]
+		return nil
+	}
+	if d.verbatim {
+		d.ownText(s)
+	}
 	d.text = append(d.text, content...)
 	d.text = append(d.text, '\n')
 	return nil
+}
+
+// trimBlanks takes off what a signature does not cover at a line's end.
+func trimBlanks(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] > ' ' {
+		return line
+	}
+	return bytes.TrimRight(line, " \t\r")
 }
 
 // parseBeginSignature looks at a line that starts with a dash and is not

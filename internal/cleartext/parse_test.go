@@ -298,3 +298,18 @@ func TestParseNeedsFarLessThanFourTimesTheFile(t *testing.T) {
 		t.Errorf("%d bytes allocated for a file of %d", got, len(doc))
 	}
 }
+
+func TestParseFindsEveryForbiddenByteAtEveryPlace(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		for at := range 20 {
+			line := []byte(strings.Repeat("x", 20))
+			line[at] = byte(c)
+			_, err := cleartext.Parse([]byte(head + string(line) + "y\n" + block))
+			forbidden := c < 0x20 && c != '\t' && c != '\n' || c == 0x7f
+			if (err != nil) != forbidden && (c != '-' || at > 0) {
+				t.Errorf("byte %#x at %d: %v", c, at, err)
+			}
+		}
+	}
+}
