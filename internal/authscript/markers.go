@@ -54,6 +54,7 @@ func newText(data []byte, e Encoding) text {
 		t.body = len(markUTF8)
 	case UTF16LE:
 		t.body = len(markUTF16LE)
+	default: // no mark
 	}
 	return t
 }

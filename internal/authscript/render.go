@@ -31,7 +31,7 @@ func (s *Script) Render() []byte {
 func parseUTF16BE(data []byte) error {
 	var wide []byte
 	for _, u := range utf16.Encode([]rune(beginMarker)) {
-		wide = append(wide, byte(u>>8), byte(u)) //nolint:gosec // the two halves of a code unit
+		wide = append(wide, byte(u>>8), byte(u))
 	}
 	if !bytes.Contains(data, wide) && !bytes.Contains(data, []byte(beginMarker)) {
 		return ErrNoBlock

@@ -91,6 +91,7 @@ func (t text) pick(marks []mark) (begin, end mark, err error) {
 			begins = append(begins, m)
 		case markEnd:
 			ends = append(ends, m)
+		case markLookAlike:
 		}
 	}
 	switch {

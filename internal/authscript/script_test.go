@@ -284,7 +284,7 @@ func TestHostileTextTakesLinearTime(t *testing.T) {
 			for _, data := range [][]byte{file, append([]byte("\xFF\xFE"), bytes.Repeat([]byte("#\x00"), size/2)...)} {
 				start := time.Now()
 				_, _ = authscript.Parse(data)
-				authscript.CheckText(data)
+				_ = authscript.CheckText(data)
 				for r := range authscript.Repairs(data) {
 					_, _ = authscript.Parse(r.Data)
 				}
@@ -336,7 +336,7 @@ func FuzzRepairs(f *testing.F) {
 		f.Add([]byte(signed(content) + "x"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		authscript.CheckText(data)
+		_ = authscript.CheckText(data)
 		for r := range authscript.Repairs(data) {
 			if bytes.Equal(r.Data, data) || r.How == "" || len(r.Data) > 2*len(data)+8 {
 				t.Errorf("%q: %+v", data, r)

@@ -70,7 +70,6 @@ type forge struct {
 	certificates, crls, unsigned, extraSigner, after []byte
 	serial                                           *big.Int
 	noSigner                                         bool
-	sign                                             func(digest []byte) []byte
 }
 
 var stamp = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -387,8 +386,8 @@ func TestBombsAreRefusedAtOnce(t *testing.T) {
 		"4 MB of nested BER":          bytes.Repeat([]byte{0x30, 0x80}, 2<<20),
 		"256 KiB of nested BER":       bytes.Repeat([]byte{0x30, 0x80}, cms.MaxSize/2),
 		"quadratic BER":               bytes.Repeat([]byte{0x24, 0x80, 0x04, 0x01, 0x00}, 32<<10),
-		"3,000 nested sequences":     deep(0x30, 3_000),
-		"3,000 nested context tags":  deep(0xA0, 3_000),
+		"3,000 nested sequences":      deep(0x30, 3_000),
+		"3,000 nested context tags":   deep(0xA0, 3_000),
 		"a sequence of 130,000 NULLs": seq(bytes.Repeat(tlv(0x05), 130_000)),
 		"larger than the limit":       seq(make([]byte, cms.MaxSize)),
 		"a length of 4 bytes":         {0x30, 0x84, 0, 0, 0, 0},
