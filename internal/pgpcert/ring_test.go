@@ -452,3 +452,57 @@ func FuzzSignature(f *testing.F) {
 		}
 	})
 }
+
+func TestRevocationsThatCannotBeIgnored(t *testing.T) {
+	t.Parallel()
+	e, other := entity(t, "A"), entity(t, "B")
+	revocation := func(by *packet.PrivateKey) []byte {
+		s := &packet.Signature{
+			Version: 4, SigType: packet.SigTypeKeyRevocation, PubKeyAlgo: by.PubKeyAlgo, Hash: crypto.SHA512,
+			CreationTime: keyTime, IssuerKeyId: &by.KeyId,
+		}
+		if err := s.RevokeKey(e.PrimaryKey, by, nil); err != nil {
+			t.Fatal(err)
+		}
+		var buf bytes.Buffer
+		if err := s.Serialize(&buf); err != nil {
+			t.Fatal(err)
+		}
+		return buf.Bytes()
+	}
+	head := func(sig []byte) int { // where the body begins
+		p, _, err := pgpcert.NextPacket(sig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(sig) - len(p.Body)
+	}
+	own := revocation(e.PrivateKey)
+	md5 := bytes.Clone(own)
+	md5[head(md5)+3] = 1
+	forged := bytes.Clone(own)
+	forged[len(forged)-1] ^= 1
+	broken := bytes.Clone(own)
+	broken[len(broken)-33]++ // the length of the last number
+	for name, c := range map[string]struct {
+		revocation      []byte
+		revoked, usable bool
+	}{
+		"its own":                             {own, true, true},
+		"its own, with a hash not checked":    {md5, true, true},
+		"one that does not verify":            {forged, false, true},
+		"by somebody else":                    {revocation(other.PrivateKey), false, true},
+		"its own, in a form that is not read": {broken, true, false},
+	} {
+		// Behind the user ID and the subkey, where it does not belong.
+		ring := load(t, append(binary(t, e), c.revocation...))
+		keys := signs(t, e, ring)
+		if (len(keys) == 1) != c.usable {
+			t.Errorf("%s: %d keys, notes %v", name, len(keys), ring.Notes())
+			continue
+		}
+		if c.usable && (keys[0].Judge(now).Revocation != "") != c.revoked {
+			t.Errorf("%s: %+v", name, keys[0].Judge(now))
+		}
+	}
+}
