@@ -44,8 +44,8 @@ cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
 	@$(GO) tool cover -func=cover.out | awk '{print $$NF, $$1, $$2}' | sort -n | { head -30; echo ...; tail -1; }
 
-bench: build ## ours beside osslsigncode, gpg and bash, in one run; fails where a bar is missed
-	WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
+bench: build ## ours beside osslsigncode, gpg and bash; fails where a bar is missed (not with REPORT=1)
+	WRIT_BENCH_REPORT="$(REPORT)" WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
 
 clean: ## remove what the other targets wrote
 	rm -rf bin cover.out writ-demo

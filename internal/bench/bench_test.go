@@ -32,7 +32,7 @@ const (
 )
 
 // TestBars prints the table and fails where a bar is missed; with
-// WRIT_BENCH_REPORT set it only prints.
+// WRIT_BENCH_REPORT set (make bench REPORT=1) it only prints.
 func TestBars(t *testing.T) {
 	b := newBench(t)
 	b.trees()
