@@ -1,0 +1,226 @@
+package pgpcert
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/runwrit/writ/internal/cleartext"
+	"github.com/runwrit/writ/internal/keybox"
+)
+
+// MaxCertificates is the largest number of certificates in a ring.
+const MaxCertificates = 100_000
+
+// Errors about a file of certificates as a whole.
+var (
+	ErrNoCertificate = errors.New("no usable openpgp certificate in it")
+	ErrSecretKey     = errors.New("secret keys do not belong into a trust store: export the public part, with gpg --export")
+	ErrKeyDatabase   = errors.New("the key database of GnuPG's keyboxd, which only GnuPG reads: export the certificates, with gpg --export")
+)
+
+// Note is about a certificate that cannot be used.
+type Note struct {
+	File string
+	// Position in the file, such as "certificate 3".
+	Position string
+	// KeyID is that of the certificate; 0 if it is not known.
+	KeyID uint64
+	Err   error
+}
+
+func (n Note) String() string { return fmt.Sprintf("%s: %s: %v", n.File, n.Position, n.Err) }
+
+// Loader collects certificates from files.
+type Loader struct {
+	materials []*material
+	byPrimary map[string]*material
+	notes     []Note
+	places    map[*material]Note // where each was found first
+}
+
+// NewLoader returns an empty Loader.
+func NewLoader() *Loader {
+	return &Loader{byPrimary: map[string]*material{}, places: map[*material]Note{}}
+}
+
+// Add reads one file: armored with one or more blocks, binary, or a GnuPG
+// keybox. A certificate that cannot be used is noted; Add fails with
+// ErrNoCertificate if none can be, with ErrSecretKey, with ErrKeyDatabase, or
+// with the error of the container.
+func (l *Loader) Add(name string, data []byte) error {
+	blocks, err := keyblocks(data)
+	if err != nil {
+		return err
+	}
+	before := len(l.notes)
+	usable := 0
+	for _, b := range blocks {
+		if b.err != nil {
+			l.notes = append(l.notes, Note{File: name, Position: b.position, Err: b.err})
+			continue
+		}
+		n, err := l.addKeyblock(name, b)
+		if err != nil {
+			return err
+		}
+		usable += n
+	}
+	if usable == 0 {
+		if len(l.notes) > before {
+			return fmt.Errorf("%w: %s: %w", ErrNoCertificate, l.notes[before].Position, l.notes[before].Err)
+		}
+		return ErrNoCertificate
+	}
+	return nil
+}
+
+// keyblock is a run of packets in a file.
+type keyblock struct {
+	position string
+	packets  []byte
+	err      error
+}
+
+// keyblocks takes a file apart by its container.
+func keyblocks(data []byte) ([]keyblock, error) {
+	switch {
+	case bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
+		return nil, ErrKeyDatabase
+	case keybox.Is(data):
+		blobs, err := keybox.Read(data)
+		if err != nil {
+			return nil, err
+		}
+		var blocks []keyblock
+		for _, b := range blobs {
+			blocks = append(blocks, keyblock{fmt.Sprintf("blob at %d", b.Offset), b.Packets, b.Err})
+		}
+		return blocks, nil
+	case len(data) > 0 && data[0]&0x80 != 0 && !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return []keyblock{{position: "the file", packets: data}}, nil
+	}
+	armored, err := cleartext.Dearmor(data)
+	if err != nil {
+		return nil, err
+	}
+	var blocks []keyblock
+	for _, b := range armored {
+		position := fmt.Sprintf("block at line %d", b.Line)
+		switch b.Label {
+		case "PGP PUBLIC KEY BLOCK":
+			blocks = append(blocks, keyblock{position: position, packets: b.Data})
+		case "PGP PRIVATE KEY BLOCK", "PGP SECRET KEY BLOCK":
+			return nil, fmt.Errorf("%s: %w", position, ErrSecretKey)
+		default:
+			blocks = append(blocks, keyblock{position: position, err: errors.New("an armored block that is no certificate")})
+		}
+	}
+	return blocks, nil
+}
+
+// addKeyblock collects the certificates of one run of packets, and returns how
+// many look usable.
+func (l *Loader) addKeyblock(name string, b keyblock) (int, error) {
+	usable, number := 0, 0
+	var current *material
+	var bad error
+	finish := func() {
+		if current == nil {
+			return
+		}
+		note := Note{File: name, Position: fmt.Sprintf("%s, certificate %d", b.position, number), Err: bad}
+		if l.keep(current, note) {
+			usable++
+		}
+		current, bad = nil, nil
+	}
+	for rest := b.packets; len(rest) > 0; {
+		p, next, err := NextPacket(rest)
+		if err != nil {
+			if current == nil {
+				current, number = &material{}, number+1
+			}
+			bad = fmt.Errorf("at byte %d: %w", len(b.packets)-len(rest), err)
+			break
+		}
+		rest = next
+		switch p.Tag {
+		case TagSecretKey, TagSecretSubkey:
+			return 0, fmt.Errorf("%s: %w", b.position, ErrSecretKey)
+		case TagPublicKey:
+			finish()
+			number++
+			current = &material{primary: p}
+		default:
+			if current == nil {
+				current, number, bad = &material{}, number+1, errors.New("no key before its other packets")
+			}
+			if err := current.add(p); err != nil && bad == nil {
+				bad = err
+			}
+		}
+	}
+	finish()
+	return usable, nil
+}
+
+// add takes over one packet behind the primary key.
+func (m *material) add(p Packet) error {
+	if m.packets++; m.packets > MaxPackets {
+		return fmt.Errorf("more than %d packets", MaxPackets)
+	}
+	switch p.Tag {
+	case TagSignature:
+		if m.last == nil {
+			m.onPrimary = append(m.onPrimary, p)
+			return nil
+		}
+		m.last.signatures = append(m.last.signatures, p)
+	case TagUserID, TagUserAttribute, TagPublicSubkey:
+		m.last = m.component(p)
+	case TagTrust, TagMarker, TagPadding:
+		// Trust packets are GnuPG's notes to itself and are never believed.
+	default:
+		if p.Tag < firstIgnorable {
+			return fmt.Errorf("a packet of type %d does not belong into a certificate", p.Tag)
+		}
+	}
+	return nil
+}
+
+// keep merges a certificate with other copies of it; it reports whether its
+// primary key can be read.
+func (l *Loader) keep(m *material, note Note) bool {
+	if fpr := fingerprintOf(m.primary.Body); fpr != nil {
+		note.KeyID = keyIDOf(fpr)
+	}
+	if note.Err == nil {
+		_, note.Err = newKey(m.primary)
+	}
+	if note.Err == nil && len(l.materials) == MaxCertificates {
+		note.Err = fmt.Errorf("more than %d certificates", MaxCertificates)
+	}
+	if note.Err != nil {
+		l.notes = append(l.notes, note)
+		return false
+	}
+	id := string(m.primary.Body)
+	if first, again := l.byPrimary[id]; again {
+		first.merge(m)
+		return true
+	}
+	l.byPrimary[id] = m
+	l.materials = append(l.materials, m)
+	l.places[m] = note
+	return true
+}
+
+// keyIDOf is the key ID that belongs to a fingerprint.
+func keyIDOf(fingerprint []byte) uint64 {
+	if len(fingerprint) == 20 {
+		return binary.BigEndian.Uint64(fingerprint[12:])
+	}
+	return binary.BigEndian.Uint64(fingerprint)
+}
