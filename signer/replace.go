@@ -80,14 +80,17 @@ func fill(temp *os.File, like file, data []byte) error {
 // create gives a new file its name, without replacing one that came up
 // meanwhile. The caller removes the temporary name.
 func create(temp, path string) error {
-	err := os.Link(temp, path)
+	err := renameNew(temp, path)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = os.Link(temp, path)
+	}
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return &ChangedError{path}
 	}
-	// A file system without hard links: the last look at the name was just now.
+	// A file system with neither: the last look at the name was just now.
 	return os.Rename(temp, path)
 }
 
