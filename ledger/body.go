@@ -20,12 +20,12 @@ func encodeBody(v any) (json.RawMessage, error) {
 	if err := json.Compact(&compact, raw); err != nil {
 		return nil, err
 	}
-	return escapeNonASCII(compact.Bytes()), nil
+	return ASCII(compact.Bytes()), nil
 }
 
-// escapeNonASCII writes each character above "~" in its \u form. In JSON such
-// characters stand in strings only.
-func escapeNonASCII(b []byte) []byte {
+// ASCII writes each character of valid JSON above "~" in its \u form. In JSON
+// such characters stand in strings only, where that means the same.
+func ASCII(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for len(b) > 0 {
 		if b[0] < 0x7f {

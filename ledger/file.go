@@ -271,7 +271,7 @@ func parseTail(buf []byte, size int64) (tail, error) {
 // moment when nobody appends: a record that is being written right now is not
 // taken for a damaged one.
 func OpenReader(ctx context.Context, path string) (io.ReadCloser, error) {
-	f, err := os.Open(path)
+	f, err := openToRead(path)
 	if err != nil {
 		return nil, err
 	}

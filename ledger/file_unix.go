@@ -30,6 +30,11 @@ func openFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+// openToRead does not wait for somebody to write to a FIFO.
+func openToRead(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+}
+
 func guarded(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -29,6 +29,10 @@ type LoadOptions struct {
 // flat; files that begin with a dot and README.md are left out, everything else
 // is refused, so that nothing in the folder is quietly without effect.
 func readFolder(dir string, o LoadOptions) (Source, error) {
+	// Opening a FIFO would wait for somebody to write to it.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return Source{}, &FolderError{dir, errors.New("not a folder")}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return Source{}, &FolderError{dir, err}

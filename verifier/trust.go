@@ -130,6 +130,10 @@ func (t *TrustStore) Digest() runbook.Digest { return t.digest }
 // links, files outside this layout and unknown rooms are refused with
 // *TrustError; files whose names begin with a dot or are README.md are left out.
 func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
+	// Opening a FIFO would wait for somebody to write to it.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, &TrustError{dir, errors.New("not a folder")}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, &TrustError{dir, err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -17,6 +18,7 @@ const (
 	ExitGateFailure = 125 // nothing was started, or the end could not be recorded
 	ExitDenied      = 126 // by signature or policy
 	ExitMissing     = 127 // the interpreter, or the runbook
+	ExitCanceled    = 143 // the gate was told to stop and ended it: 128 and SIGTERM
 )
 
 // Result says how a run went. Its zero value stands for a run that did not take
@@ -53,13 +55,12 @@ type Result struct {
 func ExitCode(r Result, err error) int {
 	var denied *DeniedError
 	var unverified *verifier.UnverifiedError
-	var argument *ArgumentError
 	var refused *policy.ArgumentError
 	var missing *InterpreterError
 	switch {
 	case r.Started && err != nil:
 		return ExitGateFailure
-	case errors.As(err, &denied), errors.As(err, &unverified), errors.As(err, &argument), errors.As(err, &refused):
+	case errors.As(err, &denied), errors.As(err, &unverified), errors.As(err, &refused):
 		return ExitDenied
 	case errors.As(err, &missing), errors.Is(err, ErrNoRunbook):
 		return ExitMissing
@@ -69,6 +70,8 @@ func ExitCode(r Result, err error) int {
 		return ExitTimedOut
 	case r.Signal > 0:
 		return 128 + r.Signal
+	case r.Canceled:
+		return ExitCanceled
 	case r.Status < 0:
 		return ExitGateFailure
 	}
@@ -98,6 +101,8 @@ func Codes(r Result, err error) []string {
 		return []string{"not-started"}
 	case r.TimedOut:
 		return []string{"timed-out"}
+	case r.Canceled:
+		return []string{"canceled"}
 	case r.Status < 0 && r.Signal == 0:
 		return []string{"not-known"}
 	}
@@ -108,7 +113,6 @@ func Codes(r Result, err error) []string {
 func failureCode(err error) string {
 	var (
 		unverified  *verifier.UnverifiedError
-		argument    *ArgumentError
 		refused     *policy.ArgumentError
 		interpreter *InterpreterError
 		record      *LedgerError
@@ -122,7 +126,7 @@ func failureCode(err error) string {
 		return "ledger"
 	case errors.As(err, &unverified):
 		return "unverified"
-	case errors.As(err, &argument), errors.As(err, &refused):
+	case errors.As(err, &refused):
 		return "arguments"
 	case errors.As(err, &interpreter):
 		return "interpreter"
@@ -150,7 +154,7 @@ const (
 )
 
 // EncodeResult writes the document that says who made the exit code, and why, as
-// one line of JSON: docs/formats/result.md.
+// one line of JSON in ASCII: docs/formats/result.md.
 func EncodeResult(r Result, err error) ([]byte, error) {
 	doc := struct {
 		Version       int              `json:"version"`
@@ -194,5 +198,5 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(line, '\n'), nil
+	return append(ledger.ASCII(line), '\n'), nil
 }

@@ -27,27 +27,28 @@ func TestExitCode(t *testing.T) {
 		codes  string
 		origin string
 	}{
-		"nothing happened":          {worker.Result{}, nil, 125, "not-started", "gate"},
-		"it ended":                  {ran, nil, 0, "", "runbook"},
-		"it ended with a code":      {worker.Result{Started: true, Status: 126}, nil, 126, "", "runbook"},
-		"a signal ended it":         {worker.Result{Started: true, Status: -1, Signal: 9}, nil, 137, "", "runbook"},
-		"its end is not known":      {worker.Result{Started: true, Status: -1}, nil, 125, "not-known", "gate"},
-		"its time was up":           {worker.Result{Started: true, Status: 0, TimedOut: true}, nil, 124, "timed-out", "gate"},
-		"it was killed in the end":  {worker.Result{Started: true, Status: -1, Signal: 9, TimedOut: true}, nil, 124, "timed-out", "gate"},
-		"the end is not recorded":   {ran, &worker.LedgerError{Type: ledger.TypeEnd, Err: errors.New("x")}, 125, "ledger", "gate"},
-		"a denial":                  {worker.Result{}, &worker.DeniedError{Reasons: []policy.Reason{{Code: "a"}, {Code: "b"}}}, 126, "a b", "gate"},
-		"a denial without reasons":  {worker.Result{}, &worker.DeniedError{}, 126, "denied", "gate"},
-		"an unverified runbook":     {worker.Result{}, &verifier.UnverifiedError{Report: &verifier.Report{}}, 126, "unverified", "gate"},
-		"an argument":               {worker.Result{}, &worker.ArgumentError{}, 126, "arguments", "gate"},
-		"an argument to the policy": {worker.Result{}, &policy.ArgumentError{}, 126, "arguments", "gate"},
-		"no interpreter":            {worker.Result{}, &worker.InterpreterError{}, 127, "interpreter", "gate"},
-		"no runbook":                {worker.Result{}, fmt.Errorf("x: %w", worker.ErrNoRunbook), 127, "runbook-missing", "gate"},
-		"no ledger":                 {worker.Result{}, worker.ErrNoLedger, 125, "ledger", "gate"},
-		"no permit":                 {worker.Result{}, &worker.PermitError{}, 125, "permit", "gate"},
-		"a variable":                {worker.Result{}, &worker.EnvironmentError{}, 125, "environment", "gate"},
-		"no process":                {worker.Result{}, &worker.StartError{Err: errors.New("x")}, 125, "start", "gate"},
-		"another system":            {worker.Result{}, &worker.SystemError{OS: "plan9"}, 125, "system", "gate"},
-		"anything else":             {worker.Result{}, errors.New("x"), 125, "gate", "gate"},
+		"nothing happened":               {worker.Result{}, nil, 125, "not-started", "gate"},
+		"it ended":                       {ran, nil, 0, "", "runbook"},
+		"it ended with a code":           {worker.Result{Started: true, Status: 126}, nil, 126, "", "runbook"},
+		"a signal ended it":              {worker.Result{Started: true, Status: -1, Signal: 9}, nil, 137, "", "runbook"},
+		"its end is not known":           {worker.Result{Started: true, Status: -1}, nil, 125, "not-known", "gate"},
+		"its time was up":                {worker.Result{Started: true, Status: 0, TimedOut: true}, nil, 124, "timed-out", "gate"},
+		"it was killed in the end":       {worker.Result{Started: true, Status: -1, Signal: 9, TimedOut: true}, nil, 124, "timed-out", "gate"},
+		"it was told to end, and says 0": {worker.Result{Started: true, Canceled: true}, nil, 143, "canceled", "gate"},
+		"it was told to end, and killed": {worker.Result{Started: true, Status: -1, Signal: 9, Canceled: true}, nil, 137, "canceled", "gate"},
+		"the end is not recorded":        {ran, &worker.LedgerError{Type: ledger.TypeEnd, Err: errors.New("x")}, 125, "ledger", "gate"},
+		"a denial":                       {worker.Result{}, &worker.DeniedError{Reasons: []policy.Reason{{Code: "a"}, {Code: "b"}}}, 126, "a b", "gate"},
+		"a denial without reasons":       {worker.Result{}, &worker.DeniedError{}, 126, "denied", "gate"},
+		"an unverified runbook":          {worker.Result{}, &verifier.UnverifiedError{Report: &verifier.Report{}}, 126, "unverified", "gate"},
+		"an argument":                    {worker.Result{}, &policy.ArgumentError{}, 126, "arguments", "gate"},
+		"no interpreter":                 {worker.Result{}, &worker.InterpreterError{}, 127, "interpreter", "gate"},
+		"no runbook":                     {worker.Result{}, fmt.Errorf("x: %w", worker.ErrNoRunbook), 127, "runbook-missing", "gate"},
+		"no ledger":                      {worker.Result{}, worker.ErrNoLedger, 125, "ledger", "gate"},
+		"no permit":                      {worker.Result{}, &worker.PermitError{}, 125, "permit", "gate"},
+		"a variable":                     {worker.Result{}, &worker.EnvironmentError{}, 125, "environment", "gate"},
+		"no process":                     {worker.Result{}, &worker.StartError{Err: errors.New("x")}, 125, "start", "gate"},
+		"another system":                 {worker.Result{}, &worker.SystemError{OS: "plan9"}, 125, "system", "gate"},
+		"anything else":                  {worker.Result{}, errors.New("x"), 125, "gate", "gate"},
 	} {
 		if code := worker.ExitCode(c.result, c.err); code != c.code {
 			t.Errorf("%s: exit code %d, want %d", name, code, c.code)
@@ -95,5 +96,20 @@ func TestEncodeResult(t *testing.T) {
 	}
 	if !strings.Contains(string(zero), `"origin":"gate","exit":125`) || !strings.Contains(string(zero), `"verdict":"not-checked"`) || !strings.Contains(string(zero), `"status":null`) {
 		t.Errorf("the zero value says %s", zero)
+	}
+}
+
+// A rule of a user may put what a certificate says into its reason.
+func TestAResultHoldsNoControlCharacter(t *testing.T) {
+	t.Parallel()
+	evil := "\x1b[2J \u009b2J \u202e \U000e0041 \xff \x7f"
+	data, err := worker.EncodeResult(worker.Result{Warnings: []string{evil}}, &worker.DeniedError{Reasons: []policy.Reason{{Code: "c", Msg: evil}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range data[:len(data)-1] {
+		if c < 0x20 || c > 0x7e {
+			t.Fatalf("byte %#x at %d of %q", c, i, data)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,6 +65,9 @@ func checkTempDir(dir string) error {
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("others may rename what is in %q: set its sticky bit, or chmod go-w", dir)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("its owner may rename what is in %q: chown it to root or to the user of the gate", dir)
 	}
 	return nil
 }

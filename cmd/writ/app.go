@@ -40,8 +40,7 @@ func newApp() *app {
 // becomes words and a number.
 func execute(ctx context.Context, a *app, args []string) int {
 	root := newRootCmd(a)
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := executeCommand(ctx, root, args)
 	isRun := cmd != nil && cmd.Name() == "run" && cmd.Parent() == root
 	if err == nil {
 		return exitYes
@@ -55,6 +54,19 @@ func execute(ctx context.Context, a *app, args []string) int {
 		return runExitCode(err)
 	}
 	return exitCode(err)
+}
+
+// executeCommand makes an error of a panic: the runtime would end writ with code
+// 2, which of run is a code of the runbook.
+func executeCommand(ctx context.Context, root *cobra.Command, args []string) (cmd *cobra.Command, err error) {
+	root.SetArgs(args)
+	cmd, _, _ = root.Find(args) // what cannot be found is reported below
+	defer func() {
+		if r := recover(); r != nil {
+			err = noAnswer(fmt.Errorf("writ has a defect, please report it: %v", r))
+		}
+	}()
+	return root.ExecuteContextC(ctx)
 }
 
 func newRootCmd(a *app) *cobra.Command {

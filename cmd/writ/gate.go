@@ -84,7 +84,7 @@ func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
 	}
 	engine, err := policy.Load(o.policyDir, policy.LoadOptions{Guarded: guarded})
 	if err != nil {
-		return nil, policyError(err)
+		return nil, policyError(o.policyDir, err)
 	}
 	request.Now = now()
 	return &gate{verifier: v, engine: engine, request: request}, nil
@@ -183,8 +183,18 @@ func (g *gate) decide(ctx context.Context, c *candidate) (policy.Input, policy.D
 	return in, g.engine.Decide(ctx, in)
 }
 
+// signedBeside is a hint for somebody who names the source of a runbook where
+// its signed form was meant; "" for none.
+func signedBeside(path string) string {
+	signed := path + runbook.SignatureExt
+	if info, err := os.Lstat(signed); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return fmt.Sprintf("%q lies beside it: name that, if it is the signed form", signed)
+}
+
 // denial puts the reasons of a decision into one error, and its hints below.
-func denial(code int, path string, reasons []policy.Reason) error {
+func denial(code int, path string, verdict verifier.Verdict, reasons []policy.Reason) error {
 	const most = 5
 	var said []string
 	e := &exitError{code: code}
@@ -197,6 +207,9 @@ func denial(code int, path string, reasons []policy.Reason) error {
 		if r.Hint != "" {
 			e = e.hint("%s", r.Hint)
 		}
+	}
+	if hint := signedBeside(path); verdict == verifier.Unsigned && hint != "" {
+		e = e.hint("%s", hint)
 	}
 	e.err = fmt.Errorf("%q is denied: %s", path, strings.Join(said, "; "))
 	return e

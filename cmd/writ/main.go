@@ -13,8 +13,19 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	code := execute(ctx, newApp(), os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// endSignals are those that ask writ to end. Each by itself would end it before
+// the end of a run is recorded, and the runtime's own way with SIGQUIT is exit
+// code 2. Under nohup SIGHUP stays ignored.
+func endSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -38,13 +38,14 @@ func tempBeside(path string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(path), ".writ-*.tmp") // mode 0600
 }
 
-// finish writes data to temp and gives it its name.
+// finish writes data to temp, which may have space set aside, and gives it its
+// name.
 func finish(temp *os.File, path string, data []byte) error {
 	if _, err := temp.Write(data); err != nil {
 		discard(temp)
 		return err
 	}
-	if err := errors.Join(temp.Sync(), temp.Close()); err != nil {
+	if err := errors.Join(temp.Truncate(int64(len(data))), temp.Sync(), temp.Close()); err != nil {
 		discard(temp)
 		return err
 	}

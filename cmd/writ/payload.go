@@ -57,7 +57,7 @@ func (a *app) verifyPayload(ctx context.Context, v *verifier.Verifier, r render.
 
 // verifyOne returns the report, and the payload if the verdict is valid.
 func (a *app) verifyOne(ctx context.Context, v *verifier.Verifier, path, name string) (*verifier.Report, []byte, error) {
-	rb, err := a.read(path, name)
+	rb, err := a.read(ctx, path, name)
 	if err != nil {
 		report, err := refusedInput(path, err)
 		return report, nil, err
@@ -73,9 +73,9 @@ func (a *app) verifyOne(ctx context.Context, v *verifier.Verifier, path, name st
 	return verified.Report(), verified.Payload(), nil
 }
 
-func (a *app) read(path, name string) (*runbook.Runbook, error) {
+func (a *app) read(ctx context.Context, path, name string) (*runbook.Runbook, error) {
 	if path == "-" {
-		return a.readStdin(name)
+		return a.readStdin(ctx, name)
 	}
 	return runbook.ReadFile(path, true)
 }

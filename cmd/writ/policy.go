@@ -54,20 +54,30 @@ func (a *app) runPolicyCheck(dir string, o *output) error {
 		return noAnswer(err)
 	}
 	if n := len(problems); n > 0 {
-		return usagef("the policy in %q cannot be used: %d problems", dir, n)
+		return usagef("the policy in %q cannot be used: %d problem%s", dir, n, plural(n))
 	}
 	return nil
 }
 
 // policyError sorts the errors of loading a policy: what stands in it is for
 // its author to mend, everything else for the operator.
-func policyError(err error) error {
+func policyError(dir string, err error) error {
 	var syntax *policy.SyntaxError
 	if !errors.As(err, &syntax) {
 		return noAnswer(err)
 	}
 	e := &exitError{code: exitMalformed, err: err}
-	return e.hint("see all problems with: writ policy check DIR")
+	if len(syntax.Problems) > 1 {
+		e = e.hint("see all problems with: writ policy check %q", dir)
+	}
+	return e
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }
 
 type explainOptions struct {
@@ -126,7 +136,7 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	if !x.Decision.Allow {
-		return denial(exitNo, o.path, x.Decision.Deny)
+		return denial(exitNo, o.path, c.report.Verdict, x.Decision.Deny)
 	}
 	return nil
 }

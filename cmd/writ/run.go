@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/worker"
@@ -18,8 +22,10 @@ type runOptions struct {
 	gateOptions
 	output output
 	ledger string
-	result string
-	dryRun bool
+	// ownLedger says that none was named, and ledger is the user's own.
+	ownLedger bool
+	result    string
+	dryRun    bool
 }
 
 func newRunCmd(a *app) *cobra.Command {
@@ -57,90 +63,132 @@ policy, 127 the runbook or its interpreter is missing, 128+n ended by signal n.
 	return cmd
 }
 
-// runRun runs, and says in the result file how it went, whatever that was.
+// runRun runs, and says in the result file how it went, whatever that was. What
+// there is to say beside comes last: stderr may be a pipe that nobody reads.
 func (a *app) runRun(ctx context.Context, o *runOptions) error {
+	// By default a closed stdout ends the process, before the end of the run is
+	// recorded.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if o.dryRun && o.result != "" {
 		return usagef("--result says how a run ended, and with --dry-run nothing runs")
 	}
+	if o.ownLedger = o.ledger == ""; o.ownLedger {
+		var err error
+		if o.ledger, err = defaultLedger(); err != nil {
+			return err
+		}
+	}
 	if o.result == "" {
-		_, err := a.gateAndRun(ctx, o)
+		outcome := a.gateAndRun(ctx, o)
+		a.warn(outcome)
+		return outcome.shown
+	}
+	if err := checkResult(o); err != nil {
 		return err
 	}
 	file, err := newResultFile(o.result)
 	if err != nil {
 		return fmt.Errorf("prepare the result file: %w", err)
 	}
-	outcome, err := a.gateAndRun(ctx, o)
-	if e := file.write(outcome); e != nil {
-		return fmt.Errorf("write the result file: %w", e)
+	outcome := a.gateAndRun(ctx, o)
+	if err := file.write(outcome); err != nil {
+		return fmt.Errorf("write the result file: %w", err)
 	}
-	return err
+	a.warn(outcome)
+	return outcome.shown
 }
 
-// runOutcome is what worker.ExitCode and worker.EncodeResult are told.
+// runOutcome is what came of a run.
 type runOutcome struct {
+	// result and err are what worker.ExitCode and worker.EncodeResult are told.
 	result worker.Result
 	err    error
+	// shown is err for the user, with its exit code; a childError for a runbook
+	// that ended with another code than 0.
+	shown    error
+	warnings []policy.Reason // of the policy
+}
+
+// failed is the outcome of a run that the gate did not begin.
+func failed(err error) runOutcome { return runOutcome{err: err, shown: err} }
+
+func (a *app) warn(o runOutcome) {
+	for _, w := range o.warnings {
+		a.note("%s: %s", w.Code, w.Msg)
+	}
+	for _, w := range o.result.Warnings {
+		a.note("%s", w)
+	}
 }
 
 // gateAndRun goes the one way through: read, verify, decide, record, run.
-func (a *app) gateAndRun(ctx context.Context, o *runOptions) (runOutcome, error) {
-	fail := func(err error) (runOutcome, error) { return runOutcome{err: err}, err }
+func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	r, err := o.output.renderer()
 	if err != nil {
-		return fail(err)
+		return failed(err)
 	}
 	g, err := o.open(true, a.now)
 	if err != nil {
-		return fail(err)
+		return failed(err)
 	}
 	c, err := g.read(ctx, o.path)
 	if err != nil {
 		err = readFailure(o.path, err)
-		return runOutcome{err: err}, runFailure(o.path, worker.Result{}, err)
+		return runOutcome{err: err, shown: runFailure(o.path, worker.Result{}, err)}
 	}
-	book, err := openLedger(o.ledger)
+	book, err := openLedger(o, a.now)
 	if err != nil {
-		return fail(err)
+		return failed(err)
 	}
 	defer func() { _ = book.Close() }() // every record was synced when it was written
 	w, err := worker.New(worker.Options{Ledger: book, Now: a.now})
 	if err != nil {
-		return fail(err)
+		return failed(err)
 	}
 	in, decision := g.decide(ctx, c)
+	if err := ctx.Err(); err != nil { // a policy that was interrupted has not denied
+		return failed(err)
+	}
 	recorded, err := w.Record(ctx, worker.Evidence{Report: c.report, Input: in, Decision: decision, DryRun: o.dryRun})
 	if err != nil {
-		return fail(err)
+		return failed(err)
 	}
-	for _, warn := range decision.Warn {
-		a.note("%s: %s", warn.Code, warn.Msg)
-	}
+	var outcome runOutcome
 	if o.dryRun {
-		if err := r.Decision(a.stdout, decision); err != nil {
-			return fail(fmt.Errorf("write the decision: %w", err))
-		}
-		if !decision.Allow {
-			denied := &worker.DeniedError{Verdict: c.report.Verdict, Reasons: decision.Deny}
-			return runOutcome{err: denied}, runFailure(o.path, worker.Result{}, denied)
-		}
-		return runOutcome{}, nil
+		outcome = a.dryRun(r, o, c, decision)
+	} else {
+		outcome = a.runRecorded(ctx, w, o, c, recorded, decision.Obligations.Timeout)
 	}
-	result, err := w.Run(ctx, worker.Job{Decision: recorded, Runbook: c.verified, Stdout: a.stdout, Stderr: a.stderr})
-	for _, warning := range result.Warnings {
-		a.note("%s", warning)
+	outcome.warnings = decision.Warn
+	return outcome
+}
+
+func (a *app) dryRun(r render.Renderer, o *runOptions, c *candidate, d policy.Decision) runOutcome {
+	if err := r.Decision(a.stdout, d); err != nil {
+		return failed(fmt.Errorf("write the decision: %w", err))
 	}
+	if d.Allow {
+		return runOutcome{}
+	}
+	denied := &worker.DeniedError{Verdict: c.report.Verdict, Reasons: d.Deny}
+	return runOutcome{err: denied, shown: runFailure(o.path, worker.Result{}, denied)}
+}
+
+func (a *app) runRecorded(ctx context.Context, w *worker.Worker, o *runOptions, c *candidate, d *worker.Recorded, limit time.Duration) runOutcome {
+	result, err := w.Run(ctx, worker.Job{Decision: d, Runbook: c.verified, Stdout: a.stdout, Stderr: a.stderr})
 	outcome := runOutcome{result: result, err: err}
-	if err != nil {
-		return outcome, runFailure(o.path, result, err)
+	code := worker.ExitCode(result, err)
+	switch {
+	case err != nil:
+		outcome.shown = runFailure(o.path, result, err)
+	case result.TimedOut:
+		outcome.shown = &exitError{code: code, err: fmt.Errorf("%q timed out after %s and was ended", o.path, limit)}
+	case result.Canceled:
+		outcome.shown = &exitError{code: code, err: fmt.Errorf("%q was ended, because writ was told to end", o.path)}
+	case code != exitYes:
+		outcome.shown = childError(code)
 	}
-	if code := worker.ExitCode(result, nil); code != exitYes {
-		if result.TimedOut {
-			return outcome, &exitError{code: code, err: fmt.Errorf("%q timed out after %s and was ended", o.path, decision.Obligations.Timeout)}
-		}
-		return outcome, childError(code)
-	}
-	return outcome, nil
+	return outcome
 }
 
 // readFailure sorts the errors of reading a runbook: that there is none, that
@@ -160,55 +208,30 @@ func runFailure(path string, r worker.Result, err error) error {
 	code := worker.ExitCode(r, err)
 	var denied *worker.DeniedError
 	if errors.As(err, &denied) {
-		return denial(code, path, denied.Reasons)
+		return denial(code, path, denied.Verdict, denied.Reasons)
 	}
 	return &exitError{code: code, err: err}
 }
 
-// openLedger opens the ledger that was named, or the user's own: a run that is
-// not recorded does not take place.
-func openLedger(path string) (*ledger.Ledger, error) {
-	if path != "" {
-		return ledger.Open(path, ledger.Options{})
-	}
+// defaultLedger is the path of the user's own ledger: a run that is not recorded
+// does not take place.
+func defaultLedger() (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
 		home, err := os.UserHomeDir()
 		if err != nil || !filepath.IsAbs(home) {
-			return nil, errors.New("no ledger given, and you have no home folder for one: --ledger FILE")
+			return "", errors.New("no ledger given, and you have no home folder for one: --ledger FILE")
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	dir := filepath.Join(state, "writ")
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the folder is the user's own choice
-		return nil, err
-	}
-	return ledger.Open(filepath.Join(dir, "ledger.jsonl"), ledger.Options{})
+	return filepath.Join(state, "writ", "ledger.jsonl"), nil
 }
 
-// resultFile is the file of --result. Its place is made before anything runs,
-// so that a run whose outcome could not be told does not begin.
-type resultFile struct {
-	path string
-	temp *os.File
-}
-
-func newResultFile(path string) (*resultFile, error) {
-	if err := checkTarget("--result", path); err != nil {
-		return nil, err
+func openLedger(o *runOptions, now func() time.Time) (*ledger.Ledger, error) {
+	if o.ownLedger {
+		if err := os.MkdirAll(filepath.Dir(o.ledger), 0o700); err != nil {
+			return nil, err
+		}
 	}
-	temp, err := tempBeside(path)
-	if err != nil {
-		return nil, err
-	}
-	return &resultFile{path, temp}, nil
-}
-
-func (f *resultFile) write(o runOutcome) error {
-	data, err := worker.EncodeResult(o.result, o.err)
-	if err != nil {
-		discard(f.temp)
-		return err
-	}
-	return finish(f.temp, f.path, data)
+	return ledger.Open(o.ledger, ledger.Options{Now: now})
 }

@@ -214,7 +214,7 @@ func (a *app) inspectOne(ctx context.Context, v audit.Inspector, path, name stri
 	if path != "-" {
 		return audit.Inspect(ctx, v, path, true)
 	}
-	rb, err := a.readStdin(name)
+	rb, err := a.readStdin(ctx, name)
 	if err != nil {
 		return refusedInput(name, err)
 	}
@@ -225,11 +225,26 @@ func (a *app) inspectOne(ctx context.Context, v audit.Inspector, path, name stri
 // so that only clear-signed text can be valid.
 const stdinName = "stdin"
 
-func (a *app) readStdin(name string) (*runbook.Runbook, error) {
+// readStdin gives up waiting when ctx ends.
+func (a *app) readStdin(ctx context.Context, name string) (*runbook.Runbook, error) {
 	if name == "" {
 		name = stdinName
 	}
-	return runbook.Read(name, a.stdin)
+	type answer struct {
+		rb  *runbook.Runbook
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		rb, err := runbook.Read(name, a.stdin)
+		done <- answer{rb, err}
+	}()
+	select {
+	case read := <-done:
+		return read.rb, read.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read standard input: %w", ctx.Err())
+	}
 }
 
 // refusedInput turns an input that is too large into a fact about it; every

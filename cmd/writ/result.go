@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/runwrit/writ/worker"
+)
+
+// checkResult refuses a result file that would take the place of what the run
+// reads or writes.
+func checkResult(o *runOptions) error {
+	for _, other := range []struct{ what, path string }{{"the runbook", o.path}, {"the ledger", o.ledger}} {
+		if samePlace(o.result, other.path) {
+			return usagef("--result %q is %s itself", o.result, other.what)
+		}
+	}
+	return nil
+}
+
+// samePlace says whether two paths name one file, be it there already or not.
+func samePlace(a, b string) bool {
+	infoA, errA := os.Lstat(a)
+	infoB, errB := os.Lstat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	dirA, errA := os.Stat(filepath.Dir(a))
+	dirB, errB := os.Stat(filepath.Dir(b))
+	return errA == nil && errB == nil && os.SameFile(dirA, dirB) && filepath.Base(a) == filepath.Base(b)
+}
+
+// resultSpace is set aside before a run for what there will be to say of it.
+const resultSpace = 16 << 10
+
+// resultFile is the file of --result. Its place and its space are made before
+// anything runs, so that a run whose outcome could not be told does not begin.
+type resultFile struct {
+	path string
+	temp *os.File
+}
+
+func newResultFile(path string) (*resultFile, error) {
+	if err := checkTarget("--result", path); err != nil {
+		return nil, err
+	}
+	temp, err := tempBeside(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := temp.WriteAt(make([]byte, resultSpace), 0); err != nil {
+		discard(temp)
+		return nil, err
+	}
+	return &resultFile{path, temp}, nil
+}
+
+func (f *resultFile) write(o runOutcome) error {
+	data, err := worker.EncodeResult(o.result, o.err)
+	if err != nil {
+		discard(f.temp)
+		return err
+	}
+	return finish(f.temp, f.path, data)
+}
