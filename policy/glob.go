@@ -45,6 +45,17 @@ func globProblem(text string) string {
 	return ""
 }
 
+var globStart = regexp.MustCompile(`^(?:/|\*\*(?:/|$)|[A-Za-z]:/)`)
+
+// globStartProblem refuses a glob that looks as if it meant a path below some
+// folder, and would never match: paths are absolute.
+func globStartProblem(text string) string {
+	if globStart.MatchString(text) {
+		return ""
+	}
+	return "could never match, because paths are absolute: begin with / (or **/ for any folder)"
+}
+
 // globPattern translates a glob into an anchored regular expression.
 func globPattern(glob string) string {
 	var b strings.Builder

@@ -35,7 +35,7 @@ func TestIndexLosesNoRuleThatHolds(t *testing.T) {
 	pick := func(list ...string) string { return list[r.below(len(list))] }
 	segments := func(last string, parts ...string) string {
 		var b strings.Builder
-		b.WriteString(pick("/", ""))
+		b.WriteString("/")
 		for range r.below(4) {
 			b.WriteString(pick(parts...) + "/")
 		}
@@ -51,6 +51,9 @@ func TestIndexLosesNoRuleThatHolds(t *testing.T) {
 				var globs []string
 				for range 1 + r.below(2) {
 					g := segments(pick("x.sh", "y.sh", "*.sh", "x*", "?.sh", "**", "*"), "a", "b", "*", "a*", "**")
+					if strings.HasPrefix(g, "/**") && r.below(2) == 0 {
+						g = g[1:]
+					}
 					if policy.GlobProblem(g) == "" && !slices.Contains(globs, `"`+g+`"`) {
 						globs = append(globs, `"`+g+`"`)
 					}

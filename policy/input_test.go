@@ -49,6 +49,9 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"a value too long", "a.sh.asc", []policy.Argument{{Value: strings.Repeat("x", policy.MaxArgument+1)}}},
 		{"too many", "a.sh.asc", many},
 		{"too large together", "a.sh.asc", large},
+		{"a position that a shell script takes for an option", "a.sh.asc", []policy.Argument{{Value: "-rf"}}},
+		{"the end of options", "a.py.asc", []policy.Argument{{Value: "--"}}},
+		{"a name without a value, which pwsh takes the next argument for", "a.ps1", []policy.Argument{{Name: "Force"}, {Value: "x"}}},
 		{"a position that PowerShell takes for a name", "a.ps1", []policy.Argument{{Value: "-Force"}}},
 		{"a position with a long dash", "a.ps1", []policy.Argument{{Value: "\u2014Force"}}},
 	}

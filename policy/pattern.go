@@ -20,6 +20,10 @@ func patternProblem(text string) string {
 	if patternCost(re) > maxPatternCost {
 		return "repeats too much: it would be slow to match"
 	}
+	// A \Q without its \E would quote that parenthesis.
+	if _, err := syntax.Parse(anchorPattern(text), syntax.Perl); err != nil {
+		return `has a \Q that no \E ends`
+	}
 	return ""
 }
 

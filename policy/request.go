@@ -69,8 +69,11 @@ func argumentProblem(kind runbook.Kind, a Argument) string {
 	if bad := badText(a.Value); bad != "" {
 		return "the value " + bad
 	}
-	if a.Name == "" && kind == runbook.PowerShell && beginsWithDash(a.Value) {
-		return "a value that begins with a dash is a parameter name to PowerShell: give the argument by its name"
+	switch {
+	case a.Name == "" && len(a.Value) > 1 && beginsWithDash(a.Value):
+		return "a value that begins with a dash could be taken for an option: give it by a name"
+	case a.Name != "" && a.Value == "" && kind == runbook.PowerShell:
+		return "pwsh cannot be given an empty value by name"
 	}
 	return ""
 }

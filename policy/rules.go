@@ -124,7 +124,12 @@ func (t *tree) match(n *yaml.Node, field string) match {
 		t.problem(n, field, `names nothing: give paths, kinds or sha256; paths: ["**"] means every runbook`)
 	}
 	if v := f["paths"]; v != nil {
-		m.paths = t.list(v, field+".paths", globProblem)
+		m.paths = t.list(v, field+".paths", func(s string) string {
+			if bad := globProblem(s); bad != "" {
+				return bad
+			}
+			return globStartProblem(s)
+		})
 	}
 	if v := f["kinds"]; v != nil {
 		m.kinds = t.list(v, field+".kinds", func(s string) string { return oneOf("kind", s, knownKinds) })

@@ -146,7 +146,7 @@ func (t *tree) entries(n *yaml.Node, field string) []pair {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
-			t.problem(key, field, "want a plain word as key, found %s", kindWord(key))
+			t.problem(key, field, "want a plain word as key, found %s%s", kindWord(key), quoteHint(key))
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
@@ -198,13 +198,21 @@ func (t *tree) text(n *yaml.Node, field string) (string, bool) {
 	case n.Kind != yaml.ScalarNode:
 		t.problem(n, field, "want a text, found %s", kindWord(n))
 	case n.ShortTag() != "!!str":
-		t.problem(n, field, "want a text, found %s; quote it: \"%s\"", kindWord(n), clip(n.Value))
+		t.problem(n, field, "want a text, found %s%s", kindWord(n), quoteHint(n))
 	case n.Value == "":
 		t.problem(n, field, "is empty")
 	default:
 		return n.Value, true
 	}
 	return "", false
+}
+
+// quoteHint says how to make a text of what YAML takes for something else.
+func quoteHint(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!merge" || n.ShortTag() == "!!null" {
+		return ""
+	}
+	return fmt.Sprintf("; quote it: \"%s\"", clip(n.Value))
 }
 
 // list returns the texts of a list; check says what is wrong with one, "" for
@@ -242,7 +250,8 @@ func (t *tree) truth(n *yaml.Node, field string) bool {
 
 func (t *tree) number(n *yaml.Node, field string, lowest, highest int) int {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" {
-		if v, err := strconv.Atoi(n.Value); err == nil && v >= lowest && v <= highest {
+		// One way to write it: 010 is eight to some readers of YAML, ten to others.
+		if v, err := strconv.Atoi(n.Value); err == nil && strconv.Itoa(v) == n.Value && v >= lowest && v <= highest {
 			return v
 		}
 	}

@@ -41,21 +41,6 @@ type PermitError struct{ Reason string }
 
 func (e *PermitError) Error() string { return "the permit does not hold: " + e.Reason }
 
-// ArgumentError says that an argument could mean something else to the runbook
-// than it meant to the policy.
-type ArgumentError struct {
-	Position int    // from 1
-	Name     string // "" for a positional argument
-	Reason   string
-}
-
-func (e *ArgumentError) Error() string {
-	if e.Name != "" {
-		return fmt.Sprintf("argument %d (%q): %s", e.Position, e.Name, e.Reason)
-	}
-	return fmt.Sprintf("argument %d: %s", e.Position, e.Reason)
-}
-
 // EnvironmentError says that the policy lists a variable that a runbook never
 // gets.
 type EnvironmentError struct{ Name, Reason string }

@@ -65,38 +65,20 @@ func executable(path string) bool {
 
 // commandLine returns the arguments as the runbook of a kind gets them, each as
 // one argument of the process: named ones first ("-Name:value" to PowerShell,
-// "--name=value" to all others), then the positional ones.
-//
-// A positional value that begins with a dash is refused: to the runbook it could
-// be an option, which the policy has seen as a mere value. So is an empty named
-// value for pwsh, which would take the next argument in its place.
-func commandLine(kind runbook.Kind, args []policy.Argument) ([]string, error) {
+// "--name=value" to all others), then the positional ones. What a runbook could
+// take for something else than the policy saw, such as a positional value that
+// begins with a dash, never gets into a permit: policy refuses it.
+func commandLine(kind runbook.Kind, args []policy.Argument) []string {
 	var named, positional []string
-	for i, a := range args {
+	for _, a := range args {
 		switch {
-		case strings.ContainsRune(a.Name+a.Value, 0):
-			return nil, &ArgumentError{i + 1, a.Name, "it holds a NUL character"}
-		case a.Name == "" && len(a.Value) > 1 && strings.ContainsAny(firstRune(a.Value), dashes):
-			return nil, &ArgumentError{i + 1, "", "a value that begins with a dash could be taken for an option: give it by a name"}
 		case a.Name == "":
 			positional = append(positional, a.Value)
-		case kind != runbook.PowerShell:
-			named = append(named, "--"+a.Name+"="+a.Value)
-		case a.Value == "":
-			return nil, &ArgumentError{i + 1, a.Name, "pwsh cannot be given an empty value by name"}
-		default:
+		case kind == runbook.PowerShell:
 			named = append(named, "-"+a.Name+":"+a.Value)
+		default:
+			named = append(named, "--"+a.Name+"="+a.Value)
 		}
 	}
-	return append(named, positional...), nil
-}
-
-// dashes are the characters that PowerShell takes for a dash.
-const dashes = "-\u2013\u2014\u2015"
-
-func firstRune(s string) string {
-	for _, r := range s {
-		return string(r)
-	}
-	return ""
+	return append(named, positional...)
 }

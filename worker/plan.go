@@ -43,9 +43,7 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if p.interpreter, p.options, err = w.interpreter(p.kind); err != nil {
 		return nil, err
 	}
-	if p.arguments, err = commandLine(p.kind, permit.Arguments()); err != nil {
-		return nil, err
-	}
+	p.arguments = commandLine(p.kind, permit.Arguments())
 	if p.env, err = granted(o.Env, w.lookupEnv); err != nil {
 		return nil, err
 	}

@@ -43,19 +43,8 @@ func TestCommandLine(t *testing.T) {
 		runbook.Python:     {"--A=x\ny=z:w", "--B=-v", "p1", "p2"},
 		runbook.PowerShell: {"-A:x\ny=z:w", "-B:-v", "p1", "p2"},
 	} {
-		got, err := commandLine(kind, args)
-		if err != nil {
-			t.Error(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, commandLine(kind, args)); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
-		}
-	}
-	for _, bad := range []policy.Argument{{Value: "a\x00b"}, {Name: "N", Value: "\x00"}, {Value: "-c"}, {Value: "\u2015x"}} {
-		_, err := commandLine(runbook.Bash, []policy.Argument{bad})
-		var ae *ArgumentError
-		if !errors.As(err, &ae) {
-			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }

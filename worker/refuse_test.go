@@ -280,27 +280,6 @@ func TestArgumentsArriveAsTheyAre(t *testing.T) {
 	}
 }
 
-// The policy has seen these as values; to the runbook they would be options.
-func TestAPositionalValueThatLooksLikeAnOptionIsRefused(t *testing.T) {
-	t.Parallel()
-	g := newGate(t)
-	for _, value := range []string{"-c", "--", "--Name=evil", "-x", "-e id", "\u2013x"} {
-		g.args = []policy.Argument{{Value: "first"}, {Value: value}}
-		o := g.run("r.sh", "echo run\n")
-		ae, ok := asError[*worker.ArgumentError](o.err)
-		if !ok || ae.Position != 2 || o.Started || worker.ExitCode(o.Result, o.err) != worker.ExitDenied {
-			t.Errorf("%q: %v", value, o.err)
-		}
-	}
-	g = newGate(t, standIn(t, "echo run\n"))
-	// pwsh would take the next argument for the value of this one.
-	g.args = []policy.Argument{{Name: "Force"}, {Value: "web-01"}}
-	o := g.run("r.ps1", "1\n")
-	if _, ok := asError[*worker.ArgumentError](o.err); !ok || o.Started {
-		t.Errorf("an empty value for pwsh: %v", o.err)
-	}
-}
-
 func TestTheEnvironmentHoldsOnlyWhatIsListed(t *testing.T) {
 	t.Parallel()
 	gateEnv := map[string]string{"GRANTED": "from the gate", "SECRET": "s3cret", "BASH_ENV": "/tmp/evil"}

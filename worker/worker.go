@@ -126,7 +126,7 @@ type Job struct {
 //
 // An error says that nothing was started, unless Result.Started is set: then the
 // end of the run could not be recorded (*LedgerError). The other errors:
-// *DeniedError, *PermitError, *ArgumentError, *EnvironmentError,
+// *DeniedError, *PermitError, *EnvironmentError,
 // *InterpreterError, *LedgerError, *StartError, *SystemError, ErrNoLedger, or that
 // of ctx. ExitCode makes an exit code of both results.
 func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {

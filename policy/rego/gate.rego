@@ -75,7 +75,7 @@ deny contains reason if {
 	reason := {
 		"code": "no-rule-matches",
 		"msg": sprintf("no rule of grants.yaml matches the %s runbook %s", [input.runbook.kind, input.grants.path]),
-		"hint": "add a rule whose match covers this path, kind or digest",
+		"hint": "rules name paths, kinds and digests; writ policy explain shows what each of them wants",
 		"rule": "writ/no-rule",
 	}
 }

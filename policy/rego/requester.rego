@@ -41,6 +41,6 @@ lacks[rule.name] contains lack if {
 	lack := {
 		"part": "requested_by", "code": "groups-incomplete",
 		"msg": sprintf("not all groups of %s are known; the rule wants %s", [input.caller.id, who_may_request(rule)]),
-		"hint": "name the caller as a person in grants.yaml, or see why the groups could not be listed",
+		"hint": "see why the groups of the caller could not be listed",
 	}
 }
