@@ -49,8 +49,6 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"a value too long", "a.sh.asc", []policy.Argument{{Value: strings.Repeat("x", policy.MaxArgument+1)}}},
 		{"too many", "a.sh.asc", many},
 		{"too large together", "a.sh.asc", large},
-		{"a position that a shell script takes for an option", "a.sh.asc", []policy.Argument{{Value: "-rf"}}},
-		{"the end of options", "a.py.asc", []policy.Argument{{Value: "--"}}},
 		{"a name without a value, which pwsh takes the next argument for", "a.ps1", []policy.Argument{{Name: "Force"}, {Value: "x"}}},
 		{"a position that PowerShell takes for a name", "a.ps1", []policy.Argument{{Value: "-Force"}}},
 		{"a position with a long dash", "a.ps1", []policy.Argument{{Value: "\u2014Force"}}},
@@ -67,6 +65,24 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 				t.Errorf("the message repeats what it refuses: %q", err)
 			}
 		})
+	}
+}
+
+// The policy would see a value where the runbook sees an option. This is refused
+// before anything is recorded as allowed.
+func TestAPositionalValueThatLooksLikeAnOptionIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"a.sh.asc", "a.py.asc", "a.ps1"} {
+		for _, value := range []string{"-c", "--", "--Name=evil", "-e id", "\u2013x", "\u2015x"} {
+			_, err := policy.NewInput(verified(t, file, aliceKey), request("/srv/"+file, policy.Argument{Value: "first"}, policy.Argument{Value: value}))
+			var bad *policy.ArgumentError
+			if !errors.As(err, &bad) || bad.Position != 2 {
+				t.Errorf("%s %q: %v", file, value, err)
+			}
+		}
+		if _, err := policy.NewInput(verified(t, file, aliceKey), request("/srv/"+file, policy.Argument{Value: "-"})); err != nil {
+			t.Errorf("%s: one dash: %v", file, err)
+		}
 	}
 }
 
