@@ -11,11 +11,11 @@ import (
 // a value of their arguments and do nothing else. Not in it, on purpose: all
 // that reads a clock, a random number, the network, the process or its
 // environment, all that fetches references of a JSON schema, all that handles
-// tokens or keys (that is done in Go, before), and number ranges (they make
-// much of little).
+// tokens or keys (that is done in Go, before), and number ranges and shifts to
+// the left (they make much of little).
 var allowedBuiltins = []string{
 	"abs", "and", "array.concat", "array.flatten", "array.reverse", "array.slice", "assign", "base64.decode", "base64.encode",
-	"base64.is_valid", "base64url.decode", "base64url.encode", "bits.and", "bits.lsh", "bits.negate", "bits.or", "bits.rsh",
+	"base64.is_valid", "base64url.decode", "base64url.encode", "bits.and", "bits.negate", "bits.or", "bits.rsh",
 	"bits.xor", "ceil", "concat", "contains", "count", "crypto.sha256", "div", "endswith", "eq", "equal", "floor", "format_int",
 	"gt", "gte", "hex.decode", "hex.encode", "indexof", "indexof_n", "internal.member_2",
 	"internal.member_3", "intersection", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string",

@@ -236,11 +236,32 @@ func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, err
 }
 
 // evaluate returns the one value that a query has, within the deadline;
-// everything else is an error.
+// everything else is an error. OPA does not stop a function that computes for
+// long on one huge number: then the goroutine is left behind.
 func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, value ast.Value, options ...rego.EvalOption) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, evalDeadline)
 	defer cancel()
-	results, err := q.Eval(ctx, append(options, rego.EvalParsedInput(value))...)
+	type answer struct {
+		results rego.ResultSet
+		err     error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if r := recover(); r != nil {
+				a = answer{err: fmt.Errorf("the policy engine stopped: %v", r)}
+			}
+			done <- a
+		}()
+		a.results, a.err = q.Eval(ctx, append(options, rego.EvalParsedInput(value))...)
+	}()
+	var a answer
+	select {
+	case a = <-done:
+	case <-ctx.Done():
+	}
+	results, err := a.results, a.err
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("the policy did not answer in time: %v", ctx.Err())

@@ -257,3 +257,33 @@ func TestEveryReasonOfTheLibraryHasALabelledRule(t *testing.T) {
 		t.Errorf("an empty policy gives %v", err)
 	}
 }
+
+// A shift by a large number takes all memory and time, and OPA cannot stop it.
+func TestAShiftThatNeverEndsIsNoFunction(t *testing.T) {
+	t.Parallel()
+	_, err := policy.New(policy.Source{
+		Grants: []byte(peopleYAML + restartRule),
+		Rego:   []policy.File{user(`deny contains "x" if bits.lsh(1, 10000000000) == 3`)},
+	})
+	if err == nil || !strings.Contains(err.Error(), "undefined function bits.lsh") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestARuleThatNeverEndsIsADenial(t *testing.T) {
+	t.Parallel()
+	e, err := policy.New(policy.Source{
+		Grants: []byte(peopleYAML + restartRule),
+		Rego: []policy.File{user(`r := [n | some n, _ in split("` + strings.Repeat("a", 200) + `", "")]
+deny contains "x" if { some a in r; some b in r; some c in r; some d in r; a + b + c + d == -1 }`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	d := e.Decide(ctx, good())
+	if d.Allow || len(d.Deny) != 1 || d.Deny[0].Code != "policy-error" || !strings.Contains(d.Deny[0].Msg, "in time") {
+		t.Errorf("got %+v", d)
+	}
+}
