@@ -279,6 +279,11 @@ func checkUserRule(r *ast.Rule, lib bool) (answer, problem string) {
 		return "", "a rule without a name"
 	}
 	name := strings.Trim(ref[0].Value.String(), `"`)
+	for _, part := range ref[1:] {
+		if s, ok := part.Value.(ast.String); ok && slices.Contains(answers, string(s)) && !slices.Contains(answers, name) {
+			return "", fmt.Sprintf("%s is never read: write %s, in a package of its own", ref, s)
+		}
+	}
 	switch {
 	case slices.Contains(answers, name):
 		if lib {

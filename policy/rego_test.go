@@ -287,3 +287,15 @@ deny contains "x" if { some a in r; some b in r; some c in r; some d in r; a + b
 		t.Errorf("got %+v", d)
 	}
 }
+
+// It reads like a denial, and nobody would ever ask for it.
+func TestADenyBelowAnotherNameIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := policy.New(policy.Source{
+		Grants: []byte(peopleYAML + restartRule),
+		Rego:   []policy.File{user("deny contains \"x\" if false\n\nfreeze.deny contains \"y\" if true")},
+	})
+	if err == nil || !strings.Contains(err.Error(), "freeze.deny is never read") {
+		t.Errorf("got %v", err)
+	}
+}

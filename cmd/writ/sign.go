@@ -139,7 +139,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		}
 		format := o.formatFor(path, key)
 		if o.check {
-			err = a.checkOne(ctx, path, format, verify)
+			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		} else {
 			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force})
 		}
@@ -242,13 +242,29 @@ func (a *app) signOne(ctx context.Context, path string, o signer.Options) error 
 	return a.say("%-9s %s\n", word, render.Escape(outcome.Path))
 }
 
-func (a *app) checkOne(ctx context.Context, path string, f signer.Format, verify signer.VerifyFunc) error {
-	result, err := signer.CheckFile(ctx, path, f, verify)
-	if err != nil {
-		return err
+// formatsToCheck are the formats in which a file may be signed: where a trust
+// store stands in for the key, PowerShell may be signed in place or beside.
+func (o *signOptions) formatsToCheck(first signer.Format, key *signer.Key) []signer.Format {
+	if key == nil && o.format == "auto" && first.Name() == "authenticode" {
+		return []signer.Format{first, o.formatNamed("clearsign")}
 	}
-	if result.State == signer.StateSigned {
-		return nil
+	return []signer.Format{first}
+}
+
+// checkOne says what the first format finds amiss, if the file is signed in none.
+func (a *app) checkOne(ctx context.Context, path string, formats []signer.Format, verify signer.VerifyFunc) error {
+	var result signer.CheckResult
+	for i, f := range formats {
+		found, err := signer.CheckFile(ctx, path, f, verify)
+		switch {
+		case err == nil && found.State == signer.StateSigned:
+			return nil
+		case i > 0: // it is no answer to the first question
+		case err != nil:
+			return err
+		default:
+			result = found
+		}
 	}
 	if err := a.say("%-9s %s\n", result.State, render.Escape(path)); err != nil {
 		return err
