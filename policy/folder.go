@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/runwrit/writ/verifier"
 )
 
 // File is one file of a policy.
@@ -89,7 +91,7 @@ func checkGuard(root *os.Root, name string, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
-	return guarded(info)
+	return verifier.Guarded(info)
 }
 
 // readPolicyFile reads at most one byte more than limit: the parsers say what

@@ -150,7 +150,7 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 			return err
 		}
 		if o.Guarded {
-			if err := guarded(info); err != nil {
+			if err := Guarded(info); err != nil {
 				return &TrustError{filepath.Join(dir, path), err}
 			}
 		}
@@ -211,7 +211,7 @@ func ReadTrustFile(path string, room Room, o TrustOptions) (TrustFile, error) {
 		return TrustFile{}, &TrustError{path, errors.New("larger than a trust store may be")}
 	}
 	if o.Guarded {
-		if err := guarded(info); err != nil {
+		if err := Guarded(info); err != nil {
 			return TrustFile{}, &TrustError{path, err}
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// guarded refuses what somebody other than root and the current user owns or
-// may write.
-func guarded(info fs.FileInfo) error {
+// Guarded refuses a file or folder that somebody other than root and the current
+// user owns or may write: such a one must not say whom or what a gate trusts.
+func Guarded(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("its owner cannot be determined")

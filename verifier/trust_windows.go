@@ -2,6 +2,6 @@ package verifier
 
 import "io/fs"
 
-// guarded: access control lists are not looked at yet; the gate does not run on
+// Guarded accepts everything: access control lists are not looked at yet; the gate does not run on
 // Windows yet either.
-func guarded(fs.FileInfo) error { return nil }
+func Guarded(fs.FileInfo) error { return nil }
