@@ -36,9 +36,9 @@ var _ Sink = (*Ledger)(nil)
 
 // Open opens the ledger at path for appending and makes it, readable and
 // writable for its owner only, if there is none. It refuses a path that is not a
-// regular file (symbolic links included), and a file that belongs to, or can be
-// written by, anyone but root and the current user. What the file holds is looked
-// at by Append and Verify.
+// regular file (symbolic links included), a file that belongs to, or can be
+// written by, anyone but root and the current user, and a folder in which others
+// could replace it. What the file holds is looked at by Append and Verify.
 func Open(path string, o Options) (*Ledger, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runwrit/writ/internal/guard"
 )
 
 // openFile opens or makes the file. Opening a FIFO or a device can block or act,
@@ -19,11 +21,14 @@ func openFile(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
+	if err := guard.Folder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := guarded(f); err != nil {
+	if err := checkOpened(f); err != nil {
 		_ = f.Close() // nothing was written
 		return nil, err
 	}
@@ -35,7 +40,7 @@ func openToRead(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
-func guarded(f *os.File) error {
+func checkOpened(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -43,16 +48,7 @@ func guarded(f *os.File) error {
 	if !info.Mode().IsRegular() {
 		return errNotRegular
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok:
-		return errors.New("its owner cannot be determined")
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-		return errors.New("owned by another user: chown it to root or to the user of the gate")
-	case info.Mode().Perm()&0o022 != 0:
-		return errors.New("others may write it: chmod go-w")
-	}
-	return nil
+	return guard.Entry(info)
 }
 
 // lockFile polls, because a blocking flock could not be given up when ctx ends.

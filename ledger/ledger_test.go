@@ -274,6 +274,14 @@ func TestOpen(t *testing.T) {
 		}
 		refuse(t, path)
 	})
+	t.Run("refuses a folder in which others could replace the file", func(t *testing.T) {
+		t.Parallel()
+		path, _ := written(t, 1)
+		if err := os.Chmod(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		refuse(t, path)
+	})
 	t.Run("fails where there is no folder", func(t *testing.T) {
 		t.Parallel()
 		refuse(t, filepath.Join(t.TempDir(), "none", "l"))

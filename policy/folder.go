@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/internal/guard"
 )
 
 // File is one file of a policy.
@@ -23,7 +23,8 @@ type File struct {
 // LoadOptions say how strictly Load and Check look at the folder.
 type LoadOptions struct {
 	// Guarded refuses a folder and files that anyone but root and the current
-	// user may write, as a gate must.
+	// user may write, and a place where others could put another folder, as a
+	// gate must.
 	Guarded bool
 }
 
@@ -40,6 +41,11 @@ func readFolder(dir string, o LoadOptions) (Source, error) {
 		return Source{}, &FolderError{dir, err}
 	}
 	defer func() { _ = root.Close() }() // opened for reading only
+	if o.Guarded {
+		if err := guard.Folder(dir + "/.."); err != nil {
+			return Source{}, &FolderError{dir, err}
+		}
+	}
 	if err := checkGuard(root, ".", o); err != nil {
 		return Source{}, &FolderError{dir, err}
 	}
@@ -91,7 +97,7 @@ func checkGuard(root *os.Root, name string, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
-	return verifier.Guarded(info)
+	return guard.Entry(info)
 }
 
 // readPolicyFile reads at most one byte more than limit: the parsers say what

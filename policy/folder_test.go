@@ -101,20 +101,23 @@ func TestFoldersThatAreRefused(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a file that others may write", func(t *testing.T) {
+	t.Run("a file, the folder, or the one above, that others may write", func(t *testing.T) {
 		t.Parallel()
 		if runtime.GOOS == "windows" {
 			t.Skip("skipped: access control lists are not looked at on Windows yet")
 		}
-		dir := folder(t, whole)
-		if err := os.Chmod(filepath.Join(dir, "grants.yaml"), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := policy.Load(dir, policy.LoadOptions{Guarded: true}); !errors.As(err, &unread) {
-			t.Errorf("got %v", err)
-		}
-		if _, err := policy.Load(dir, policy.LoadOptions{}); err != nil {
-			t.Errorf("unguarded: %v", err)
+		for _, path := range []string{"grants.yaml", ".", ".."} {
+			dir := folder(t, whole)
+			if err := os.Chmod(filepath.Join(dir, path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			var unread *policy.FolderError
+			if _, err := policy.Load(dir, policy.LoadOptions{Guarded: true}); !errors.As(err, &unread) {
+				t.Errorf("%s: got %v", path, err)
+			}
+			if _, err := policy.Load(dir, policy.LoadOptions{}); err != nil {
+				t.Errorf("%s, unguarded: %v", path, err)
+			}
 		}
 	})
 }

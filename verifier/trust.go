@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runwrit/writ/internal/guard"
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -66,7 +67,8 @@ type TrustStore struct {
 // TrustOptions say how strictly OpenTrust looks at the folder.
 type TrustOptions struct {
 	// Guarded refuses files and folders that anyone but root and the current
-	// user may write, as a gate must.
+	// user may write, and a place where others could put another one, as a gate
+	// must.
 	Guarded bool
 }
 
@@ -139,6 +141,11 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 		return nil, &TrustError{dir, err}
 	}
 	defer func() { _ = root.Close() }() // opened for reading only
+	if o.Guarded {
+		if err := guard.Folder(dir + "/.."); err != nil {
+			return nil, &TrustError{dir, err}
+		}
+	}
 	var files []TrustFile
 	var total int64
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
@@ -150,7 +157,7 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 			return err
 		}
 		if o.Guarded {
-			if err := Guarded(info); err != nil {
+			if err := guard.Entry(info); err != nil {
 				return &TrustError{filepath.Join(dir, path), err}
 			}
 		}
@@ -211,7 +218,11 @@ func ReadTrustFile(path string, room Room, o TrustOptions) (TrustFile, error) {
 		return TrustFile{}, &TrustError{path, errors.New("larger than a trust store may be")}
 	}
 	if o.Guarded {
-		if err := Guarded(info); err != nil {
+		if err := guard.Entry(info); err != nil {
+			return TrustFile{}, &TrustError{path, err}
+		}
+		folder, _ := filepath.Split(path) // not filepath.Dir, which takes ".." out without looking
+		if err := guard.Folder(cmp.Or(folder, ".")); err != nil {
 			return TrustFile{}, &TrustError{path, err}
 		}
 	}

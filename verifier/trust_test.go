@@ -88,8 +88,8 @@ func TestAGuardedTrustStoreIsNotForOthersToWrite(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: access control lists are not looked at on Windows yet")
 	}
-	for _, path := range []string{"s/x509-ca/ca.pem", "s/x509-ca", "s", "."} {
-		dir := t.TempDir()
+	for _, path := range []string{"s/x509-ca/ca.pem", "s/x509-ca", "s", ".", ".."} {
+		dir := filepath.Join(t.TempDir(), "trust")
 		write(t, filepath.Join(dir, "s/x509-ca/ca.pem"))
 		if err := os.Chmod(filepath.Join(dir, path), 0o777); err != nil {
 			t.Fatal(err)
@@ -97,6 +97,10 @@ func TestAGuardedTrustStoreIsNotForOthersToWrite(t *testing.T) {
 		var te *verifier.TrustError
 		if _, err := verifier.OpenTrust(dir, verifier.TrustOptions{Guarded: true}); !errors.As(err, &te) {
 			t.Errorf("%s writable by all: got %v, want *TrustError", path, err)
+		}
+		file := filepath.Join(dir, "s/x509-ca/ca.pem")
+		if _, err := verifier.ReadTrustFile(file, verifier.RoomX509CA, verifier.TrustOptions{Guarded: true}); !errors.As(err, &te) {
+			t.Errorf("%s writable by all, one file: got %v, want *TrustError", path, err)
 		}
 		if _, err := verifier.OpenTrust(dir, verifier.TrustOptions{}); err != nil {
 			t.Errorf("%s writable by all, not guarded: %v", path, err)

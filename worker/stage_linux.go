@@ -8,9 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runwrit/writ/internal/guard"
 )
 
 // stage is what a run needs and leaves behind: the script as the interpreter
@@ -31,7 +32,10 @@ const memoryScript = "/dev/fd/3"
 
 // stage prepares the run of p. What it made is removed by remove.
 func (w *Worker) stage(p *plan) (_ *stage, err error) {
-	if err := checkTempDir(w.tempDir); err != nil {
+	if !filepath.IsAbs(w.tempDir) {
+		return nil, &StartError{"make a private folder", fmt.Errorf("%q is not an absolute path", w.tempDir)}
+	}
+	if err := guard.Folder(w.tempDir); err != nil {
 		return nil, &StartError{"make a private folder", err}
 	}
 	s := &stage{script: memoryScript}
@@ -51,25 +55,6 @@ func (w *Worker) stage(p *plan) (_ *stage, err error) {
 		return nil, errors.Join(&StartError{"put the payload where the interpreter reads it", err}, s.remove())
 	}
 	return s, nil
-}
-
-// checkTempDir refuses a folder in which others could put their own in place of
-// the private one.
-func checkTempDir(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() || !filepath.IsAbs(dir) {
-		return fmt.Errorf("%q is not the absolute path of a folder", dir)
-	}
-	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("others may rename what is in %q: set its sticky bit, or chmod go-w", dir)
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("its owner may rename what is in %q: chown it to root or to the user of the gate", dir)
-	}
-	return nil
 }
 
 // sealedFile returns a memory file that holds data, open for reading only, and

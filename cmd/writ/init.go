@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/examples"
+	"github.com/runwrit/writ/internal/guard"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/policy"
@@ -53,6 +54,9 @@ func (a *app) runInit(dir string) error {
 	if err := writeFiles(dir, files); err != nil {
 		removeFiles(dir, files, made)
 		return noAnswer(err)
+	}
+	if err := guard.Folder(dir); err != nil {
+		a.note("writ run refuses what lies here until this is mended: %v", err)
 	}
 	return writeNextSteps(a, dir)
 }

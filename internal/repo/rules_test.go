@@ -25,15 +25,15 @@ const module = "github.com/runwrit/writ"
 // import. Its tests may import more. A new package needs a line here.
 var mayImport = map[string][]string{
 	"runbook":  {},
-	"ledger":   {},
-	"verifier": {"runbook"},
+	"ledger":   {"internal/guard"},
+	"verifier": {"runbook", "internal/guard"},
 	"signer":   {"runbook"},
 	"format": {
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox", "internal/pgpcert",
 	},
-	"policy": {"runbook", "verifier"},
-	"worker": {"runbook", "verifier", "policy", "ledger"},
+	"policy": {"runbook", "verifier", "internal/guard"},
+	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":  {"runbook", "verifier", "policy"},
 
 	"internal/cms":        {"runbook"},
@@ -44,12 +44,13 @@ var mayImport = map[string][]string{
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
 
 	"examples":         {},
+	"internal/guard":   {},
 	"internal/newkeys": {},
 	"internal/testenv": {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
-		"internal/render", "internal/newkeys", "examples",
+		"internal/guard", "internal/render", "internal/newkeys", "examples",
 	},
 }
 
