@@ -55,9 +55,6 @@ type Outcome struct {
 	// Payload is what would be run if everything is valid. It may share memory
 	// with the runbook.
 	Payload []byte
-	// PayloadDigest returns the digest of Payload where the format has it from
-	// somewhere; nil lets the verifier take it.
-	PayloadDigest func() runbook.Digest
 }
 
 // Options are the parts of a Verifier. Formats is required.
@@ -165,11 +162,11 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 	}
 	now := v.now().UTC()
 	report := &Report{
-		Name: rb.Name(), Kind: rb.Kind(), Size: rb.Size(),
+		Name: rb.Name(), Kind: rb.Kind(), File: rb.Digest(), Size: rb.Size(),
 		At: now, TrustDigest: v.trust.Digest(),
 		Signatures: []Signature{}, Findings: []Finding{},
 	}
-	var claim Outcome
+	var payload []byte
 	claimed, capable := false, rb.Kind() != runbook.Unknown
 	for i, c := range v.checkers {
 		if err := ctx.Err(); err != nil {
@@ -188,7 +185,7 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		claimed = true
 		report.Format = v.names[i]
 		report.judge(o)
-		claim = o
+		payload = o.Payload
 	}
 	switch {
 	case claimed:
@@ -200,15 +197,11 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 			Code: "file-type", Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
 		})
 	}
-	report.File = rb.Digest() // last, since a large file is hashed meanwhile
 	if report.Verdict != Valid {
 		return report, nil, nil
 	}
-	if claim.PayloadDigest == nil {
-		claim.PayloadDigest = runbook.DigestLater(claim.Payload)
-	}
-	report.Payload = claim.PayloadDigest()
-	return report, claim.Payload, nil
+	report.Payload = runbook.DigestOf(payload)
+	return report, payload, nil
 }
 
 // judge takes over the outcome of the format that the file is of. Without a
