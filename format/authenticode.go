@@ -58,6 +58,7 @@ func (c *authenticodeChecker) Check(_ context.Context, rb *runbook.Runbook, now 
 		return verifier.Outcome{}
 	}
 	rb.View(func(data []byte) { o = c.check(data, now) })
+	o.PayloadDigest = rb.Digest // the payload is the whole file
 	return o
 }
 

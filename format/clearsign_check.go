@@ -9,6 +9,7 @@ import (
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/pgpcert"
+	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -70,7 +71,7 @@ func (c *clearsignChecker) document(data []byte, now time.Time) verifier.Outcome
 	}
 	out := verifier.Outcome{
 		Claimed: true, Verdict: verifier.Valid, SideBySide: true,
-		Payload: doc.Text(), Findings: textFindings(doc),
+		Payload: doc.Text(), PayloadDigest: runbook.DigestLater(doc.Text()), Findings: textFindings(doc),
 	}
 	if !doc.Canonical() {
 		out.Verdict = verifier.Noncanonical

@@ -60,7 +60,7 @@ func read(name string, r io.Reader, expected int64) (*Runbook, error) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 	}
-	return &Runbook{name: name, kind: KindOf(name), digest: DigestOf(buf), data: buf}, nil
+	return newRunbook(name, buf), nil
 }
 
 // openRegular refuses what is not a regular file before it is opened, because

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -29,6 +30,21 @@ type Digest [sha256.Size]byte
 
 // DigestOf returns the SHA-256 digest of data.
 func DigestOf(data []byte) Digest { return sha256.Sum256(data) }
+
+// worthWaitingFor is the size from which on a digest is taken beside other work.
+const worthWaitingFor = 256 << 10
+
+// DigestLater returns a function that returns the digest of data, which must not
+// change any more. The digest of large data is begun at once on another core.
+func DigestLater(data []byte) func() Digest {
+	if len(data) < worthWaitingFor {
+		digest := DigestOf(data)
+		return func() Digest { return digest }
+	}
+	digest := sync.OnceValue(func() Digest { return DigestOf(data) })
+	go digest()
+	return digest
+}
 
 // IsZero reports whether d is the zero value, that is: no digest at all.
 func (d Digest) IsZero() bool { return d == Digest{} }
@@ -88,7 +104,7 @@ var ErrName = errors.New("not a plain file name")
 type Runbook struct {
 	name   string
 	kind   Kind
-	digest Digest
+	digest func() Digest
 	data   []byte
 }
 
@@ -103,12 +119,12 @@ func Parse(name string, data []byte) (*Runbook, error) {
 	if len(data) > MaxSize {
 		return nil, &SizeError{Name: name, Size: int64(len(data))}
 	}
-	return &Runbook{
-		name:   name,
-		kind:   KindOf(name),
-		digest: DigestOf(data),
-		data:   bytes.Clone(data),
-	}, nil
+	return newRunbook(name, bytes.Clone(data)), nil
+}
+
+// newRunbook takes data over.
+func newRunbook(name string, data []byte) *Runbook {
+	return &Runbook{name: name, kind: KindOf(name), digest: DigestLater(data), data: data}
 }
 
 func checkName(name string) error {
@@ -135,7 +151,12 @@ func (r *Runbook) Name() string { return r.name }
 func (r *Runbook) Kind() Kind { return r.kind }
 
 // Digest is the SHA-256 of the exact bytes.
-func (r *Runbook) Digest() Digest { return r.digest }
+func (r *Runbook) Digest() Digest {
+	if r.digest == nil {
+		return Digest{}
+	}
+	return r.digest()
+}
 
 // Size is the number of bytes.
 func (r *Runbook) Size() int { return len(r.data) }

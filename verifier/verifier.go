@@ -55,6 +55,9 @@ type Outcome struct {
 	// Payload is what would be run if everything is valid. It may share memory
 	// with the runbook.
 	Payload []byte
+	// PayloadDigest returns the digest of Payload where the format has it from
+	// somewhere; nil lets the verifier take it.
+	PayloadDigest func() runbook.Digest
 }
 
 // Options are the parts of a Verifier. Formats is required.
@@ -162,11 +165,11 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 	}
 	now := v.now().UTC()
 	report := &Report{
-		Name: rb.Name(), Kind: rb.Kind(), File: rb.Digest(), Size: rb.Size(),
+		Name: rb.Name(), Kind: rb.Kind(), Size: rb.Size(),
 		At: now, TrustDigest: v.trust.Digest(),
 		Signatures: []Signature{}, Findings: []Finding{},
 	}
-	var payload []byte
+	var claim Outcome
 	claimed, capable := false, rb.Kind() != runbook.Unknown
 	for i, c := range v.checkers {
 		if err := ctx.Err(); err != nil {
@@ -185,7 +188,7 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		claimed = true
 		report.Format = v.names[i]
 		report.judge(o)
-		payload = o.Payload
+		claim = o
 	}
 	switch {
 	case claimed:
@@ -197,11 +200,15 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 			Code: "file-type", Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
 		})
 	}
+	report.File = rb.Digest() // last, since a large file is hashed meanwhile
 	if report.Verdict != Valid {
 		return report, nil, nil
 	}
-	report.Payload = runbook.DigestOf(payload)
-	return report, payload, nil
+	if claim.PayloadDigest == nil {
+		claim.PayloadDigest = runbook.DigestLater(claim.Payload)
+	}
+	report.Payload = claim.PayloadDigest()
+	return report, claim.Payload, nil
 }
 
 // judge takes over the outcome of the format that the file is of. Without a

@@ -9,10 +9,18 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
+// gcPercent trades memory that a short process does not keep for the time that
+// collecting it takes; GOGC overrules it.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	code := execute(ctx, newApp(), os.Args[1:])
 	stop()

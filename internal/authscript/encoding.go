@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -85,11 +84,16 @@ func probesAsUTF8(probe []byte) bool {
 	return multi
 }
 
+// highBits are the bits that no ASCII byte has.
+const highBits = 0x8080808080808080
+
 // indexNonASCII returns the offset of the first byte above 0x7F, or -1.
 func indexNonASCII(data []byte) int {
 	i := 0
-	for ; i+8 <= len(data); i += 8 {
-		if binary.LittleEndian.Uint64(data[i:])&0x8080808080808080 != 0 {
+	for ; i+32 <= len(data); i += 32 {
+		four := data[i : i+32]
+		if (binary.LittleEndian.Uint64(four)|binary.LittleEndian.Uint64(four[8:])|
+			binary.LittleEndian.Uint64(four[16:])|binary.LittleEndian.Uint64(four[24:]))&highBits != 0 {
 			break
 		}
 	}
@@ -128,7 +132,7 @@ func lossAt(data []byte, e Encoding) (int, string) {
 	if e == UTF16LE {
 		return lossAtUTF16(data)
 	}
-	if utf8.Valid(data) {
+	if e == ASCII || utf8.Valid(data) {
 		return -1, ""
 	}
 	for i := 0; i < len(data); {
@@ -189,9 +193,10 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) error {
 			}
 			buf = buf[:0]
 		}
-		if n := asciiRun(content, (cap(buf)-len(buf))/2); n > 0 {
-			buf = appendASCII(buf, content[:n])
-			content = content[n:]
+		n := min(len(content), (cap(buf)-len(buf))/2)
+		wide := widen(buf[len(buf):cap(buf)], content[:n])
+		buf = buf[:len(buf)+2*wide]
+		if content = content[wide:]; wide == n {
 			continue
 		}
 		r, size := decodeRune(content, e)
@@ -207,24 +212,37 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) error {
 	return err
 }
 
-// asciiRun is the number of ASCII bytes that content begins with, at most limit.
-func asciiRun(content []byte, limit int) int {
-	head := content[:min(limit, len(content))]
-	if n := indexNonASCII(head); n >= 0 {
-		return n
+// widen writes the ASCII bytes that src begins with to dst as UTF-16LE, and
+// returns how many these are. dst has room for twice the length of src.
+func widen(dst, src []byte) int {
+	n := 0
+	for ; n+8 <= len(src); n += 8 {
+		v := binary.LittleEndian.Uint64(src[n:])
+		if v&highBits != 0 {
+			break
+		}
+		out := dst[2*n : 2*n+16]
+		binary.LittleEndian.PutUint64(out, spread(uint32(v)))
+		binary.LittleEndian.PutUint64(out[8:], spread(uint32(v>>32)))
 	}
-	return len(head)
+	for ; n < len(src) && src[n] < utf8.RuneSelf; n++ {
+		dst[2*n], dst[2*n+1] = src[n], 0
+	}
+	return n
 }
 
-func appendASCII(buf, ascii []byte) []byte {
-	n := len(buf)
-	buf = slices.Grow(buf, 2*len(ascii))[:n+2*len(ascii)]
-	out := buf[n:]
-	for i, b := range ascii {
-		out[2*i] = b
-		out[2*i+1] = 0
-	}
-	return buf
+// spread puts a zero byte behind each of the four bytes.
+func spread(four uint32) uint64 {
+	v := uint64(four)
+	v = (v | v<<16) & 0x0000FFFF0000FFFF
+	return (v | v<<8) & 0x00FF00FF00FF00FF
+}
+
+// utf16Of is an ASCII text as UTF-16LE.
+func utf16Of(ascii []byte) []byte {
+	wide := make([]byte, 2*len(ascii))
+	widen(wide, ascii)
+	return wide
 }
 
 // decodeRune decodes the first character of b; size 0 says that it does not

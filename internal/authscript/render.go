@@ -20,7 +20,7 @@ func (s *Script) Render() []byte {
 	out := make([]byte, 0, len(s.Content)+2*b.Len())
 	out = append(out, s.Content...)
 	if s.Encoding == UTF16LE {
-		return appendASCII(out, b.Bytes())
+		return append(out, utf16Of(b.Bytes())...)
 	}
 	return append(out, b.Bytes()...)
 }

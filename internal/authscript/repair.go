@@ -93,7 +93,7 @@ func (t text) cutBehindEnd(block []byte) []byte {
 // wide returns ASCII text in the encoding of t.
 func (t text) wide(ascii string) []byte {
 	if t.enc == UTF16LE {
-		return appendASCII(nil, []byte(ascii))
+		return utf16Of([]byte(ascii))
 	}
 	return []byte(ascii)
 }
