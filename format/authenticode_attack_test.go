@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/x509"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -212,6 +214,11 @@ func TestIntermediatesAndTheirLimits(t *testing.T) {
 			c.PermittedDNSDomains = []string{"x.test"}
 		}, true, verifier.Valid},
 		"with an extension nobody knows": {addUnknownCritical, true, verifier.Untrusted},
+		// crypto/x509 looks at no directory names, and passes over such a limit
+		// unless it is marked critical.
+		"for other directory names only":                   {onlyOrganisation(false), true, verifier.Untrusted},
+		"for other directory names only, critical":         {onlyOrganisation(true), true, verifier.Untrusted},
+		"for other directory names only, out of the store": {onlyOrganisation(false), false, verifier.Untrusted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -228,6 +235,43 @@ func TestIntermediatesAndTheirLimits(t *testing.T) {
 			file := forceSignChain(t, leaf.key, chain, []byte("Write-Output 1\r\n"))
 			r := inspect(t, newVerifier(t, testenv.VectorTime(), trust...), "job.ps1", file)
 			if r.Verdict != c.verdict {
+				t.Errorf("%s, want %s: %+v", r.Verdict, c.verdict, r.Signatures)
+			}
+		})
+	}
+}
+
+// TestASigningTimeOutsideTheCertificateIsExpired: such a signature is well made,
+// and its certificate was not in its time when it claims to be made.
+func TestASigningTimeOutsideTheCertificateIsExpired(t *testing.T) {
+	t.Parallel()
+	tool := testenv.Tool(t, "osslsigncode")
+	now := testenv.VectorTime()
+	k := newKey(t, newkeys.X509Options{NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0)})
+	dir := t.TempDir()
+	key, certs, in := filepath.Join(dir, "key.pem"), filepath.Join(dir, "certs.pem"), filepath.Join(dir, "in.ps1")
+	writeFile(t, key, k.KeyPEM)
+	writeFile(t, certs, k.ChainPEM())
+	writeFile(t, in, []byte("Write-Output 1\r\n"))
+	for name, c := range map[string]struct {
+		claimed, judged time.Time
+		verdict         verifier.Verdict
+	}{
+		"in time":                           {now, now, verifier.Valid},
+		"before the start":                  {now.AddDate(0, -2, 0), now, verifier.Expired},
+		"after the end":                     {now.AddDate(0, 2, 0), now, verifier.Expired},
+		"after the end, and judged there":   {now.AddDate(0, 2, 0), now.AddDate(0, 2, 0), verifier.Expired},
+		"in time, and judged after the end": {now, now.AddDate(0, 2, 0), verifier.Expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".ps1")
+			text, err := exec.Command(tool, "sign", "-h", "sha256", "-time", strconv.FormatInt(c.claimed.Unix(), 10),
+				"-certs", certs, "-key", key, "-in", in, "-out", out).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			if r := inspect(t, newVerifier(t, c.judged, k.CAPEM), "in.ps1", readFile(t, out)); r.Verdict != c.verdict {
 				t.Errorf("%s, want %s: %+v", r.Verdict, c.verdict, r.Signatures)
 			}
 		})

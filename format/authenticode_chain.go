@@ -119,9 +119,49 @@ func buildChains(leaf *x509.Certificate, bag, more []*x509.Certificate, roots *x
 	for _, c := range more {
 		pool.AddCert(c)
 	}
-	return leaf.Verify(x509.VerifyOptions{
+	chains, err := leaf.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
+	if err != nil {
+		return nil, err
+	}
+	chains = slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
+		return slices.ContainsFunc(chain[1:], constrainsUnreadNames)
+	})
+	if len(chains) == 0 {
+		return nil, errors.New("an authority of the chain has name constraints of a kind that cannot be evaluated")
+	}
+	return chains, nil
+}
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+type generalSubtree struct{ Base asn1.RawValue }
+
+// constrainsUnreadNames tells whether c limits names of a kind that crypto/x509
+// does not look at, such as directory names. It refuses them itself if they are
+// marked critical, as RFC 5280, 4.2.1.10 demands, and ignores them if not.
+func constrainsUnreadNames(c *x509.Certificate) bool {
+	for _, e := range c.Extensions {
+		if !e.Id.Equal(oidNameConstraints) {
+			continue
+		}
+		var names struct {
+			Permitted []generalSubtree `asn1:"optional,tag:0"`
+			Excluded  []generalSubtree `asn1:"optional,tag:1"`
+		}
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return true
+		}
+		for _, s := range slices.Concat(names.Permitted, names.Excluded) {
+			switch s.Base.Tag {
+			case 1, 2, 6, 7: // mail, DNS, URI, IP
+			default:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkChain makes the checks of the signer's certificate, and returns the chain
@@ -215,6 +255,19 @@ func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certific
 		return nil
 	}
 	return chains
+}
+
+// checkClaimedTime: the time that a signer claims proves nothing for a signature,
+// but a certificate that was not in its time just then speaks against it.
+func (x *authenticodeExam) checkClaimedTime(sd *cms.SignedData, leaf *x509.Certificate) {
+	if x.has(verifier.CheckSignature, verifier.StatusPassed) && !claimsToBeInTime(sd, leaf) {
+		at := sd.Signer.SigningTime
+		x.failed(verifier.CheckValidity, "the signature claims to be of %s, and %s", at.Format(time.RFC3339), outOfTime(leaf, at))
+	}
+}
+
+func claimsToBeInTime(sd *cms.SignedData, leaf *x509.Certificate) bool {
+	return sd.Signer.SigningTime.IsZero() || inTime(leaf, sd.Signer.SigningTime)
 }
 
 func inTime(c *x509.Certificate, now time.Time) bool {

@@ -126,6 +126,7 @@ func (x *authenticodeExam) examine(script *authscript.Script, parseErr error) {
 	x.checkContent(sd, content)
 	x.checkSignature(sd, leaf)
 	chain := x.checkChain(sd, leaf)
+	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(sd, leaf, chain)
 	x.remember(sd, leaf, chain)
 }

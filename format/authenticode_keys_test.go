@@ -39,6 +39,15 @@ func addUnknownCritical(c *x509.Certificate) {
 	c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}})
 }
 
+// onlyOrganisation limits an authority to directory names of one organisation.
+func onlyOrganisation(critical bool) func(*x509.Certificate) {
+	// SEQUENCE { [0] { SEQUENCE { [4] { SEQUENCE { SET { SEQUENCE { organizationName, "x" } } } } } } }
+	const names = "\x30\x14\xa0\x12\x30\x10\xa4\x0e\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x0a\x0c\x01x"
+	return func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: critical, Value: []byte(names)})
+	}
+}
+
 func forceSign(t testing.TB, k *newkeys.X509Key, source []byte) []byte {
 	t.Helper()
 	return forceSignChain(t, k.Key, []*x509.Certificate{k.Leaf}, source)

@@ -97,6 +97,9 @@ func (x *authenticodeExam) checkSecondOpinion(sd *cms.SignedData, leaf *x509.Cer
 			return
 		}
 	}
+	if !claimsToBeInTime(sd, leaf) {
+		return // the library would call that a bad signature
+	}
 	withChain := chain != nil && x.has(verifier.CheckValidity, verifier.StatusPassed)
 	var roots *x509.CertPool
 	if withChain && !x.chainAgreed {

@@ -227,6 +227,7 @@ func TestEachAttackOnTheStructureIsRefused(t *testing.T) {
 		"thousands of signed attributes":   func(f *forge) { f.attributes = manyAttributes(5000) },
 		"thousands of attributes":          func(f *forge) { f.unsigned = tlv(0xA1, slices.Concat(manyAttributes(5000)...)) },
 		"an attribute with many values":    func(f *forge) { f.unsigned = tlv(0xA1, attribute("\x2a\x03", bytes.Repeat(tlv(0x05), 5000))) },
+		"unsigned attributes without one":  func(f *forge) { f.unsigned = tlv(0xA1) },
 		"an attribute that nests too deep": func(f *forge) { f.unsigned = tlv(0xA1, attribute("\x2a\x03", nested(40))) },
 	} {
 		t.Run(name, func(t *testing.T) {

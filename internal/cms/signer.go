@@ -17,7 +17,9 @@ func (s *SignedData) parseSigner(b []byte) error {
 	s.Signer.Value = r.next(tagOctetString, "signature").body
 	var unsigned []byte
 	if r.at(tagContext1) {
-		unsigned = r.any().body
+		if unsigned = r.any().body; len(unsigned) == 0 {
+			return malformed(0, "unsignedAttrs without an attribute")
+		}
 	}
 	if err := r.end("SignerInfo"); err != nil {
 		return err
