@@ -65,6 +65,7 @@ say "9. What is wrong, and what would repair it."
 step 1 writ inspect --trust trust runbooks/disk-report.sh.asc
 
 say "10. All of it is in the ledger, and the ledger shows every edit."
+step 0 writ ledger show ledger.jsonl
 step 0 writ ledger verify ledger.jsonl
 sed '1s/"allow":true/"allow":false/' ledger.jsonl > edited.jsonl
 step 1 writ ledger verify edited.jsonl

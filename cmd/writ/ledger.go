@@ -60,8 +60,8 @@ func newLedgerShowCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE",
 		Short: "Print the records of a ledger, each checked before it is printed",
-		Long: `Print the records of a ledger, one a line, each only after it and everything
-before it were found intact.
+		Long: `Print what the records of a ledger say, one a line, or the whole records with
+-o json; each only after it and everything before it were found intact.
 
 Exit codes: 0 intact to the end, 1 not intact (what stands before the damage is
 printed), 2 the question is malformed, 3 the file cannot be read.`,

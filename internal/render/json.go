@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -129,6 +131,96 @@ func (jsonRenderer) Audit(w io.Writer, r *audit.Result) error {
 		doc.Problems = append(doc.Problems, note{p.Path, p.Err.Error()})
 	}
 	return writeJSON(w, doc)
+}
+
+func (jsonRenderer) Decision(w io.Writer, d policy.Decision) error { return writeJSON(w, d) }
+
+func (jsonRenderer) Explanation(w io.Writer, x policy.Explanation) error {
+	return writeJSON(w, struct {
+		Version int `json:"version"`
+		policy.Explanation
+	}{schemaVersion, x})
+}
+
+func (jsonRenderer) PolicyProblems(w io.Writer, problems []*policy.FileError) error {
+	type problem struct {
+		File   string `json:"file"`
+		Line   int    `json:"line"`
+		Column int    `json:"column"`
+		Field  string `json:"field"`
+		Detail string `json:"detail"`
+	}
+	doc := struct {
+		Version  int       `json:"version"`
+		Usable   bool      `json:"usable"`
+		Problems []problem `json:"problems"`
+	}{schemaVersion, len(problems) == 0, []problem{}}
+	for _, p := range problems {
+		doc.Problems = append(doc.Problems, problem{p.File, p.Line, p.Column, p.Field, p.Msg})
+	}
+	return writeJSON(w, doc)
+}
+
+func (jsonRenderer) Chain(w io.Writer, c Chain) error {
+	type damage struct {
+		Line    int            `json:"line"`
+		Seq     uint64         `json:"seq"`
+		Problem ledger.Problem `json:"problem"`
+		Detail  string         `json:"detail"`
+	}
+	doc := struct {
+		Version int        `json:"version"`
+		Path    string     `json:"path"`
+		Intact  bool       `json:"intact"`
+		Records uint64     `json:"records"`
+		First   *time.Time `json:"first"`
+		Last    *time.Time `json:"last"`
+		Head    string     `json:"head"`
+		Repairs uint64     `json:"repairs"`
+		Damage  *damage    `json:"damage"`
+	}{
+		Version: schemaVersion, Path: c.Path, Intact: c.Damage == nil, Records: c.Summary.Records,
+		First: timeOrNull(c.Summary.First), Last: timeOrNull(c.Summary.Last),
+		Head: c.Summary.Head.String(), Repairs: c.Summary.Repairs,
+	}
+	if c.Damage != nil {
+		doc.Damage = &damage{c.Damage.Line, c.Damage.Seq, c.Damage.Problem, c.Damage.Detail}
+	}
+	return writeJSON(w, doc)
+}
+
+type jsonRecords struct {
+	w     io.Writer
+	begun bool
+}
+
+func (jsonRenderer) Records(w io.Writer) RecordWriter { return &jsonRecords{w: w} }
+
+func (j *jsonRecords) Write(r ledger.Record) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write json: %w", err)
+	}
+	before := ",\n"
+	if !j.begun {
+		before = j.begin()
+	}
+	_, err = fmt.Fprintf(j.w, "%s%s", before, escapeJSON(line))
+	return err
+}
+
+func (j *jsonRecords) begin() string {
+	j.begun = true
+	return fmt.Sprintf("{\"version\":%d,\"records\":[\n", schemaVersion)
+}
+
+func (j *jsonRecords) Close() error {
+	end := "]}\n"
+	if !j.begun {
+		end = j.begin() + end
+	}
+	_, err := io.WriteString(j.w, end)
+	return err
 }
 
 func (jsonRenderer) Version(w io.Writer, v Version) error { return writeJSON(w, v) }

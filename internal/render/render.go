@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/verifier"
 )
@@ -39,6 +40,21 @@ type Version struct {
 	OS      string   `json:"os"`
 	Arch    string   `json:"arch"`
 	Formats []string `json:"formats"`
+}
+
+// Chain is what was found out about a ledger. Damage is nil if it is intact;
+// Summary is then of the whole, else of the intact beginning.
+type Chain struct {
+	Path    string
+	Summary ledger.Summary
+	Damage  *ledger.ChainError
+}
+
+// RecordWriter writes the records of a ledger one by one: a ledger may be
+// larger than memory. Close writes what belongs at the end, once.
+type RecordWriter interface {
+	Write(r ledger.Record) error
+	Close() error
 }
 
 // Renderer writes results in one output format.

@@ -76,13 +76,17 @@ func renderAll(t *testing.T, name string) map[string]string {
 	take("chain", r.Chain(&b, render.Chain{
 		Path: evil, Summary: ledger.Summary{Records: 1}, Damage: &ledger.ChainError{Problem: ledger.ProblemEdited, Detail: evil},
 	}))
-	body, err := json.Marshal(map[string]string{"x": evil})
+	body, err := json.Marshal(map[string]any{
+		"runbook": map[string]string{"name": evil}, "verdict": evil, "rules": []string{evil}, "deny": []policy.Reason{reason},
+		"input":       map[string]any{"caller": policy.Caller{ID: evil}, "worker": policy.Worker{ID: evil}},
+		"interpreter": evil, "error": evil, "x": evil,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	records := r.Records(&b)
-	for range 2 {
-		if err := records.Write(ledger.Record{Type: ledger.Type(evil), Body: body}); err != nil {
+	for _, of := range []ledger.Type{ledger.TypeDecision, ledger.TypeStart, ledger.TypeEnd, ledger.TypeRepair, ledger.Type(evil)} {
+		if err := records.Write(ledger.Record{Type: of, Body: body}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,6 +183,40 @@ func walkJSON(v any, path string, visit func(string, any)) {
 	case []any:
 		for _, e := range v {
 			walkJSON(e, path+"[]", visit)
+		}
+	}
+}
+
+func TestARecordIsOneLineForPeople(t *testing.T) {
+	t.Parallel()
+	const asked = `"runbook":{"name":"a.sh"},"verdict":"valid","input":{"caller":{"id":"os:eva"},"worker":{"id":"w1"}}`
+	for _, c := range []struct {
+		of         ledger.Type
+		body, want string
+	}{
+		{ledger.TypeDecision, `{"allow":true,"rules":["ops","web"],` + asked + `}`, "allowed: rule ops, web; file valid; by os:eva on w1; a.sh"},
+		{ledger.TypeDecision, `{"allow":true,"dry_run":true,"rules":["ops"],` + asked + `}`, "allowed (dry run): rule ops; file valid; by os:eva on w1; a.sh"},
+		{ledger.TypeDecision, `{"deny":[{"code":"x"},{"code":"y"}],` + asked + `}`, "denied: x, y; file valid; by os:eva on w1; a.sh"},
+		{ledger.TypeDecision, `{"runbook":{"name":"a.sh"},"verdict":"tampered","input":null}`, "denied: no reason; file tampered; by none on none; a.sh"},
+		{ledger.TypeStart, `{"decision":1,"interpreter":"/bin/bash","runbook":{"name":"a.sh"}}`, "of decision 1: /bin/bash runs a.sh"},
+		{ledger.TypeEnd, `{"decision":1,"started":true,"status":7,"duration_ms":1500}`, "of decision 1 after 1.5s: exit code 7"},
+		{ledger.TypeEnd, `{"decision":1,"started":true,"status":-1,"signal":9,"timed_out":true}`, "of decision 1 after 0s: timed out, signal 9"},
+		{ledger.TypeEnd, `{"decision":1,"started":true,"status":3,"canceled":true}`, "of decision 1 after 0s: ended by the gate, exit code 3"},
+		{ledger.TypeEnd, `{"decision":1,"error":"no memory"}`, "of decision 1 after 0s: not started: no memory"},
+		{ledger.TypeRepair, `{"dropped_bytes":12}`, "an incomplete last line of 12 bytes was cut off"},
+		{ledger.TypeEnd, `{"status":"of another program"}`, `{"status":"of another program"}`},
+	} {
+		r, err := render.New("text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		record := ledger.Record{Seq: 4, Time: time.Date(2026, 11, 22, 12, 0, 0, 5, time.UTC), Type: c.of, Body: json.RawMessage(c.body)}
+		if err := r.Records(&b).Write(record); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := b.String(), "4 2026-11-22T12:00:00Z "+string(c.of)+" "+c.want+"\n"; got != want {
+			t.Errorf("got  %swant %s", got, want)
 		}
 	}
 }

@@ -37,8 +37,6 @@ func writeReasons(b *strings.Builder, word string, reasons []policy.Reason) {
 	}
 }
 
-func (jsonRenderer) Decision(w io.Writer, d policy.Decision) error { return writeJSON(w, d) }
-
 func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 	var b strings.Builder
 	writeDecision(&b, x.Decision)
@@ -72,8 +70,6 @@ func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 	return write(w, &b)
 }
 
-func (jsonRenderer) Explanation(w io.Writer, x policy.Explanation) error { return writeJSON(w, x) }
-
 func holds(yes bool) string {
 	if yes {
 		return "holds"
@@ -86,4 +82,15 @@ func listed(words []string, none string) string {
 		return none
 	}
 	return clip(strings.Join(words, ", "))
+}
+
+func (textRenderer) PolicyProblems(w io.Writer, problems []*policy.FileError) error {
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(clip(p.Error()) + "\n")
+	}
+	if len(problems) == 0 {
+		b.WriteString("the policy can be used\n")
+	}
+	return write(w, &b)
 }

@@ -1,0 +1,129 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
+)
+
+func (textRenderer) Chain(w io.Writer, c Chain) error {
+	var b strings.Builder
+	if c.Damage != nil {
+		fmt.Fprintf(&b, "damaged   %s\n", clip(c.Path))
+		fmt.Fprintf(&b, "problem   %s at line %d, record %d: %s\n", c.Damage.Problem, c.Damage.Line, c.Damage.Seq, clip(c.Damage.Detail))
+		fmt.Fprintf(&b, "before it %d records are intact\n", c.Summary.Records)
+	} else {
+		fmt.Fprintf(&b, "intact    %s\n", clip(c.Path))
+		fmt.Fprintf(&b, "records   %d\n", c.Summary.Records)
+	}
+	if c.Summary.Records > 0 {
+		fmt.Fprintf(&b, "first     %s\n", c.Summary.First.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "last      %s\n", c.Summary.Last.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "head      %s\n", c.Summary.Head)
+	}
+	if c.Summary.Repairs > 0 {
+		fmt.Fprintf(&b, "repairs   %d (a last line without an end was cut off)\n", c.Summary.Repairs)
+	}
+	return write(w, &b)
+}
+
+type textRecords struct{ w io.Writer }
+
+func (textRenderer) Records(w io.Writer) RecordWriter { return textRecords{w} }
+
+// Write says in one line what a record is about; JSON has the whole of it.
+func (t textRecords) Write(r ledger.Record) error {
+	_, err := fmt.Fprintf(t.w, "%d %s %s %s\n", r.Seq, r.Time.UTC().Format(time.RFC3339), clip(string(r.Type)), clip(aboutRecord(r)))
+	return err
+}
+
+func (textRecords) Close() error { return nil }
+
+// recordBody are the fields of all bodies that the gate writes, as far as a
+// line has room for them; docs/formats/ledger.md.
+type recordBody struct {
+	Runbook struct {
+		Name string `json:"name"`
+	} `json:"runbook"`
+	Verdict string          `json:"verdict"`
+	Allow   bool            `json:"allow"`
+	DryRun  bool            `json:"dry_run"`
+	Deny    []policy.Reason `json:"deny"`
+	Rules   []string        `json:"rules"`
+	Input   struct {
+		Caller policy.Caller `json:"caller"`
+		Worker policy.Worker `json:"worker"`
+	} `json:"input"`
+
+	Decision    uint64 `json:"decision"`
+	Interpreter string `json:"interpreter"`
+
+	Started    bool   `json:"started"`
+	Status     int    `json:"status"`
+	Signal     int    `json:"signal"`
+	TimedOut   bool   `json:"timed_out"`
+	Canceled   bool   `json:"canceled"`
+	DurationMS int64  `json:"duration_ms"`
+	Error      string `json:"error"`
+
+	DroppedBytes int `json:"dropped_bytes"`
+}
+
+// aboutRecord falls back on the body as it is: others may keep ledgers too.
+func aboutRecord(r ledger.Record) string {
+	var b recordBody
+	if err := json.Unmarshal(r.Body, &b); err != nil {
+		return string(r.Body)
+	}
+	switch r.Type {
+	case ledger.TypeDecision:
+		return b.decision()
+	case ledger.TypeStart:
+		return fmt.Sprintf("of decision %d: %s runs %s", b.Decision, b.Interpreter, b.Runbook.Name)
+	case ledger.TypeEnd:
+		return b.end()
+	case ledger.TypeRepair:
+		return fmt.Sprintf("an incomplete last line of %d bytes was cut off", b.DroppedBytes)
+	}
+	return string(r.Body)
+}
+
+func (b *recordBody) decision() string {
+	word, why := "denied", "no reason"
+	if b.Allow {
+		word, why = "allowed", "rule "+strings.Join(b.Rules, ", ")
+	} else if len(b.Deny) > 0 {
+		var codes []string
+		for _, reason := range b.Deny {
+			codes = append(codes, reason.Code)
+		}
+		why = strings.Join(codes, ", ")
+	}
+	if b.DryRun {
+		word += " (dry run)"
+	}
+	return fmt.Sprintf("%s: %s; file %s; by %s on %s; %s",
+		word, why, orNone(b.Verdict), orNone(b.Input.Caller.ID), orNone(b.Input.Worker.ID), b.Runbook.Name)
+}
+
+func (b *recordBody) end() string {
+	how := fmt.Sprintf("exit code %d", b.Status)
+	switch {
+	case !b.Started:
+		how = "not started: " + b.Error
+	case b.Signal > 0:
+		how = fmt.Sprintf("signal %d", b.Signal)
+	}
+	switch {
+	case b.TimedOut:
+		how = "timed out, " + how
+	case b.Canceled:
+		how = "ended by the gate, " + how
+	}
+	return fmt.Sprintf("of decision %d after %s: %s", b.Decision, time.Duration(b.DurationMS)*time.Millisecond, how)
+}
