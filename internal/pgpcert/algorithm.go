@@ -2,6 +2,7 @@ package pgpcert
 
 import (
 	"crypto"
+	"crypto/dsa" //nolint:staticcheck // to refuse its keys
 	"fmt"
 	"slices"
 
@@ -42,10 +43,14 @@ func (s *Signature) WeakHash() bool {
 	return known && !h.strong
 }
 
-// Sizes of RSA keys in bits.
+// Sizes of keys in bits. Larger ones could keep a verifier busy for minutes with
+// a single certificate.
 const (
 	MinRSA         = 2048
 	RecommendedRSA = 3072
+	maxRSA         = 8192
+	maxDSA         = 4096
+	maxDSAOrder    = 512 // of the subgroup
 )
 
 // strength is what is said of a key's algorithm.
@@ -106,4 +111,12 @@ func algorithmOf(pk *packet.PublicKey) (name string, bits int, s strength) {
 	default:
 		return fmt.Sprintf("algorithm-%d", pk.PubKeyAlgo), 0, unsupportedKey
 	}
+}
+
+// tooLarge reports whether checks under a key would cost too much time.
+func tooLarge(pk *packet.PublicKey, bits int) bool {
+	if numbers, ok := pk.PublicKey.(*dsa.PublicKey); ok {
+		return bits > maxDSA || numbers.Q.BitLen() > maxDSAOrder
+	}
+	return bits > maxRSA
 }

@@ -15,6 +15,7 @@ const (
 	maxSelfSignatures = 2_000  // that are checked, in one certificate
 	maxKeys           = 200
 	maxKeyPacket      = 16 << 10 // bytes; the hashed form has 16 bits for the length
+	maxUserID         = 16 << 10 // bytes; each of its self-signatures hashes it
 )
 
 // Certificate is one certificate, all copies of it in a ring merged.
@@ -31,6 +32,7 @@ type Certificate struct {
 	weakSelf  string       // a self-signature that is too weak to count; "" for none
 	checked   int          // signatures checked so far
 	designate [][]byte     // fingerprints of the designated revokers
+	strays    []*Signature // subkey revocations that do not fit where they stand
 }
 
 // Key is a primary key or a subkey.
@@ -59,7 +61,7 @@ type binding struct {
 	back backSignature
 }
 
-// user is a user ID or attribute with its good self-signatures.
+// user is a user ID with its good self-signatures.
 type user struct {
 	selfs   []*Signature
 	revoked time.Time // when it was revoked last; zero for never
@@ -142,17 +144,34 @@ func newCertificate(m *material) (*Certificate, error) {
 		return nil, err
 	}
 	for _, comp := range m.components {
-		if comp.Tag == TagPublicSubkey {
-			err = c.addSubkey(comp)
-		} else {
-			err = c.addUser(comp)
-		}
-		if err != nil {
+		if err := c.addComponent(comp); err != nil {
 			return nil, err
 		}
 	}
+	if err := c.placeStrays(); err != nil {
+		return nil, err
+	}
 	c.judgeDesignated(m)
 	return c, nil
+}
+
+// addComponent takes over what the primary key says of a user ID or subkey. Of a
+// user attribute only revocations of the certificate that stray there count: a
+// picture says nothing of a key.
+func (c *Certificate) addComponent(comp *component) error {
+	for _, p := range comp.signatures {
+		if err := c.addRevocation(p, comp.Tag); err != nil {
+			return err
+		}
+	}
+	switch comp.Tag {
+	case TagPublicSubkey:
+		return c.addSubkey(comp)
+	case TagUserID:
+		return c.addUser(comp)
+	default:
+		return nil
+	}
 }
 
 // newKey reads a key packet. The fingerprint is made here, of the bytes as they
@@ -177,13 +196,16 @@ func newKey(p Packet) (*Key, error) {
 	k.Fingerprint = strings.ToUpper(fmt.Sprintf("%x", k.fingerprint))
 	k.keyID = public.KeyId
 	k.Algorithm, k.Bits, k.strength = algorithmOf(public)
+	if tooLarge(public, k.Bits) {
+		return nil, fmt.Errorf("key packet: %s is larger than a key may be", k.Algorithm)
+	}
 	return k, nil
 }
 
 // addPrimarySignatures takes over direct-key signatures and key revocations.
 func (c *Certificate) addPrimarySignatures(packets []Packet) error {
 	for _, p := range packets {
-		if err := c.addRevocation(p); err != nil {
+		if err := c.addRevocation(p, TagPublicKey); err != nil {
 			return err
 		}
 		s, err := c.ownSignature(p, typeDirectKey)
@@ -206,17 +228,17 @@ func (c *Certificate) addPrimarySignatures(packets []Packet) error {
 
 func (c *Certificate) primary() *Key { return c.keys[0] }
 
-// addUser takes over the self-signatures of a user ID or attribute.
+// addUser takes over the self-signatures of a user ID.
 func (c *Certificate) addUser(comp *component) error {
-	if c.Name == "" && comp.Tag == TagUserID {
+	if len(comp.Body) > maxUserID {
+		return fmt.Errorf("user ID: %d bytes are more than one may have", len(comp.Body))
+	}
+	if c.Name == "" {
 		c.Name = strings.ToValidUTF8(string(comp.Body), "\ufffd")
 	}
 	u := &user{}
-	feed := feedUser(c.primary(), comp.Packet)
+	feed := feedUser(c.primary(), comp.Body)
 	for _, p := range comp.signatures {
-		if err := c.addRevocation(p); err != nil {
-			return err
-		}
 		s, err := c.ownSignature(p, typeCertGeneric, typeCertGeneric+1, typeCertGeneric+2, typeCertPositive, typeCertRevocation)
 		if err != nil {
 			return err
@@ -245,11 +267,6 @@ func (c *Certificate) addSubkey(comp *component) error {
 	if len(c.keys) == maxKeys {
 		return fmt.Errorf("more than %d keys", maxKeys)
 	}
-	for _, p := range comp.signatures {
-		if err := c.addRevocation(p); err != nil {
-			return err
-		}
-	}
 	k, _ := newKey(comp.Packet)
 	if k == nil || k.public.Version != c.primary().public.Version {
 		return nil
@@ -269,11 +286,13 @@ func (c *Certificate) addSubkey(comp *component) error {
 		case err != nil:
 			return err
 		case s.Type == typeSubkeyRevocation && (good || !s.checkable()):
-			k.revoked = "the subkey is revoked"
-		case s.Type == typeSubkeyRevocation || !good && s.checkable():
+			k.revoked = revokedSubkey
+		case s.Type == typeSubkeyRevocation:
+			c.strays = append(c.strays, s)
+		case !good && s.checkable():
 		case s.WeakHash():
 			k.weakBinding = "the subkey is bound with " + s.HashName() + " only"
-		case good && acceptable(s) == "":
+		case good && acceptable(s):
 			k.bindings = append(k.bindings, &binding{Signature: s, back: checkBack(s, k, feed)})
 		}
 	}

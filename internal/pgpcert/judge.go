@@ -170,12 +170,8 @@ func (k *Key) judgeBinding(j *Judgement, now time.Time) *keyRule {
 		j.live("subkey", now, k.public.CreationTime, best.keyLifetime)
 	}
 	rule := &keyRule{flags: firstFlags(best.keyFlags), known: best.hasKeyFlags}
-	if rule.flags&flagSign != 0 && best.back.missing != "" {
-		if best.back.weak != "" {
-			setFirst(&j.Algorithms, "the subkey signed the primary key back with "+best.back.weak+" only")
-		} else {
-			j.KeyUsage = best.back.missing
-		}
+	if rule.flags&flagSign != 0 {
+		best.back.judge(j, now, k.public.CreationTime)
 	}
 	return rule
 }

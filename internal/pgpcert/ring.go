@@ -52,11 +52,12 @@ func (m *material) keyIDs() []uint64 {
 		if c.Tag != TagPublicSubkey {
 			continue
 		}
-		if fpr := fingerprintOf(c.Body); fpr != nil && !slices.Contains(ids, keyIDOf(fpr)) {
+		if fpr := fingerprintOf(c.Body); fpr != nil {
 			ids = append(ids, keyIDOf(fpr))
 		}
 	}
-	return ids
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // Certificates checks and returns all usable certificates.

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"time"
 )
 
 // fingerprintOf is the fingerprint of a key packet; nil for a version that has
@@ -45,16 +46,12 @@ func feedKey(w io.Writer, version int, body []byte) {
 // feed writes what a signature over the key alone covers.
 func (k *Key) feed(w io.Writer) { feedKey(w, k.public.Version, k.body) }
 
-// feedUser gives what a signature over a key and a user ID or attribute covers.
-func feedUser(k *Key, p Packet) func(io.Writer) {
-	mark := byte(0xb4)
-	if p.Tag == TagUserAttribute {
-		mark = 0xd1
-	}
+// feedUser gives what a signature over a key and a user ID covers.
+func feedUser(k *Key, userID []byte) func(io.Writer) {
 	return func(w io.Writer) {
 		k.feed(w)
-		_, _ = w.Write(binary.BigEndian.AppendUint32([]byte{mark}, uint32(len(p.Body))))
-		_, _ = w.Write(p.Body)
+		_, _ = w.Write(binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(userID))))
+		_, _ = w.Write(userID)
 	}
 }
 
@@ -129,13 +126,17 @@ func (k *Key) proves(s *Signature, feed func(io.Writer)) bool {
 func (s *Signature) checkable() bool { return s.maths != nil }
 
 // counts reports whether a self-signature may count. One that is too weak may
-// not, and is remembered.
+// not, and is remembered. Its designated revokers count in any case: they can
+// only take away.
 func (c *Certificate) counts(s *Signature, good bool) bool {
+	if good || !s.checkable() {
+		c.designate = append(c.designate, s.designated...)
+	}
 	if s.WeakHash() && (good || !s.checkable()) {
 		c.weakSelf = s.HashName()
 		return false
 	}
-	return good && acceptable(s) == ""
+	return good && acceptable(s)
 }
 
 // selfCritical are the critical subpackets that a signature inside a certificate
@@ -146,52 +147,65 @@ var selfCritical = []byte{
 	subKeyFlags, subSignerUserID, 29, 30, subEmbedded, subIssuerFpr, 34, 39,
 }
 
-// acceptable says why a signature inside a certificate cannot count although its
-// value is good; "" if it can.
-func acceptable(s *Signature) string {
-	switch {
-	case s.Created.IsZero():
-		return "it has no hashed creation time"
-	case s.repeated != 0:
-		return fmt.Sprintf("it has two subpackets of type %d", s.repeated)
-	}
-	if kind := s.unknownCritical(selfCritical); kind != 0 {
-		return fmt.Sprintf("it has an unknown critical subpacket of type %d", kind)
-	}
-	return ""
+// acceptable reports whether a signature inside a certificate may count if its
+// value is good: it has one hashed creation time, nothing twice that may stand
+// there once, and nothing critical that is not known.
+func acceptable(s *Signature) bool {
+	return !s.Created.IsZero() && s.repeated == 0 && s.unknownCritical(selfCritical) == 0
 }
 
 // backSignature is what came of looking at the back-signatures of a binding, by
 // which a signing subkey owns up to its primary key.
 type backSignature struct {
-	missing string // why there is none that counts; "" if there is one
-	weak    string // the hash function of one that is too weak to count
+	good    []*Signature // those that count in their time
+	missing string       // why there is none
+	weak    string       // the hash function of one that is too weak to count
 }
 
 func checkBack(s *Signature, sub *Key, feed func(io.Writer)) backSignature {
 	result := backSignature{missing: "the subkey has not signed the primary key back"}
 	for _, back := range s.embedded {
 		switch {
-		case back.Type != typePrimaryKeyBinding || back.Version != sub.public.Version:
+		case back.Type != typePrimaryKeyBinding || back.Version != sub.public.Version || !acceptable(back):
 		case len(back.Issuers) > 0 && !back.names(sub):
 		case back.WeakHash() && (!back.checkable() || sub.proves(back, feed)):
 			result.weak = back.HashName()
 		case !sub.proves(back, feed):
 			result.missing = "the subkey's signature of the primary key does not verify"
 		default:
-			return backSignature{}
+			result.good = append(result.good, back)
 		}
 	}
 	return result
 }
 
+// judge says what is wrong with the back-signatures now.
+func (b *backSignature) judge(j *Judgement, now, keyCreated time.Time) {
+	switch {
+	case newest(b.good, now, keyCreated) != nil:
+	case len(b.good) > 0:
+		setFirst(&j.Validity, "the subkey's signature of the primary key is not in its time")
+	case b.weak != "":
+		setFirst(&j.Algorithms, "the subkey signed the primary key back with "+b.weak+" only")
+	default:
+		j.KeyUsage = b.missing
+	}
+}
+
 // addRevocation honours a revocation of the whole certificate wherever it
 // stands, whatever its reason, age or hash function. One by the primary key that
-// cannot be checked counts as well: to ignore it would be a silent yes.
-func (c *Certificate) addRevocation(p Packet) error {
-	s, err := c.ownSignature(p, typeKeyRevocation)
+// cannot be checked counts as well: to ignore it would be a silent yes. One of a
+// subkey that does not stand behind a subkey is kept for placeStrays.
+func (c *Certificate) addRevocation(p Packet, behind byte) error {
+	s, err := c.ownSignature(p, typeKeyRevocation, typeSubkeyRevocation)
 	if err != nil || s == nil {
 		return err
+	}
+	if s.Type == typeSubkeyRevocation {
+		if behind != TagPublicSubkey {
+			c.strays = append(c.strays, s)
+		}
+		return nil
 	}
 	good, err := c.checkSelf(s, c.primary().feed)
 	if err != nil {
@@ -203,33 +217,50 @@ func (c *Certificate) addRevocation(p Packet) error {
 	return nil
 }
 
-// judgeDesignated looks for revocations by keys that the certificate names as
-// its designated revokers. They are honoured unchecked: the revoker's
-// certificate need not be there, and whoever may write the trust store could
-// take the certificate out of it as well.
-func (c *Certificate) judgeDesignated(m *material) {
-	for _, s := range c.direct {
-		c.designate = append(c.designate, s.designated...)
-	}
-	for _, u := range c.users {
-		for _, s := range u.selfs {
-			c.designate = append(c.designate, s.designated...)
-		}
-	}
-	if len(c.designate) == 0 {
-		return
-	}
-	for _, p := range m.onPrimary {
-		s, err := ParseSignature(p.Body)
-		if err != nil || s.Type != typeKeyRevocation {
-			continue
-		}
-		for _, i := range s.Issuers {
-			if slices.ContainsFunc(c.designate, func(fpr []byte) bool { return i.is(fpr) }) {
-				c.revoked = "the certificate is revoked by a designated revoker"
+const revokedSubkey = "the subkey is revoked"
+
+// placeStrays tries the subkey revocations that do not fit where they stand on
+// every subkey: packets that changed places revoke all the same.
+func (c *Certificate) placeStrays() error {
+	for _, s := range c.strays {
+		for _, k := range c.keys[1:] {
+			good, err := c.checkSelf(s, feedSubkey(c.primary(), k))
+			if err != nil {
+				return err
+			}
+			if good || !s.checkable() {
+				k.revoked = revokedSubkey
 			}
 		}
 	}
+	return nil
+}
+
+// judgeDesignated looks for revocations by keys that the certificate names as
+// its designated revokers, wherever they stand. They are honoured unchecked: the
+// revoker's certificate need not be there, and whoever may write the trust store
+// could take the certificate out of it as well.
+func (c *Certificate) judgeDesignated(m *material) {
+	if len(c.designate) == 0 {
+		return
+	}
+	revoked := slices.ContainsFunc(m.onPrimary, c.revokedByAnother)
+	for _, comp := range m.components {
+		revoked = revoked || slices.ContainsFunc(comp.signatures, c.revokedByAnother)
+	}
+	if revoked {
+		c.revoked = "the certificate is revoked by a designated revoker"
+	}
+}
+
+// revokedByAnother reports whether a packet is a revocation of the certificate
+// that names one of its designated revokers.
+func (c *Certificate) revokedByAnother(p Packet) bool {
+	if claimedType(p.Body) != typeKeyRevocation {
+		return false
+	}
+	s, err := parseHead(p.Body, false)
+	return err == nil && slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return slices.ContainsFunc(c.designate, i.is) })
 }
 
 func (i Issuer) is(fingerprint []byte) bool {

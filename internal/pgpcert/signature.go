@@ -67,6 +67,7 @@ type Signature struct {
 	// Unsupported says why the signature cannot be checked; "" if it can.
 	Unsupported string
 
+	hasLifetime  bool
 	keyLifetime  time.Duration
 	hasKeyExpiry bool
 	keyFlags     []byte

@@ -116,8 +116,8 @@ func (s *Signature) readHashed(kind byte, body []byte) error {
 			again = !s.Created.IsZero()
 			s.Created = time.Unix(int64(seconds), 0).UTC()
 		case subSigExpires:
-			again = s.Lifetime != 0
-			s.Lifetime = time.Duration(seconds) * time.Second
+			again = s.hasLifetime
+			s.hasLifetime, s.Lifetime = true, time.Duration(seconds)*time.Second
 		case subKeyExpires:
 			again = s.hasKeyExpiry
 			s.hasKeyExpiry, s.keyLifetime = true, time.Duration(seconds)*time.Second

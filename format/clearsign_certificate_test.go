@@ -1,0 +1,199 @@
+package format_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// certificateAttacks are certificates made by hand; each case is judged by a
+// signature of its subkey, or of its primary key where it has none.
+type certificateAttack struct {
+	name    string
+	ring    []byte
+	verdict verifier.Verdict
+	reason  string // of a failed check
+}
+
+// TestClearsignAttacksOnTheSubkey: a subkey signs only if its certificate and it
+// agree that it may, in that certificate, now.
+func TestClearsignAttacksOnTheSubkey(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	f, sub, other := newForger(created), newForger(created), newForger(created)
+	back := func(more ...[]byte) []byte {
+		return f.back(forged{kind: 0x19, hashed: append([][]byte{at(2, created), sub.issuer()}, more...)}, sub)
+	}
+	bound := func(more ...[]byte) []byte {
+		return f.binds(forged{kind: 0x18, hashed: append([][]byte{at(2, created), f.issuer()}, more...)}, sub)
+	}
+	revoked := func(more ...[]byte) []byte {
+		return f.binds(forged{kind: 0x28, hashed: append([][]byte{at(2, created), f.issuer()}, more...)}, sub)
+	}
+	with := func(packets ...[]byte) []byte {
+		return f.certificate(append([][]byte{sub.subkeyPacket()}, packets...)...)
+	}
+	good := bound(flags(2), back())
+	unhashed := func(hashed [][]byte, more ...[]byte) []byte {
+		return f.binds(forged{kind: 0x18, hashed: append([][]byte{at(2, created), f.issuer()}, hashed...), unhashed: more}, sub)
+	}
+	text := sub.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), sub.issuer()}})
+	foreign := forgedPacket(2, sub.sign(forged{kind: 0x28, hashed: [][]byte{at(2, created), sub.issuer()}}, f.hashed(), sub.hashed())...)
+	future := clearsignTime.AddDate(1, 0, 0)
+	for _, c := range []certificateAttack{
+		{"a good one", with(good), verifier.Valid, ""},
+		{"a back-signature that is not hashed proves itself", with(unhashed([][]byte{flags(2)}, back())), verifier.Valid, ""},
+		{"no back-signature", with(bound(flags(2))), verifier.WrongPurpose, "not signed the primary key back"},
+		{"a back-signature that expired", with(bound(flags(2), back(lasting(3, time.Hour)))), verifier.Expired, "not in its time"},
+		{"a back-signature from the future", with(bound(flags(2), f.back(forged{kind: 0x19, hashed: [][]byte{at(2, future)}}, sub))), verifier.Expired, "not in its time"},
+		{"a back-signature without a time", with(bound(flags(2), f.back(forged{kind: 0x19, hashed: [][]byte{sub.issuer()}}, sub))), verifier.WrongPurpose, "not signed the primary key back"},
+		{"a back-signature with an unknown critical subpacket", with(bound(flags(2), back(subpacket(99|critical, 1)))), verifier.WrongPurpose, "not signed the primary key back"},
+		{"a back-signature with SHA-1", with(bound(flags(2), f.back(forged{kind: 0x19, hash: 2, hashed: [][]byte{at(2, created)}}, sub))), verifier.Weak, "SHA1 only"},
+		{"a back-signature of the type of a binding", with(bound(flags(2), f.back(forged{kind: 0x18, hashed: [][]byte{at(2, created)}}, sub))), verifier.WrongPurpose, "not signed the primary key back"},
+		{"a binding with SHA-1", with(f.binds(forged{kind: 0x18, hash: 2, hashed: [][]byte{at(2, created), f.issuer(), flags(2), back()}}, sub)), verifier.Weak, "SHA1 only"},
+		{"flags that are not hashed", with(unhashed([][]byte{back()}, flags(2))), verifier.WrongPurpose, "no key flags"},
+		{"empty flags", with(bound(subpacket(27), back())), verifier.WrongPurpose, "not allowed"},
+		{"flags twice", with(bound(flags(0), flags(2), back())), verifier.Untrusted, "not bound"},
+		{"a binding with an unknown critical subpacket", with(bound(flags(2), back(), subpacket(99|critical, 1))), verifier.Untrusted, "not bound"},
+		{"an expired subkey", with(bound(flags(2), back(), lasting(9, time.Hour))), verifier.Expired, "the subkey expired"},
+		{"an expired binding", with(bound(flags(2), back(), lasting(3, time.Hour))), verifier.Expired, "no binding"},
+		{"a retired subkey", with(good, revoked(subpacket(29, 3))), verifier.Revoked, "subkey"},
+		{"a revocation that is older than the binding", with(revoked(), good), verifier.Revoked, "subkey"},
+		{"a revocation with an unknown critical subpacket", with(good, revoked(subpacket(99|critical, 1))), verifier.Revoked, "subkey"},
+		{"a revocation behind the primary key", bytes.Replace(with(good), f.keyPacket(), append(f.keyPacket(), revoked()...), 1), verifier.Revoked, "subkey"},
+		{"a revocation behind the user ID", f.certificate(revoked(), sub.subkeyPacket(), good), verifier.Revoked, "subkey"},
+		{"a revocation behind another subkey", with(good, other.subkeyPacket(), revoked()), verifier.Revoked, "subkey"},
+		{"a revocation of another subkey", with(good, other.subkeyPacket(), f.binds(forged{kind: 0x28, hashed: [][]byte{at(2, created), f.issuer()}}, other)), verifier.Valid, ""},
+		{"a revocation by the subkey itself", with(good, foreign), verifier.Valid, ""},
+		{"a primary key without self-signature", bytes.Join([][]byte{f.keyPacket(), sub.subkeyPacket(), good}, nil), verifier.Untrusted, "no good self-signature"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.judge(t, text)
+		})
+	}
+}
+
+// TestClearsignAttacksOnTheCertificate: what the primary key says of itself, of
+// which only what is hashed, strong and in its time may grant anything, and
+// anything may take away.
+func TestClearsignAttacksOnTheCertificate(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	later, future := created.Add(time.Hour), clearsignTime.AddDate(1, 0, 0)
+	f, other := newForger(created), newForger(created)
+	id := func(more ...[]byte) []byte {
+		return append(forgedPacket(13, 'a'), f.self(forged{kind: 0x13, hashed: append([][]byte{at(2, created), f.issuer(), flags(3)}, more...)}, "a")...)
+	}
+	self := func(kind byte, when time.Time, userID string, more ...[]byte) []byte {
+		return f.self(forged{kind: kind, hashed: append([][]byte{at(2, when), f.issuer()}, more...)}, userID)
+	}
+	key := func(packets ...[]byte) []byte { return bytes.Join(append([][]byte{f.keyPacket()}, packets...), nil) }
+	revoker := subpacket(12, append([]byte{0x80, 22}, other.fingerprint()...)...)
+	byRevoker := forgedPacket(2, other.sign(forged{kind: 0x20, hashed: [][]byte{at(2, later), other.issuer()}}, f.hashed())...)
+	picture := []byte{22, 1, 0x10, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff}
+	ofPicture := forgedPacket(2, f.sign(forged{kind: 0x13, hashed: [][]byte{at(2, later), f.issuer(), flags(3)}},
+		f.hashed(), []byte{0xd1, 0, 0, 0, byte(len(picture))}, picture)...)
+	text := f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), f.issuer()}})
+	for _, c := range []certificateAttack{
+		{"a good one", key(id()), verifier.Valid, ""},
+		{"no self-signature", key(forgedPacket(13, 'a')), verifier.Untrusted, "no good self-signature"},
+		{"a self-signature with SHA-1", key(forgedPacket(13, 'a'), f.self(forged{kind: 0x13, hash: 2, hashed: [][]byte{at(2, created), f.issuer(), flags(3)}}, "a")), verifier.Weak, "SHA1"},
+		{"a self-signature from the future", key(forgedPacket(13, 'a'), self(0x13, future, "a", flags(3))), verifier.Expired, "in its time"},
+		{"a self-signature that is older than the key", key(forgedPacket(13, 'a'), self(0x13, created.Add(-time.Hour), "a", flags(3))), verifier.Expired, "in its time"},
+		{"flags that are not hashed", key(forgedPacket(13, 'a'), f.self(forged{kind: 0x13, hashed: [][]byte{at(2, created), f.issuer()}, unhashed: [][]byte{flags(3)}}, "a")), verifier.WrongPurpose, "no key flags"},
+		{"an expiry in the direct-key signature alone", key(self(0x1f, created, "", lasting(9, time.Hour)), id()), verifier.Expired, "expired"},
+		{"an expiry in the user ID's signature alone", key(self(0x1f, later, "", flags(3)), id(lasting(9, time.Hour))), verifier.Expired, "expired"},
+		{"a newer self-signature without the flag", key(id(), self(0x13, later, "a", flags(1))), verifier.WrongPurpose, "not allowed"},
+		{"a revocation with SHA-1", key(f.self(forged{kind: 0x20, hash: 2, hashed: [][]byte{at(2, later), f.issuer()}}, ""), id()), verifier.Revoked, "revoked"},
+		{"a revocation that expired", key(self(0x20, later, "", lasting(3, time.Second)), id()), verifier.Revoked, "revoked"},
+		{"a revocation without a time", key(f.self(forged{kind: 0x20, hashed: [][]byte{f.issuer()}}, ""), id()), verifier.Revoked, "revoked"},
+		{"a revocation from the future", key(self(0x20, future, ""), id()), verifier.Revoked, "revoked"},
+		{"a superseded key", key(self(0x20, later, "", subpacket(29, 1)), id()), verifier.Revoked, "revoked"},
+		{"a revocation behind the user ID", key(id(), self(0x20, later, "")), verifier.Revoked, "revoked"},
+		{"a revocation behind a picture", key(id(), forgedPacket(17, picture...), self(0x20, later, "")), verifier.Revoked, "revoked"},
+		{"a revocation by a designated revoker", key(self(0x1f, created, "", revoker), byRevoker, id()), verifier.Revoked, "designated"},
+		{"a revocation by a designated revoker behind the user ID", key(self(0x1f, created, "", revoker), id(), byRevoker), verifier.Revoked, "designated"},
+		{"a designated revoker that was named with SHA-1", key(f.self(forged{kind: 0x1f, hash: 2, hashed: [][]byte{at(2, created), f.issuer(), revoker}}, ""), byRevoker, id()), verifier.Revoked, "designated"},
+		{"a revocation by anybody", key(byRevoker, id()), verifier.Valid, ""},
+		{"a revoked user ID", key(id(), self(0x30, later, "a")), verifier.Revoked, "every user ID"},
+		{"a revoked user ID beside a picture", key(id(), self(0x30, later, "a"), forgedPacket(17, picture...), ofPicture), verifier.Revoked, "every user ID"},
+		{"a user ID that was certified again", key(id(), self(0x30, later, "a"), self(0x13, later.Add(time.Hour), "a", flags(3))), verifier.Valid, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.judge(t, text)
+		})
+	}
+}
+
+func (c certificateAttack) judge(t *testing.T, text []byte) {
+	t.Helper()
+	report, payload := clearsignVerdict(t, forgedVerifier(t, c.ring), "a.sh.asc", documentOf(t, "echo a\n", text))
+	if report.Verdict != c.verdict || (payload != nil) != (c.verdict == verifier.Valid) {
+		t.Fatalf("%s, want %s: %+v", report.Verdict, c.verdict, report.Signatures)
+	}
+	for _, check := range report.Signatures[0].Checks {
+		if check.Status == verifier.StatusFailed && strings.Contains(check.Detail, c.reason) {
+			return
+		}
+	}
+	if c.reason != "" {
+		t.Errorf("no failed check says %q: %+v", c.reason, report.Signatures[0].Checks)
+	}
+}
+
+// TestClearsignAttacksOnTheSubpackets: what a signature says of itself counts
+// only where it is hashed and said once, and naming two keys names none.
+func TestClearsignAttacksOnTheSubpackets(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	f, other := newForger(created), newForger(created)
+	good := [][]byte{at(2, clearsignTime), f.issuer()}
+	with := func(more ...[]byte) [][]byte { return append(good[:2:2], more...) }
+	for name, c := range map[string]struct {
+		hashed, unhashed [][]byte
+		verdict          verifier.Verdict
+	}{
+		"a good one":                                    {good, nil, verifier.Valid},
+		"no creation time":                              {[][]byte{f.issuer()}, nil, verifier.Malformed},
+		"a creation time that is not hashed":            {[][]byte{f.issuer()}, [][]byte{at(2, clearsignTime)}, verifier.Malformed},
+		"the same creation time twice":                  {with(at(2, clearsignTime)), nil, verifier.Malformed},
+		"another creation time that is not hashed":      {good, [][]byte{at(2, clearsignTime.AddDate(1, 0, 0))}, verifier.Valid},
+		"four minutes ahead":                            {[][]byte{at(2, clearsignTime.Add(4*time.Minute)), f.issuer()}, nil, verifier.Valid},
+		"six minutes ahead":                             {[][]byte{at(2, clearsignTime.Add(6*time.Minute)), f.issuer()}, nil, verifier.Expired},
+		"as old as the key":                             {[][]byte{at(2, created), f.issuer()}, nil, verifier.Valid},
+		"a second older than the key":                   {[][]byte{at(2, created.Add(-time.Second)), f.issuer()}, nil, verifier.Expired},
+		"a life of no seconds is no end":                {with(lasting(3, 0)), nil, verifier.Valid},
+		"two lives, the first without end":              {with(lasting(3, 0), lasting(3, time.Hour)), nil, verifier.Malformed},
+		"a critical end that lies ahead":                {with(lasting(3|critical, time.Hour)), nil, verifier.Valid},
+		"the key ID alone, not hashed":                  {good[:1], [][]byte{f.keyID()}, verifier.Valid},
+		"fingerprint and key ID":                        {with(f.keyID()), nil, verifier.Valid},
+		"another key ID that is not hashed":             {good, [][]byte{other.keyID()}, verifier.Malformed},
+		"another fingerprint, and its own key ID":       {[][]byte{at(2, clearsignTime), other.issuer()}, [][]byte{f.keyID()}, verifier.Malformed},
+		"a key ID of zeros beside":                      {good, [][]byte{subpacket(16, make([]byte, 8)...)}, verifier.Malformed},
+		"no issuer":                                     {good[:1], nil, verifier.Malformed},
+		"an unknown subpacket":                          {with(subpacket(99, 1)), nil, verifier.Valid},
+		"an unknown critical subpacket":                 {with(subpacket(99|critical, 1)), nil, verifier.Malformed},
+		"an unknown critical subpacket, not hashed":     {good, [][]byte{subpacket(99|critical, 1)}, verifier.Malformed},
+		"a critical subpacket that belongs into a key":  {with(subpacket(27|critical, 2)), nil, verifier.Malformed},
+		"a signature inside that is not hashed":         {good, [][]byte{f.back(forged{kind: 0x19, hashed: good}, other)}, verifier.Malformed},
+		"a subpacket that is cut off":                   {with([]byte{50, 1, 1}), nil, verifier.Malformed},
+		"a subpacket without a type":                    {with([]byte{0}), nil, verifier.Malformed},
+		"129 subpackets":                                {with(bytes.Repeat(subpacket(60, 1), 127)), nil, verifier.Malformed},
+		"a notation with lengths that reach beyond it":  {with(subpacket(20, 0x80, 0, 0, 0, 0xff, 3, 0xff, 1, 'a')), nil, verifier.Valid},
+		"an intended recipient that is somebody else":   {with(subpacket(35, append([]byte{4}, other.fingerprint()...)...)), nil, verifier.Valid},
+		"a critical recipient, which nobody here looks": {with(subpacket(35|critical, append([]byte{4}, f.fingerprint()...)...)), nil, verifier.Malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc := documentOf(t, "echo a\n", f.text("echo a\n", forged{kind: 1, hashed: c.hashed, unhashed: c.unhashed}))
+			if report, _ := clearsignVerdict(t, forgedVerifier(t, f.certificate()), "a.sh.asc", doc); report.Verdict != c.verdict {
+				t.Errorf("%s, want %s: %+v", report.Verdict, c.verdict, report.Signatures)
+			}
+		})
+	}
+}
