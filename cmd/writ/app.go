@@ -7,14 +7,12 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/runwrit/writ/format"
-	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
 )
@@ -91,7 +89,7 @@ Exit codes: 0 yes, 1 no, 2 the question is malformed, 3 no answer.
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(misused)
 	root.AddCommand(
 		newInitCmd(a), newSignCmd(a), newVerifyCmd(a), newInspectCmd(a), newRunCmd(a), newAuditCmd(a), newPolicyCmd(a), newLedgerCmd(a), newVersionCmd(a),
 	)
@@ -105,10 +103,15 @@ Exit codes: 0 yes, 1 no, 2 the question is malformed, 3 no answer.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
 		if err := check(cmd, list); err != nil {
-			return usageError{err}
+			return misused(cmd, err)
 		}
 		return nil
 	}
+}
+
+// misused is a usage error that says how the command is called.
+func misused(cmd *cobra.Command, err error) error {
+	return &exitError{code: exitMalformed, err: err, hints: []string{fmt.Sprintf("%s; see %s --help", cmd.UseLine(), cmd.CommandPath())}}
 }
 
 // verifyFormats are the verifying halves of all formats, judged by the clock now.
@@ -124,51 +127,6 @@ func signFormats() []signer.Format {
 // newVerifier makes a verifier over the given trust; now may be nil.
 func newVerifier(t *verifier.TrustStore, now func() time.Time) (*verifier.Verifier, error) {
 	return verifier.New(t, verifier.Options{Formats: verifyFormats(), Now: now})
-}
-
-// output is the -o flag.
-type output struct{ name string }
-
-func (o *output) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.name, "output", "o", "text", "output format: "+strings.Join(render.Formats(), " or "))
-}
-
-func (o *output) renderer() (render.Renderer, error) {
-	r, err := render.New(o.name)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return r, nil
-}
-
-// progressLine returns a function that keeps one line of progress up to date
-// and one that wipes it. Both do nothing where stderr is not a terminal.
-func (a *app) progressLine(verb string) (update func(done, found int), wipe func()) {
-	if !a.progress {
-		return nil, func() {}
-	}
-	var last time.Time
-	return func(done, found int) {
-			if now := a.now(); now.Sub(last) >= 100*time.Millisecond {
-				last = now
-				_, _ = fmt.Fprintf(a.stderr, "\r%s %d of %d ", verb, done, found) // progress is not worth failing for
-			}
-		}, func() {
-			_, _ = fmt.Fprintf(a.stderr, "\r%s\r", strings.Repeat(" ", 60))
-		}
-}
-
-// say writes one line of the result.
-func (a *app) say(format string, args ...any) error {
-	if _, err := fmt.Fprintf(a.stdout, format, args...); err != nil {
-		return noAnswer(fmt.Errorf("write the result: %w", err))
-	}
-	return nil
-}
-
-// note tells the user something that is not the result.
-func (a *app) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, "note: %s\n", render.Escape(fmt.Sprintf(format, args...))) // not worth failing for
 }
 
 func workers() int { return runtime.GOMAXPROCS(0) }

@@ -11,10 +11,8 @@ import (
 )
 
 type auditOptions struct {
-	trust  trustOptions
-	clock  clockOption
-	output output
-	paths  []string
+	judgeOptions
+	paths []string
 }
 
 func newAuditCmd(a *app) *cobra.Command {
@@ -39,9 +37,7 @@ there is none, 2 the question is malformed, 3 something cannot be read.`,
 			return a.runAudit(cmd.Context(), o)
 		},
 	}
-	o.trust.addTo(cmd)
-	o.clock.addTo(cmd)
-	o.output.addTo(cmd)
+	o.addTo(cmd)
 	return cmd
 }
 
@@ -55,17 +51,9 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 			return usagef("audit needs files or folders, not %q", p)
 		}
 	}
-	now, err := o.clock.clock()
+	v, err := o.verifier()
 	if err != nil {
 		return err
-	}
-	trust, err := o.trust.load(false)
-	if err != nil {
-		return err
-	}
-	v, err := newVerifier(trust, now)
-	if err != nil {
-		return noAnswer(err)
 	}
 	progress, wipe := a.progressLine("audited")
 	result, err := audit.Run(ctx, o.paths, audit.Options{Verifier: v, Workers: workers(), Progress: progress})

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -14,7 +15,7 @@ func newHelpCmd(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, words []string) error {
 			cmd, rest, err := root.Find(words)
 			if err != nil || len(rest) > 0 {
-				return usagef("there is no command %q", words)
+				return usagef("there is no command %q: see writ --help", strings.Join(words, " "))
 			}
 			cmd.InitDefaultHelpFlag()
 			return cmd.Help()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,11 +13,9 @@ import (
 )
 
 type inspectOptions struct {
-	trust  trustOptions
-	clock  clockOption
-	output output
-	name   string
-	path   string
+	judgeOptions
+	name string
+	path string
 }
 
 func newInspectCmd(a *app) *cobra.Command {
@@ -40,9 +39,7 @@ trust always), 2 the question is malformed, 3 it cannot be read.`,
 			return a.runInspect(cmd.Context(), o)
 		},
 	}
-	o.trust.addTo(cmd)
-	o.clock.addTo(cmd)
-	o.output.addTo(cmd)
+	o.addTo(cmd)
 	cmd.Flags().StringVar(&o.name, "name", "", "file `name` of the runbook on standard input, for its type")
 	return cmd
 }
@@ -54,6 +51,9 @@ func (a *app) runInspect(ctx context.Context, o *inspectOptions) error {
 	}
 	if err := checkInputs([]string{o.path}, o.name); err != nil {
 		return err
+	}
+	if info, err := os.Stat(o.path); o.path != "-" && err == nil && info.IsDir() {
+		return usagef("inspect looks at one file, and %q is a folder: see writ audit", o.path)
 	}
 	v, err := o.inspector()
 	if err != nil {
@@ -72,25 +72,16 @@ func (a *app) runInspect(ctx context.Context, o *inspectOptions) error {
 
 // inspector judges signers by the trust that was given, or not at all.
 func (o *inspectOptions) inspector() (audit.Inspector, error) {
+	if o.trust.given() {
+		return o.verifier()
+	}
 	now, err := o.clock.clock()
 	if err != nil {
 		return nil, err
 	}
-	options := verifier.Options{Formats: verifyFormats(), Now: now}
-	if !o.trust.given() {
-		i, err := verifier.NewInspector(options)
-		if err != nil {
-			return nil, noAnswer(err)
-		}
-		return i, nil
-	}
-	trust, err := o.trust.load(false)
-	if err != nil {
-		return nil, err
-	}
-	v, err := verifier.New(trust, options)
+	i, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats(), Now: now})
 	if err != nil {
 		return nil, noAnswer(err)
 	}
-	return v, nil
+	return i, nil
 }

@@ -1,63 +1,56 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/internal/render"
 )
 
-// checkTarget refuses to put a file where something else than a plain file is:
-// a rename would put a device or a link out of the way.
-func checkTarget(flag, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return noAnswer(err)
-	case !info.Mode().IsRegular():
-		return usagef("%s %q: not a regular file", flag, path)
-	}
-	return nil
+// output is the -o flag.
+type output struct{ name string }
+
+func (o *output) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.name, "output", "o", "text", "output format: "+strings.Join(render.Formats(), " or "))
 }
 
-// writeAtomic puts data at path in one step, readable by the user only. After
-// an error nothing new is left behind.
-func writeAtomic(path string, data []byte) error {
-	temp, err := tempBeside(path)
+func (o *output) renderer() (render.Renderer, error) {
+	r, err := render.New(o.name)
 	if err != nil {
-		return err
+		return nil, usageError{err}
 	}
-	return finish(temp, path, data)
+	return r, nil
 }
 
-// tempBeside makes an empty file, readable by the user only, in the folder of
-// path.
-func tempBeside(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), ".writ-*.tmp") // mode 0600
+// progressLine returns a function that keeps one line of progress up to date
+// and one that wipes it. Both do nothing where stderr is not a terminal.
+func (a *app) progressLine(verb string) (update func(done, found int), wipe func()) {
+	if !a.progress {
+		return nil, func() {}
+	}
+	var last time.Time
+	return func(done, found int) {
+			if now := a.now(); now.Sub(last) >= 100*time.Millisecond {
+				last = now
+				_, _ = fmt.Fprintf(a.stderr, "\r%s %d of %d ", verb, done, found) // progress is not worth failing for
+			}
+		}, func() {
+			_, _ = fmt.Fprintf(a.stderr, "\r%s\r", strings.Repeat(" ", 60))
+		}
 }
 
-// finish writes data to temp, which may have space set aside, and gives it its
-// name.
-func finish(temp *os.File, path string, data []byte) error {
-	if _, err := temp.Write(data); err != nil {
-		discard(temp)
-		return err
-	}
-	if err := errors.Join(temp.Truncate(int64(len(data))), temp.Sync(), temp.Close()); err != nil {
-		discard(temp)
-		return err
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		discard(temp)
-		return err
+// say writes one line of the result.
+func (a *app) say(format string, args ...any) error {
+	if _, err := fmt.Fprintf(a.stdout, format, args...); err != nil {
+		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	return nil
 }
 
-// discard removes temp; the error that led here is the one to report.
-func discard(temp *os.File) {
-	_ = temp.Close()
-	_ = os.Remove(temp.Name())
+// note tells the user something that is not the result.
+func (a *app) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, "note: %s\n", render.Escape(fmt.Sprintf(format, args...))) // not worth failing for
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,24 +65,4 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 		return nil, noAnswer(err)
 	}
 	return store, nil
-}
-
-// clockOption is the --at flag: the time to judge at. It does not exist for
-// run, which always judges now.
-type clockOption struct{ at string }
-
-func (o *clockOption) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.at, "at", "", "judge as if it were this `time` (RFC 3339), not now")
-}
-
-// clock returns nil for now.
-func (o *clockOption) clock() (func() time.Time, error) {
-	if o.at == "" {
-		return nil, nil
-	}
-	t, err := time.Parse(time.RFC3339, o.at)
-	if err != nil {
-		return nil, usagef("--at %q: want a time such as 2026-01-31T12:00:00Z", o.at)
-	}
-	return func() time.Time { return t }, nil
 }

@@ -18,9 +18,7 @@ import (
 )
 
 type verifyOptions struct {
-	trust   trustOptions
-	clock   clockOption
-	output  output
+	judgeOptions
 	payload string
 	name    string
 	paths   []string
@@ -47,9 +45,7 @@ malformed (no trust given, too), 3 a file or the trust store cannot be read.`,
 			return a.runVerify(cmd.Context(), o)
 		},
 	}
-	o.trust.addTo(cmd)
-	o.clock.addTo(cmd)
-	o.output.addTo(cmd)
+	o.addTo(cmd)
 	cmd.Flags().StringVar(&o.payload, "payload", "", "write the signed content of the one valid runbook to this `file`")
 	cmd.Flags().StringVar(&o.name, "name", "", "file `name` of the runbook on standard input, for its type")
 	return cmd
@@ -68,17 +64,9 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 			return err
 		}
 	}
-	now, err := o.clock.clock()
+	v, err := o.verifier()
 	if err != nil {
 		return err
-	}
-	trust, err := o.trust.load(false)
-	if err != nil {
-		return err
-	}
-	v, err := newVerifier(trust, now)
-	if err != nil {
-		return noAnswer(err)
 	}
 	if o.payload != "" {
 		return a.verifyPayload(ctx, v, r, o)

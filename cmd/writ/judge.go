@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// judgeOptions are the flags of the commands that judge files and do not act on
+// the answer: verify, inspect and audit.
+type judgeOptions struct {
+	trust  trustOptions
+	clock  clockOption
+	output output
+}
+
+func (o *judgeOptions) addTo(cmd *cobra.Command) {
+	o.trust.addTo(cmd)
+	o.clock.addTo(cmd)
+	o.output.addTo(cmd)
+}
+
+// verifier judges by the trust and at the time that were given.
+func (o *judgeOptions) verifier() (*verifier.Verifier, error) {
+	now, err := o.clock.clock()
+	if err != nil {
+		return nil, err
+	}
+	trust, err := o.trust.load(false)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newVerifier(trust, now)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	return v, nil
+}
+
+// clockOption is the --at flag: the time to judge at. It does not exist for
+// run, which always judges now.
+type clockOption struct{ at string }
+
+func (o *clockOption) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.at, "at", "", "judge as if it were this `time` (RFC 3339), not now")
+}
+
+// clock returns nil for now.
+func (o *clockOption) clock() (func() time.Time, error) {
+	if o.at == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339, o.at)
+	if err != nil {
+		return nil, usagef("--at %q: want a time such as 2026-01-31T12:00:00Z", o.at)
+	}
+	return func() time.Time { return t }, nil
+}
