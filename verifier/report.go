@@ -33,8 +33,6 @@ type Identity struct {
 const (
 	TimeNone    = "none"
 	TimeClaimed = "claimed" // the signer's own word: no evidence
-	TimeTSA     = "tsa"
-	TimeLog     = "log"
 )
 
 // Signature is what was found out about one signature.
