@@ -40,10 +40,8 @@ func envProblem(entry string) string {
 		return `want NAME or NAME=value, NAME of letters, digits and "_"`
 	case EnvRefused(name):
 		return name + " is refused: it changes what an interpreter runs, or carries the worker's own identity"
-	case len(value) > maxText:
-		return "the value is too long"
 	}
-	if bad := badText(value); bad != "" {
+	if bad := textProblem(value, maxText); bad != "" {
 		return "the value " + bad
 	}
 	return ""

@@ -16,10 +16,7 @@ func globProblem(text string) string {
 	if text == "" {
 		return "is empty"
 	}
-	if len(text) > maxGlob {
-		return "is too long"
-	}
-	if bad := badText(text); bad != "" {
+	if bad := textProblem(text, maxGlob); bad != "" {
 		return bad
 	}
 	if strings.HasSuffix(strings.ToLower(text), runbook.SignatureExt) {

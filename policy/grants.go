@@ -203,8 +203,8 @@ func (g *grants) readDenied(t *tree, n *yaml.Node) {
 			t.problem(at, field+".sha256", "%v", err)
 			continue
 		}
-		if bad := badText(reason); bad != "" || len(reason) > maxReasonText {
-			t.problem(why, field+".reason", "is too long or %s", bad)
+		if bad := textProblem(reason, maxReasonText); bad != "" {
+			t.problem(why, field+".reason", "%s", bad)
 			continue
 		}
 		if _, twice := g.denied[digest]; twice {

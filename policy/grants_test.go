@@ -121,6 +121,7 @@ func TestGrantsErrorsNameLineAndField(t *testing.T) {
 		{"a tag", "members: [alice, bob]", "members: !!set [alice, bob]", "tags (!) are refused"},
 		{"a merge key", "      people: [bob]\n", "      <<: {people: [bob]}\n", "want a plain word as key"},
 		{"a denied digest without reason", "    reason: stolen\n", "", "grants.yaml:36:5: denied[0].reason: is missing"},
+		{"a reason too long", "reason: stolen", "reason: " + strings.Repeat("x", 513), "denied[0].reason: has 513 bytes, the limit is 512"},
 		{"two documents", "denied:", "---\ndenied:", "holds several YAML documents"},
 		{"a tab", "    reason", "\treason", "is not YAML"},
 		{"an open bracket", "kinds: [bash]", "kinds: [bash", "is not YAML"},

@@ -1,7 +1,11 @@
 package policy
 
 import (
+	"fmt"
+	"iter"
 	"regexp"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -38,6 +42,40 @@ func badText(s string) string {
 		}
 	}
 	return ""
+}
+
+// textProblem says why s is no text of at most limit bytes, "" if it is one.
+func textProblem(s string, limit int) string {
+	if len(s) > limit {
+		return fmt.Sprintf("has %d bytes, the limit is %d", len(s), limit)
+	}
+	return badText(s)
+}
+
+func oneOf(what, s string, known []string) string {
+	if slices.Contains(known, s) {
+		return ""
+	}
+	if near := nearest(s, known); near != "" {
+		return fmt.Sprintf("unknown %s; did you mean %q?", what, near)
+	}
+	return fmt.Sprintf("unknown %s; known are %s", what, strings.Join(known, ", "))
+}
+
+// unknownName says that a name stands for nothing, and which was meant.
+func unknownName(what, name string, known iter.Seq[string]) string {
+	const most = 2_000 // names to compare with: a hint must not take long
+	var sorted []string
+	for k := range known {
+		if sorted = append(sorted, k); len(sorted) == most {
+			break
+		}
+	}
+	slices.Sort(sorted)
+	if near := nearest(name, sorted); near != "" {
+		return fmt.Sprintf("no %s of this name; did you mean %q?", what, near)
+	}
+	return fmt.Sprintf("no %s of this name", what)
 }
 
 // nearest returns the candidate with the fewest changes to word, "" if none is

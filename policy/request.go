@@ -15,12 +15,10 @@ func pathProblem(p string) string {
 	switch {
 	case p == "":
 		return "is empty"
-	case len(p) > maxPath:
-		return "is too long"
 	case strings.Contains(p, `\`):
 		return `holds a backslash: segments are divided by "/"`
 	}
-	if bad := badText(p); bad != "" {
+	if bad := textProblem(p, maxPath); bad != "" {
 		return bad
 	}
 	if path.Clean(p) != p || p == "." || p == "/" || p == ".." || strings.HasPrefix(p, "../") {
@@ -60,13 +58,10 @@ func checkArguments(kind runbook.Kind, args []Argument) error {
 }
 
 func argumentProblem(kind runbook.Kind, a Argument) string {
-	switch {
-	case a.Name != "" && !parameterForm.MatchString(a.Name):
+	if a.Name != "" && !parameterForm.MatchString(a.Name) {
 		return `is not the name of a parameter: want at most 64 ASCII letters, digits, "_" and "-", beginning with a letter`
-	case len(a.Value) > MaxArgument:
-		return fmt.Sprintf("the value has %d bytes, the limit is %d", len(a.Value), MaxArgument)
 	}
-	if bad := badText(a.Value); bad != "" {
+	if bad := textProblem(a.Value, MaxArgument); bad != "" {
 		return "the value " + bad
 	}
 	switch {

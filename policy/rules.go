@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -11,56 +10,6 @@ import (
 
 	"github.com/runwrit/writ/runbook"
 )
-
-// rule is one rule of grants.yaml. Every part of it must hold.
-type rule struct {
-	name        string
-	line        int
-	match       match
-	workers     workers
-	signedBy    signedBy
-	requestedBy requestedBy
-	parameters  []parameter
-	obligations Obligations
-}
-
-// match: each list that is not empty must hold the runbook.
-type match struct {
-	paths   []string // globs
-	kinds   []string
-	digests []string // of the file or of the payload
-}
-
-// workers: any, or each list that is not empty must hold the worker.
-type workers struct {
-	any    bool
-	groups []string
-	ids    []string
-	labels []label
-}
-
-type label struct {
-	name   string
-	values []string
-}
-
-type signedBy struct {
-	people, groups []string
-	atLeast        int
-}
-
-type requestedBy struct {
-	anyone         bool
-	people, groups []string
-}
-
-type parameter struct {
-	name     string // or "*", for the positional ones that have no entry
-	typ      string
-	pattern  string
-	enum     []string
-	required bool
-}
 
 var (
 	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "parameters", "run"}
@@ -184,9 +133,9 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 		}
 		l := label{name: p.key}
 		if p.value.Kind == yaml.SequenceNode {
-			l.values = t.list(p.value, at, textProblem)
+			l.values = t.list(p.value, at, valueProblem)
 		} else if s, ok := t.text(p.value, at); ok {
-			if bad := textProblem(s); bad != "" {
+			if bad := valueProblem(s); bad != "" {
 				t.problem(p.value, at, "%s", bad)
 			}
 			l.values = []string{s}
@@ -199,12 +148,7 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	s := signedBy{atLeast: 1}
 	f := t.fields(n, field, "people", "groups", "at_least")
-	if v := f["people"]; v != nil {
-		s.people = t.list(v, field+".people", g.knownPerson())
-	}
-	if v := f["groups"]; v != nil {
-		s.groups = t.list(v, field+".groups", g.knownGroup())
-	}
+	s.people, s.groups = g.readNames(t, f, field)
 	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
 		t.problem(n, field, "names nobody: give people or groups")
 	}
@@ -251,13 +195,20 @@ func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedB
 			t.problem(v, field+".anyone", "stands beside people or groups: choose one")
 		}
 	}
+	r.people, r.groups = g.readNames(t, f, field)
+	return r
+}
+
+// readNames reads the lists of people and groups among the fields f, which both
+// may be missing.
+func (g *grants) readNames(t *tree, f map[string]*yaml.Node, field string) (people, groups []string) {
 	if v := f["people"]; v != nil {
-		r.people = t.list(v, field+".people", g.knownPerson())
+		people = t.list(v, field+".people", g.knownPerson())
 	}
 	if v := f["groups"]; v != nil {
-		r.groups = t.list(v, field+".groups", g.knownGroup())
+		groups = t.list(v, field+".groups", g.knownGroup())
 	}
-	return r
+	return people, groups
 }
 
 func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string) []parameter {
@@ -306,7 +257,7 @@ func (t *tree) parameter(p pair, at string, patterns map[string]string) paramete
 		}
 	}
 	if v := f["enum"]; v != nil {
-		q.enum = t.list(v, at+".enum", textProblem)
+		q.enum = t.list(v, at+".enum", valueProblem)
 	}
 	if v := f["required"]; v != nil {
 		q.required = t.truth(v, at+".required")
@@ -344,35 +295,4 @@ func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
 	}
 }
 
-func textProblem(s string) string {
-	if len(s) > MaxArgument {
-		return "is too long"
-	}
-	return badText(s)
-}
-
-func oneOf(what, s string, known []string) string {
-	if slices.Contains(known, s) {
-		return ""
-	}
-	if near := nearest(s, known); near != "" {
-		return fmt.Sprintf("unknown %s; did you mean %q?", what, near)
-	}
-	return fmt.Sprintf("unknown %s; known are %s", what, strings.Join(known, ", "))
-}
-
-// unknownName says that a name stands for nothing, and which was meant.
-func unknownName(what, name string, known iter.Seq[string]) string {
-	const most = 2_000 // names to compare with: a hint must not take long
-	var sorted []string
-	for k := range known {
-		if sorted = append(sorted, k); len(sorted) == most {
-			break
-		}
-	}
-	slices.Sort(sorted)
-	if near := nearest(name, sorted); near != "" {
-		return fmt.Sprintf("no %s of this name; did you mean %q?", what, near)
-	}
-	return fmt.Sprintf("no %s of this name", what)
-}
+func valueProblem(s string) string { return textProblem(s, MaxArgument) }

@@ -72,8 +72,8 @@ func (in *Input) checkParameters() error {
 		if !parameterForm.MatchString(name) && !positionForm.MatchString(name) {
 			return &InputError{"parameters", fmt.Sprintf("%q is not the name of a parameter", clip(strings.ToValidUTF8(name, "?")))}
 		}
-		if bad := badText(value); bad != "" || len(value) > MaxArgument {
-			return &InputError{"parameters." + name, "the value is too long or " + bad}
+		if bad := textProblem(value, MaxArgument); bad != "" {
+			return &InputError{"parameters." + name, "the value " + bad}
 		}
 	}
 	if total > maxArgumentsSize {
@@ -100,8 +100,8 @@ func (in *Input) checkAsker() error {
 		texts = append(texts, name, value)
 	}
 	for _, s := range texts {
-		if bad := badText(s); bad != "" || len(s) > maxText {
-			return &InputError{"caller or worker", fmt.Sprintf("%q is too long or %s", clip(strings.ToValidUTF8(s, "?")), bad)}
+		if bad := textProblem(s, maxText); bad != "" {
+			return &InputError{"caller or worker", fmt.Sprintf("%q %s", clip(strings.ToValidUTF8(s, "?")), bad)}
 		}
 	}
 	return nil
