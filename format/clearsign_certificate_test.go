@@ -197,3 +197,38 @@ func TestClearsignAttacksOnTheSubpackets(t *testing.T) {
 		})
 	}
 }
+
+// TestClearsignASecondSignatureOfANewAlgorithm: whoever signs with an old and a
+// new key side by side is not refused where only the old one is known; but a
+// known key's signature that nobody can check refuses.
+func TestClearsignASecondSignatureOfANewAlgorithm(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	f, other := newForger(created), newForger(created)
+	text := func(f *forger, algorithm byte) []byte {
+		packet := f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), f.issuer()}})
+		packet[6+2] = algorithm
+		return packet
+	}
+	for name, c := range map[string]struct {
+		second  []byte
+		verdict verifier.Verdict
+	}{
+		"by an unknown key":                  {text(other, 99), verifier.Valid},
+		"by a known key":                     {text(f, 99), verifier.Unsupported},
+		"in a packet of an unknown version":  {forgedPacket(2, 23, 1, 22, 10, 0, 0, 0, 0), verifier.Unsupported},
+		"in a packet without creation time":  {other.text("echo a\n", forged{kind: 1, hashed: [][]byte{other.issuer()}}), verifier.Malformed},
+		"with a hash function that is weak":  {other.text("echo a\n", forged{kind: 1, hash: 2, hashed: [][]byte{at(2, clearsignTime), other.issuer()}}), verifier.Malformed},
+		"of the type of a detached document": {other.text("echo a\n", forged{kind: 0, hashed: [][]byte{at(2, clearsignTime), other.issuer()}}), verifier.WrongPurpose},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, signatures := range [][][]byte{{text(f, 22), c.second}, {c.second, text(f, 22)}} {
+				report, _ := clearsignVerdict(t, forgedVerifier(t, f.certificate()), "a.sh.asc", documentOf(t, "echo a\n", signatures...))
+				if report.Verdict != c.verdict {
+					t.Errorf("%s, want %s: %+v", report.Verdict, c.verdict, report.Signatures)
+				}
+			}
+		})
+	}
+}

@@ -25,15 +25,19 @@ func (c *clearsignChecker) judge(p *parsedSignature, doc *cleartext.Document, no
 	if !p.Created.IsZero() {
 		out.SignedAt, out.SignedAtSource = p.Created, verifier.TimeClaimed
 	}
-	if p.Unsupported != "" {
-		check := verifier.Failed(verifier.CheckSupported, "%s cannot be checked", p.Unsupported)
-		if p.WeakHash() {
-			check = verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", p.HashName())
-		}
-		out.Checks = []verifier.Check{check}
+	unsupported := verifier.Failed(verifier.CheckSupported, "%s cannot be checked", p.Unsupported)
+	switch {
+	case p.WeakHash() && p.Hash == 0:
+		out.Checks = []verifier.Check{verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", p.HashName())}
+		return out, nil
+	case p.Hash == 0, p.Unsupported != "" && len(p.candidates) > 0:
+		out.Checks = []verifier.Check{unsupported}
 		return out, nil
 	}
 	form := formChecks(p.Signature, doc)
+	if p.Unsupported != "" { // the algorithm of a key that is not known either
+		form = append(form, unsupported)
+	}
 	if p.digest == nil {
 		return c.unknownSigner(out, p, form)
 	}
@@ -76,7 +80,7 @@ func (c *clearsignChecker) unknownSigner(out verifier.Signature, p *parsedSignat
 	for _, n := range c.ring.Unusable(p.Signature) {
 		findings = append(findings, verifier.Finding{
 			Code:   "certificate-unusable",
-			Detail: fmt.Sprintf("the trust store has a certificate for key %016X that cannot be used: %v", n.KeyID, n),
+			Detail: fmt.Sprintf("the trust store has a certificate that cannot be used: %v", n),
 			Fix:    "replace the certificate in the trust store by a fresh export of it",
 		})
 	}

@@ -27,7 +27,9 @@ type Note struct {
 	Position string
 	// KeyID is that of the certificate; 0 if it is not known.
 	KeyID uint64
-	Err   error
+	// Unread says that what follows in the file could not be read either.
+	Unread bool
+	Err    error
 }
 
 func (n Note) String() string { return fmt.Sprintf("%s: %s: %v", n.File, n.Position, n.Err) }
@@ -126,11 +128,12 @@ func (l *Loader) addKeyblock(name string, b keyblock) (int, error) {
 	usable, number := 0, 0
 	var current *material
 	var bad error
+	unread := false
 	finish := func() {
 		if current == nil {
 			return
 		}
-		note := Note{File: name, Position: fmt.Sprintf("%s, certificate %d", b.position, number), Err: bad}
+		note := Note{File: name, Position: fmt.Sprintf("%s, certificate %d", b.position, number), Unread: unread, Err: bad}
 		if l.keep(current, note) {
 			usable++
 		}
@@ -142,7 +145,8 @@ func (l *Loader) addKeyblock(name string, b keyblock) (int, error) {
 			if current == nil {
 				current, number = &material{}, number+1
 			}
-			bad = fmt.Errorf("at byte %d: %w", len(b.packets)-len(rest), err)
+			bad = fmt.Errorf("at byte %d: %w; what follows is not read", len(b.packets)-len(rest), err)
+			unread = true
 			break
 		}
 		rest = next

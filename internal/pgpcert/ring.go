@@ -110,19 +110,24 @@ func (r *Ring) Candidates(s *Signature) []*Key {
 	return keys
 }
 
+// maxUnusable is how many certificates Unusable tells about.
+const maxUnusable = 8
+
 // Unusable tells about certificates that cannot be used and have a key of the ID
-// that a signature names.
+// that a signature names, or whose keys are not known.
 func (r *Ring) Unusable(s *Signature) []Note {
+	if len(s.Issuers) == 0 {
+		return nil
+	}
+	id := s.Issuers[0].KeyID
 	var found []Note
-	for _, i := range s.Issuers[:min(1, len(s.Issuers))] {
-		for _, n := range r.notes {
-			if n.KeyID != 0 && n.KeyID == i.KeyID {
-				found = append(found, n)
-			}
-		}
-		for _, e := range r.byKeyID[i.KeyID] {
-			found = e.addNote(found)
+	for _, e := range r.byKeyID[id] {
+		found = e.addNote(found)
+	}
+	for _, n := range r.notes {
+		if n.Unread || n.KeyID == 0 || n.KeyID == id {
+			found = append(found, n)
 		}
 	}
-	return found
+	return found[:min(len(found), maxUnusable)]
 }

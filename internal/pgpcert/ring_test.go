@@ -248,6 +248,21 @@ func TestASubkeyThatStandsTwiceIsRevokedIfOneOfThemIs(t *testing.T) {
 	}
 }
 
+func TestWhatCouldNotBeReadIsToldWhereASignerIsMissed(t *testing.T) {
+	t.Parallel()
+	first, lost := entity(t, "first"), entity(t, "lost")
+	cut := append(binary(t, entity(t, "cut")), 0xc2, 0xff, 0xff, 0xff, 0xff, 0xff) // a signature packet of 4 GiB
+	ring := load(t, slicesJoin(binary(t, first), cut, binary(t, lost)))
+	s := parse(t, signature(t, lost.Subkeys[0].PrivateKey, nil))
+	notes := ring.Unusable(s)
+	if len(ring.Candidates(s)) != 0 || len(notes) != 1 || !notes[0].Unread || !strings.Contains(notes[0].String(), "what follows is not read") {
+		t.Errorf("notes %v", notes)
+	}
+	if len(signs(t, first, ring)) != 1 {
+		t.Error("the certificate before it is not used")
+	}
+}
+
 func TestACertificateThatIsBrokenInOneCopyIsNotUsed(t *testing.T) {
 	t.Parallel()
 	e := entity(t, "A")
