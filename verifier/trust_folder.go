@@ -1,0 +1,174 @@
+package verifier
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/runwrit/writ/internal/guard"
+)
+
+// TrustOptions say how strictly OpenTrust looks at the folder.
+type TrustOptions struct {
+	// Guarded refuses files and folders that anyone but root and the current
+	// user may write, and a place where others could put another one, as a gate
+	// must.
+	Guarded bool
+}
+
+// OpenTrust reads the trust store at dir: dir/<store>/<room>/<file>. Symbolic
+// links, files outside this layout and unknown rooms are refused with
+// *TrustError; files whose names begin with a dot or are README.md are left out.
+func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
+	// Opening a FIFO would wait for somebody to write to it.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, &TrustError{dir, errors.New("not a folder")}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, &TrustError{dir, err}
+	}
+	defer func() { _ = root.Close() }() // opened for reading only
+	if o.Guarded {
+		if err := guard.Folder(dir + "/.."); err != nil {
+			return nil, &TrustError{dir, err}
+		}
+	}
+	w := &trustWalk{dir: dir, root: root, guarded: o.Guarded}
+	err = fs.WalkDir(root.FS(), ".", w.visit)
+	if err != nil {
+		var te *TrustError
+		if errors.As(err, &te) {
+			return nil, te
+		}
+		return nil, &TrustError{dir, err}
+	}
+	if len(w.files) == 0 {
+		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem or <store>/openpgp/*.asc")}
+	}
+	return NewTrust(w.files...)
+}
+
+// trustWalk gathers the files of a trust store.
+type trustWalk struct {
+	dir     string // for messages
+	root    *os.Root
+	guarded bool
+	files   []TrustFile
+	total   int64 // bytes
+}
+
+func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
+	if err != nil {
+		return err
+	}
+	info, err := w.root.Lstat(filepath.FromSlash(path))
+	if err != nil {
+		return err
+	}
+	if w.guarded {
+		if err := guard.Entry(info); err != nil {
+			return w.fail(path, err)
+		}
+	}
+	parts := strings.Split(path, "/")
+	switch {
+	case path == ".":
+		return nil
+	case (strings.HasPrefix(d.Name(), ".") || d.Name() == "README.md") && d.IsDir():
+		return fs.SkipDir
+	case strings.HasPrefix(d.Name(), ".") || d.Name() == "README.md":
+		return nil
+	case info.IsDir():
+		if err := checkTrustFolder(parts); err != nil {
+			return w.fail(path, err)
+		}
+		return nil
+	case !info.Mode().IsRegular():
+		return w.fail(path, errors.New("not a regular file; links are refused"))
+	case len(parts) != 3:
+		return w.fail(path, errors.New("not where a trust file belongs: <store>/<room>/<file>"))
+	}
+	if w.total += info.Size(); w.total > MaxTrustStoreSize || info.Size() > MaxTrustFileSize {
+		return w.fail(path, errors.New("larger than a trust store may be"))
+	}
+	data, err := readTrustFile(w.root.Open(filepath.FromSlash(path)))
+	if err != nil {
+		return err
+	}
+	w.files = append(w.files, TrustFile{Store: parts[0], Room: Room(parts[1]), Name: path, Data: data})
+	return nil
+}
+
+func (w *trustWalk) fail(path string, err error) error {
+	return &TrustError{filepath.Join(w.dir, path), err}
+}
+
+// ReadTrustFile reads one file of anchors that the user names, as part of a
+// store without a name. A symbolic link is followed, unless o.Guarded refuses it
+// together with files that others may write. It fails with *TrustError.
+func ReadTrustFile(path string, room Room, o TrustOptions) (TrustFile, error) {
+	stat := os.Stat
+	if o.Guarded {
+		stat = os.Lstat
+	}
+	info, err := stat(path)
+	switch {
+	case err != nil:
+		return TrustFile{}, &TrustError{path, err}
+	case !info.Mode().IsRegular():
+		return TrustFile{}, &TrustError{path, errors.New("not a regular file")}
+	case info.Size() > MaxTrustFileSize:
+		return TrustFile{}, &TrustError{path, errors.New("larger than a trust store may be")}
+	}
+	if o.Guarded {
+		if err := guard.Entry(info); err != nil {
+			return TrustFile{}, &TrustError{path, err}
+		}
+		folder, _ := filepath.Split(path) // not filepath.Dir, which takes ".." out without looking
+		if err := guard.Folder(cmp.Or(folder, ".")); err != nil {
+			return TrustFile{}, &TrustError{path, err}
+		}
+	}
+	data, err := readTrustFile(os.Open(path))
+	if err != nil {
+		return TrustFile{}, &TrustError{path, err}
+	}
+	return TrustFile{Room: room, Name: filepath.Base(path), Data: data}, nil
+}
+
+// checkTrustFolder says why a folder has no place in a store; nil for one that
+// has.
+func checkTrustFolder(parts []string) error {
+	if len(parts) < 2 {
+		return nil
+	}
+	room := Room(parts[1])
+	switch {
+	case slices.Contains(laterRooms, room):
+		return fmt.Errorf("this version of writ does not honour %q yet, and does not ignore it", room)
+	case room != RoomX509CA && room != RoomOpenPGP:
+		return fmt.Errorf("unknown room %q: want %s or %s", room, RoomX509CA, RoomOpenPGP)
+	case len(parts) > 2:
+		return errors.New("a folder inside a room")
+	}
+	return nil
+}
+
+func readTrustFile(f *os.File, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading only
+	data, err := io.ReadAll(io.LimitReader(f, MaxTrustFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
