@@ -7,6 +7,8 @@ PKG      ?= ./...
 OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
+# The programs that tests need; .ci/run installs them.
+PEERS    := gpg gpgv osslsigncode openssl python3
 # The gate refuses folders that others may write, those of its tests too.
 PRIVATE  := umask 022;
 
@@ -22,7 +24,9 @@ build: ## build bin/writ
 demo: build ## the first run, for real: sign, verify, run, deny, refuse (a minute)
 	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo.sh
 
-test: vet ## vet for three systems, then every test (what is missing is skipped visibly)
+test: vet ## vet for three systems, then every test; says what it skips
+	@for tool in $(PEERS); do command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
+	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
 	$(PRIVATE) $(GO) test $(PKG)
 
 vet:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
-	"github.com/runwrit/writ/verifier"
 )
 
 type signOptions struct {
@@ -148,86 +146,6 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		}
 	}
 	return a.signAnswer(failures, len(files))
-}
-
-// openKey opens the key and the trust that its signatures are checked with: its
-// own public half and nothing else.
-func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifier.TrustStore, error) {
-	if o.key == "" {
-		trust, err := o.trust.load(false)
-		return nil, trust, err
-	}
-	if err := readable(o.key, o.cert); err != nil {
-		return nil, nil, err
-	}
-	options := signer.KeyOptions{Cert: o.cert, Passphrase: signer.PassphraseFromTerminal(os.Stdin, a.stderr)}
-	switch {
-	case o.passphraseFile != "":
-		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
-	case o.passphraseEnv != "":
-		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
-	}
-	key, err := signer.OpenKey(ctx, o.key, options)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, note := range key.Notes() {
-		a.note("%s", note)
-	}
-	anchor, err := key.Anchor()
-	if err != nil {
-		return nil, nil, err
-	}
-	room := verifier.RoomX509CA
-	if key.Kind() == signer.KindOpenPGP {
-		room = verifier.RoomOpenPGP
-	}
-	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: anchor})
-	if err != nil {
-		return nil, nil, noAnswer(err)
-	}
-	return key, trust, nil
-}
-
-// readable tells a key that cannot be read, for the operator to mend, from one
-// that is no key. Sources that are no files are the signer's to judge.
-func readable(paths ...string) error {
-	for _, path := range paths {
-		if path == "" || strings.Contains(path, "://") {
-			continue
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return noAnswer(err)
-		}
-		_ = f.Close() // nothing was read
-	}
-	return nil
-}
-
-// verifyFunc is our own verifier in the words of the signer.
-func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
-	v, err := newVerifier(trust, nil)
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
-		verified, err := v.Verify(ctx, rb)
-		var unverified *verifier.UnverifiedError
-		if errors.As(err, &unverified) && unverified.Report.Verdict == verifier.Unsigned {
-			return nil, fmt.Errorf("%q is %w", rb.Name(), signer.ErrUnsigned)
-		}
-		if err != nil {
-			return nil, err
-		}
-		out := &signer.Verification{Payload: verified.Payload()}
-		for _, s := range verified.Report().Signatures {
-			if s.Verdict == verifier.Valid {
-				out.Signers = append(out.Signers, s.Signer.IDs...)
-			}
-		}
-		return out, nil
-	}, nil
 }
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
