@@ -232,3 +232,21 @@ func TestClearsignASecondSignatureOfANewAlgorithm(t *testing.T) {
 		})
 	}
 }
+
+// TestClearsignASignerIsNotShownByANameThatSomebodyAdded: whoever hands out a
+// certificate can put any user ID into it, but not sign it.
+func TestClearsignASignerIsNotShownByANameThatSomebodyAdded(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	f := newForger(created)
+	certificate := f.certificate()
+	text := f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), f.issuer()}})
+	gone := forgedPacket(13, []byte("Gone")...)
+	gone = append(gone, f.self(forged{kind: 0x13, hashed: [][]byte{at(2, created), f.issuer(), flags(3)}}, "Gone")...)
+	gone = append(gone, f.self(forged{kind: 0x30, hashed: [][]byte{at(2, created.Add(time.Hour)), f.issuer()}}, "Gone")...)
+	ring := bytes.Join([][]byte{f.keyPacket(), forgedPacket(13, []byte("The boss")...), gone, certificate[len(f.keyPacket()):]}, nil)
+	report, _ := clearsignVerdict(t, forgedVerifier(t, ring), "a.sh.asc", documentOf(t, "echo a\n", text))
+	if report.Verdict != verifier.Valid || report.Signatures[0].Signer.Display != "Forger" {
+		t.Errorf("%s by %q", report.Verdict, report.Signatures[0].Signer.Display)
+	}
+}

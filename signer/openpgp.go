@@ -60,7 +60,7 @@ func (f *keyFile) parsePackets(data, passphrase []byte) (*Key, error) {
 	entities = slices.DeleteFunc(entities, func(e *openpgp.Entity) bool { return len(secretKeys(e)) == 0 })
 	switch len(entities) {
 	case 0:
-		return nil, f.fail("no OpenPGP secret key in the file")
+		return nil, f.fail("no OpenPGP secret key in the file, or only stubs of keys that are kept offline or on a smart card")
 	case 1:
 	default:
 		return nil, f.fail("several secret keys (%s): export only the one to sign with", fingerprints(entities))

@@ -5,7 +5,8 @@ import "unicode/utf8"
 // lint looks at a line that is not ASCII for what a reader may not see as it is.
 // Each code is counted once a line.
 func (d *Document) lint(line []byte, number int, first bool) {
-	var found [6]bool
+	codes := [...]Code{NotUTF8, Bidi, LineSeparator, C1Control, BOM}
+	var found [len(codes)]bool
 	for i := 0; i < len(line); {
 		if line[i] < utf8.RuneSelf {
 			i++
@@ -26,7 +27,7 @@ func (d *Document) lint(line []byte, number int, first bool) {
 		}
 		i += size
 	}
-	for i, code := range [...]Code{NotUTF8, Bidi, LineSeparator, C1Control, BOM} {
+	for i, code := range codes {
 		if found[i] {
 			d.note(code, number)
 		}

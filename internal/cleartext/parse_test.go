@@ -186,6 +186,7 @@ func TestCheckTextRefusesWhatASignatureWouldNotCover(t *testing.T) {
 		"Latin-1":                       {"# caf\xe9\n", cleartext.NotUTF8, 1},
 		"UTF-16":                        {"a\x00\n\x00", cleartext.NUL, 1},
 		"more than a document can hold": {strings.Repeat("x\n", cleartext.MaxSize/2), cleartext.TooLarge, 0},
+		"more than it can hold escaped": {strings.Repeat("-\n", cleartext.MaxSize/4), cleartext.TooLarge, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

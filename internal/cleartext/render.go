@@ -17,20 +17,22 @@ func CheckText(text []byte) error {
 }
 
 func checkText(text []byte) *SyntaxError {
-	switch {
-	case len(text) == 0:
+	if len(text) == 0 {
 		return &SyntaxError{Code: EmptyText, Detail: "there is nothing to sign"}
-	case len(text) > MaxSize-MaxSignature:
-		return &SyntaxError{Code: TooLarge, Detail: "with its signature the document would be larger than a runbook may be"}
 	}
+	size := len(text) + MaxSignature
 	s := &scanner{data: text}
 	for {
 		line, end, ok := s.next()
-		if !ok {
+		switch {
+		case !ok && size > MaxSize:
+			return &SyntaxError{Code: TooLarge, Detail: "as a signed document the text would be larger than a runbook may be"}
+		case !ok:
 			return nil
+		case len(line) > 0 && line[0] == '-':
+			size += len("- ")
 		}
-		err := s.checkSource(line, end)
-		if err != nil {
+		if err := s.checkSource(line, end); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package cleartext
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 )
 
 // lineEnd is what ends a line.
@@ -79,7 +80,7 @@ func (s *scanner) failControl(c byte) *SyntaxError {
 	case '\r':
 		return s.fail(LoneCR, "a carriage return inside the line, which hides text on a terminal")
 	default:
-		return s.fail(ControlCharacter, "a control character inside the line")
+		return s.fail(ControlCharacter, fmt.Sprintf("the control character 0x%02x inside the line", c))
 	}
 }
 

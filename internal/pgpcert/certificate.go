@@ -22,7 +22,8 @@ const (
 type Certificate struct {
 	// Fingerprint of the primary key, upper-case hexadecimal.
 	Fingerprint string
-	// Name is the first user ID; it is what the certificate says of itself.
+	// Name is the first user ID that the certificate says of itself, and has not
+	// revoked; "" if there is none.
 	Name string
 
 	keys      []*Key // the primary key first
@@ -233,9 +234,6 @@ func (c *Certificate) addUser(comp *component) error {
 	if len(comp.Body) > maxUserID {
 		return fmt.Errorf("user ID: %d bytes are more than one may have", len(comp.Body))
 	}
-	if c.Name == "" {
-		c.Name = strings.ToValidUTF8(string(comp.Body), "\ufffd")
-	}
 	u := &user{}
 	feed := feedUser(c.primary(), comp.Body)
 	for _, p := range comp.signatures {
@@ -258,6 +256,9 @@ func (c *Certificate) addUser(comp *component) error {
 		}
 	}
 	c.users = append(c.users, u)
+	if c.Name == "" && len(u.selfs) > 0 && u.revoked.IsZero() {
+		c.Name = strings.ToValidUTF8(string(comp.Body), "\ufffd")
+	}
 	return nil
 }
 

@@ -63,9 +63,9 @@ type keyRule struct {
 const flagSign = 0x02
 
 // judgePrimary judges the certificate as such and returns the rule for the
-// primary key, nil if no self-signature is in force. The newest self-signature that is in its time rules; a
-// direct-key signature and one over a user ID both count, and of two expiry
-// times the earlier one.
+// primary key, nil if no self-signature is in force. The newest self-signature
+// that is in its time rules; a direct-key signature and one over a user ID both
+// count, and of two expiry times the earlier one.
 func (c *Certificate) judgePrimary(j *Judgement, now time.Time) *keyRule {
 	primary := c.primary()
 	j.live("key", now, primary.public.CreationTime, 0)
