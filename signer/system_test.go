@@ -4,7 +4,9 @@ package signer_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -194,6 +197,29 @@ func TestKilledSignerLeavesTheOriginalOrAWholeFile(t *testing.T) {
 				t.Errorf("round %d: neither the original nor valid: %v", round, err)
 			}
 		}
+	}
+}
+
+// TestInterruptEndsTheWaitForAPassphrase: a FIFO may stand for the file, and
+// nobody may ever write to it.
+func TestInterruptEndsTheWaitForAPassphrase(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	fifo := f.path("fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key := f.write("key", encryptedPKCS8(pbkdf2(1), make([]byte, 16), make([]byte, 64)))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := signer.OpenKey(ctx, key, signer.KeyOptions{Passphrase: signer.PassphraseFromFile(fifo)})
+	var keyError *signer.KeyError
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &keyError) {
+		t.Errorf("want the cause, got %v", err)
+	}
+	// Whoever waits still must be let go.
+	if w, err := os.OpenFile(fifo, os.O_WRONLY, 0); err == nil {
+		_ = w.Close()
 	}
 }
 

@@ -25,22 +25,12 @@ func PassphraseFromTerminal(tty *os.File, prompt io.Writer) PassphraseFunc {
 		if _, err := fmt.Fprintf(prompt, "Passphrase of key %q: ", source); err != nil {
 			return nil, err
 		}
-		type answer struct {
-			line []byte
-			err  error
-		}
-		done := make(chan answer, 1)
-		go func() {
-			line, err := term.ReadPassword(fd)
-			done <- answer{line, err}
-		}()
-		select {
-		case a := <-done:
-			_, _ = fmt.Fprintln(prompt) // the user's own line end had no echo
-			return a.line, a.err
-		case <-ctx.Done(): // interrupted: the terminal must echo again
+		line, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+		if ctx.Err() != nil { // the terminal must echo again
 			_ = term.Restore(fd, state)
-			return nil, context.Cause(ctx)
+			return line, err
 		}
+		_, _ = fmt.Fprintln(prompt) // the user's own line end had no echo
+		return line, err
 	}
 }

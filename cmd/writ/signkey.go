@@ -58,6 +58,10 @@ func readable(paths ...string) error {
 		if path == "" || strings.Contains(path, "://") {
 			continue
 		}
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			continue // the signer refuses it; to open a FIFO would be to wait
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return noAnswer(err)
