@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
@@ -102,9 +103,7 @@ func (c child) asNobody(t *testing.T, cmd *exec.Cmd) {
 	}
 	// The test binary is in a folder of ours: nobody runs a copy.
 	binary := filepath.Join(filepath.Dir(c.key), "signer.test")
-	if err := os.WriteFile(binary, must(os.ReadFile(cmd.Path)), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testenv.WriteProgram(t, binary, must(os.ReadFile(cmd.Path)))
 	cmd.Path, cmd.Dir = binary, c.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/worker"
@@ -22,9 +23,7 @@ func standIn(t testing.TB, script string) func(*worker.Options) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "stand-in-for-pwsh")
-	if err := os.WriteFile(path, []byte("#!/bin/bash\n"+script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testenv.WriteProgram(t, path, []byte("#!/bin/bash\n"+script))
 	return func(o *worker.Options) { o.Interpreters = map[runbook.Kind]string{runbook.PowerShell: path} }
 }
 
@@ -119,9 +118,7 @@ func TestAnInterpreterThatIsMissingStartsNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken")
-	if err := os.WriteFile(broken, []byte("#!/nonesuch\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testenv.WriteProgram(t, broken, []byte("#!/nonesuch\n"))
 	plain := filepath.Join(dir, "plain")
 	if err := os.WriteFile(plain, []byte("#!/bin/bash\n"), 0o600); err != nil {
 		t.Fatal(err)

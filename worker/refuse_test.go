@@ -282,6 +282,7 @@ func TestArgumentsArriveAsTheyAre(t *testing.T) {
 
 func TestTheEnvironmentHoldsOnlyWhatIsListed(t *testing.T) {
 	t.Parallel()
+	testenv.Tool(t, "python3")
 	gateEnv := map[string]string{"GRANTED": "from the gate", "SECRET": "s3cret", "BASH_ENV": "/tmp/evil"}
 	g := newGate(t, func(o *worker.Options) {
 		o.LookupEnv = func(name string) (string, bool) { v, ok := gateEnv[name]; return v, ok }
@@ -333,9 +334,7 @@ func TestBashEnvOfTheGateDoesNotReachBash(t *testing.T) {
 	t.Setenv("BASH_FUNC_ls%%", "() { echo EVIL; }")
 	t.Setenv("LD_PRELOAD", "/nonesuch.so")
 	t.Setenv("PATH", filepath.Dir(evil)+":"+os.Getenv("PATH"))
-	if err := os.WriteFile(filepath.Join(filepath.Dir(evil), "bash"), []byte("#!/bin/sh\necho EVIL\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testenv.WriteProgram(t, filepath.Join(filepath.Dir(evil), "bash"), []byte("#!/bin/sh\necho EVIL\n"))
 	g := newGate(t)
 	o := g.must(g.run("r.sh", "ls; env\n"))
 	if strings.Contains(o.stdout+o.stderr, "EVIL") || strings.Contains(o.stdout, "nonesuch") {

@@ -185,6 +185,7 @@ echo end
 // write to the script through the descriptors of bash either.
 func TestNobodyElseCanWriteToTheRunningScript(t *testing.T) {
 	t.Parallel()
+	testenv.Tool(t, "python3")
 	g := newGate(t)
 	o := g.run("r.sh", `
 python3 -I - "$$" <<'EOF'
@@ -525,9 +526,7 @@ func TestNothingIsLeftBehindForAnOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(binary, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testenv.WriteProgram(t, binary, data)
 	if err := os.Chown(dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,9 @@ func scriptOf(page string) string {
 			if m := exitComment.FindStringSubmatch(command); m != nil {
 				command, code = m[1], m[2]
 			}
+			if strings.Contains(command, ".py.asc -- ") {
+				b.WriteString("[exec:python3] ")
+			}
 			fmt.Fprintf(&b, "exits %s sh -c '%s'\n", code, strings.ReplaceAll(command, "'", "''"))
 		}
 	}
@@ -78,6 +81,12 @@ exec writ sign --key keys/codesign.key.pem --cert keys/codesign.pem runbooks
 exec writ sign --key keys/openpgp.key.asc runbooks/disk-report.sh runbooks/list-old-files.py
 ` + b.String()
 }
+
+var (
+	// otherPage is a page that stands in for a list of flags.
+	otherPage = regexp.MustCompile("`writ [a-z]+`\\]\\(([a-z]+\\.md)\\)")
+	flagUsage = regexp.MustCompile(`(?m)^ +(?:-([a-z]), +)?--([a-z-]+)`)
+)
 
 // Each command has its page, and each page says its exit codes and names each
 // flag of its command.
@@ -96,7 +105,21 @@ func TestEachCommandIsDocumented(t *testing.T) {
 		if !strings.Contains(string(page), "\nExit codes: `0`") && cmd.Name() != "run" {
 			t.Errorf("the page of %s does not say its exit codes", cmd.Name())
 		}
+		said := string(page)
+		for _, m := range otherPage.FindAllStringSubmatch(said, -1) {
+			other, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "cli", m[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			said += string(other)
+		}
 		for _, sub := range append(cmd.Commands(), cmd) {
+			for _, m := range flagUsage.FindAllStringSubmatch(sub.LocalFlags().FlagUsages(), -1) {
+				short, long := m[1], m[2]
+				if long != "help" && !strings.Contains(said, "--"+long) && (short == "" || !strings.Contains(said, " -"+short+" ")) {
+					t.Errorf("neither the page of %s nor one that it refers to names --%s", sub.CommandPath(), long)
+				}
+			}
 			if sub != cmd && !strings.Contains(string(page), "`"+sub.Name()+"`") {
 				t.Errorf("the page of %s does not name %s", cmd.Name(), sub.Name())
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -33,6 +34,20 @@ func Tool(t testing.TB, name string) string {
 		missing(t, "the program "+name+" is not installed")
 	}
 	return path
+}
+
+// WriteProgram writes a program that the test will run. A test beside it that
+// starts a process meanwhile would pass the open file on to that process, and
+// what is open for writing cannot be executed (ETXTBSY, golang.org/issue/22315):
+// nobody starts one while the file is open.
+func WriteProgram(t testing.TB, path string, data []byte) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, data, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Root returns the root folder of the repository.
