@@ -103,11 +103,16 @@ func (k *Key) ID() string {
 // Anchor returns the public half of the key as a file of a trust store: for
 // X.509 the top certificate of the chain as PEM, for OpenPGP the certificate in
 // armor. A verifier that trusts it and nothing else accepts what this key signs,
-// and says nothing about whether anyone else should.
+// and says nothing about whether anyone else should. It fails with *KeyError for
+// no key, and for a chain that does not go up to a root.
 func (k *Key) Anchor() ([]byte, error) {
 	switch k.Kind() {
 	case KindX509:
 		top := k.chain[len(k.chain)-1]
+		if !bytes.Equal(top.RawSubject, top.RawIssuer) {
+			return nil, &KeyError{k.name(), fmt.Sprintf(
+				"its chain of certificates ends at %q, without that of %q: give all of them with --cert, up to the root", top.Subject.String(), top.Issuer.String())}
+		}
 		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: top.Raw}), nil
 	case KindOpenPGP:
 		return bytes.Clone(k.public), nil

@@ -210,6 +210,23 @@ func TestCertificatesInAnyOrderAndForm(t *testing.T) {
 	}
 }
 
+// TestChainWithoutItsRootHasNoAnchor: nothing that such a key signs would verify
+// by its own chain, and the message says what is missing.
+func TestChainWithoutItsRootHasNoAnchor(t *testing.T) {
+	t.Parallel()
+	k := newX509(t, "p256")
+	dir := newFiles(t)
+	key, err := signer.OpenKey(t.Context(), dir.write("key", k.KeyPEM), signer.KeyOptions{Cert: dir.write("cert", k.LeafPEM)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchor, err := key.Anchor()
+	wantKeyError(t, err, "up to the root")
+	if anchor != nil {
+		t.Error("there is one")
+	}
+}
+
 func TestKeysThatDoNotFitAreRefused(t *testing.T) {
 	t.Parallel()
 	k, other, short, long := newX509(t, "p256"), newX509(t, "p256"), newX509(t, "rsa1024"), newX509(t, "p521")

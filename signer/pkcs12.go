@@ -36,7 +36,7 @@ func (f *keyFile) parsePKCS12(passphrase []byte) (*Key, error) {
 	case errors.As(err, &unknown):
 		return nil, f.fail("the PKCS#12 file uses something that writ does not know: write it anew (openssl pkcs12 -export)")
 	default:
-		return nil, f.fail("the PKCS#12 file cannot be read: damaged, or without a private key and its certificate")
+		return nil, f.fail("the PKCS#12 file cannot be read: damaged, without a MAC, or without a private key and its certificate")
 	}
 	certs := append([]*x509.Certificate{leaf}, above...)
 	return f.x509Key(private, append(certs, f.certs...))
