@@ -14,10 +14,8 @@ import (
 // DecisionVersion names the schema of Decision; see schema/decision.v1.json.
 const DecisionVersion = "writ.decision/v1"
 
-// Modes of a decision.
-const (
-	ModeEnforce = "enforce"
-)
+// ModeEnforce is the mode of every decision so far: what it denies does not run.
+const ModeEnforce = "enforce"
 
 // Reason is one answer of the policy to the question "why".
 type Reason struct {

@@ -55,10 +55,9 @@ type Options struct {
 	TempDir string
 }
 
-// Errors of New and of a Worker that New did not make.
-var (
-	ErrNoLedger = errors.New("no ledger: a run that is not recorded does not take place")
-)
+// ErrNoLedger is what New says, and every method of a Worker that New did not
+// make.
+var ErrNoLedger = errors.New("no ledger: a run that is not recorded does not take place")
 
 // Worker records decisions and runs runbooks. It is safe for use by several
 // goroutines.
