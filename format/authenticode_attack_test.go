@@ -291,6 +291,10 @@ func TestCertificatesThatNobodyVouchesForAreRefused(t *testing.T) {
 	if r := inspect(t, v, "job.ps1", alien); r.Verdict != verifier.Untrusted {
 		t.Errorf("a stranger's certificate in the signature: %s", r.Verdict)
 	}
+	large := forceSignChain(t, k.Key, []*x509.Certificate{k.Leaf, oversized(t).cert}, source)
+	if r := inspect(t, v, "job.ps1", large); r.Verdict != verifier.Unsupported {
+		t.Errorf("a certificate with a key too large to use: %s", r.Verdict)
+	}
 	smuggled := forceSignChain(t, stranger.Key, []*x509.Certificate{stranger.Leaf, stranger.CA}, source)
 	if r := inspect(t, v, "job.ps1", smuggled); r.Verdict != verifier.Untrusted || len(r.Signatures[0].Signer.IDs) == 0 {
 		t.Errorf("a root in the signature: %s", r.Verdict)
@@ -348,6 +352,7 @@ func TestATrustStoreWithSomethingElseIsRefused(t *testing.T) {
 		"a private key":                k.KeyPEM,
 		"a key behind the certificate": append(bytes.Clone(k.CAPEM), k.KeyPEM...),
 		"a certificate cut off":        k.CA.Raw[:100],
+		"a key too large to use":       oversized(t).pem,
 		"a PEM of nonsense":            []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 	} {
 		trust, err := verifier.NewTrust(verifier.TrustFile{Store: "test", Room: verifier.RoomX509CA, Name: "ca.pem", Data: data})

@@ -38,6 +38,10 @@ func loadAuthenticodeAnchors(t *verifier.TrustStore) (*authenticodeAnchors, erro
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 		for _, c := range certs {
+			if cms.Oversized(c.PublicKey) {
+				err := fmt.Errorf("a certificate with a key of type %s: too large", keyAlgorithm(c))
+				return nil, &verifier.TrustError{Path: f.Name, Err: err}
+			}
 			a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
 			if !selfSigned(c) {
 				a.intermediates = append(a.intermediates, c)

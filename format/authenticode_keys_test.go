@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/cms"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/testenv"
 )
@@ -101,6 +103,23 @@ func issue(t testing.TB, name string, parent *authority, edit func(*x509.Certifi
 		t.Fatal(err)
 	}
 	return &authority{cert: cert, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})}
+}
+
+// oversized has an RSA key that would take seconds to use, much larger ones hours.
+func oversized(t testing.TB) *authority {
+	t.Helper()
+	parent := issue(t, "Maker of large keys", nil, nil)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Large"}}
+	key := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), cms.MaxRSA, 1), E: 65537}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent.cert, key, parent.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert: cert, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})}
 }
 
 // codeSigner makes a template that of a code-signing leaf.

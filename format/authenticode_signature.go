@@ -54,9 +54,8 @@ func (x *authenticodeExam) checkAlgorithms(sd *cms.SignedData, leaf *x509.Certif
 		return
 	}
 	for _, c := range sd.Certificates {
-		// Bounds the work that a hostile chain can ask for.
-		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > cms.MaxRSA {
-			x.failed(verifier.CheckSupported, "a certificate with an RSA key of %d bits", k.N.BitLen())
+		if cms.Oversized(c.PublicKey) {
+			x.failed(verifier.CheckSupported, "a certificate with a key of type %s: too large", keyAlgorithm(c))
 			return
 		}
 	}

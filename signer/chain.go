@@ -3,6 +3,7 @@ package signer
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -59,6 +60,9 @@ func readCertFile(path string) ([]*x509.Certificate, error) {
 func orderChain(pub crypto.PublicKey, certs []*x509.Certificate) (chain []*x509.Certificate, unused int, err error) {
 	var rest []*x509.Certificate
 	for _, c := range certs {
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+			return nil, 0, fmt.Errorf("a certificate with an RSA key of more than %d bits", maxRSABits)
+		}
 		same := func(other *x509.Certificate) bool { return bytes.Equal(other.Raw, c.Raw) }
 		switch {
 		case slices.ContainsFunc(chain, same) || slices.ContainsFunc(rest, same):

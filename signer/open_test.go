@@ -237,6 +237,7 @@ func TestKeysThatDoNotFitAreRefused(t *testing.T) {
 	public := must(newkeys.ArmoredPublic(armored))
 	renewal := *k.Leaf
 	renewal.SerialNumber = big.NewInt(7)
+	tooLarge := must(x509.CreateCertificate(rand.Reader, &renewal, k.CA, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}, k.CAKey))
 	renewed := must(x509.CreateCertificate(rand.Reader, &renewal, k.CA, k.Key.Public(), k.CAKey))
 	for name, c := range map[string]struct {
 		key, cert []byte
@@ -262,6 +263,7 @@ func TestKeysThatDoNotFitAreRefused(t *testing.T) {
 		"a GnuPG keybox":              {append([]byte("\x00\x00\x00\x20\x01\x01\x00\x02KBXf"), make([]byte, 20)...), nil, "a GnuPG keybox"},
 		"a private key of ones":       {[]byte("-----BEGIN PRIVATE KEY-----\n" + strings.Repeat("////", 16) + "\n-----END PRIVATE KEY-----\n"), k.ChainPEM(), "the private key cannot be read"},
 		"two certificates of the key": {k.KeyPEM, append(bytes.Clone(k.Leaf.Raw), renewed...), "several certificates belong"},
+		"a key too large to use":      {k.KeyPEM, append(bytes.Clone(k.Leaf.Raw), tooLarge...), "an RSA key of more than 8192 bits"},
 		"too many certificates given": {k.KeyPEM, bytes.Repeat(k.LeafPEM, 33), "more than 32 certificates"},
 	} {
 		t.Run(name, func(t *testing.T) {

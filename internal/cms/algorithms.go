@@ -120,7 +120,7 @@ func (s *SignedData) CheckSupported(c *x509.Certificate) error {
 func CheckKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		if k.N.BitLen() > MaxRSA {
+		if Oversized(k) {
 			return &UnsupportedError{fmt.Sprintf("an RSA key of %d bits", k.N.BitLen())}
 		}
 	case *ecdsa.PublicKey:
@@ -137,6 +137,13 @@ func CheckKey(key crypto.PublicKey) error {
 func WeakKey(key crypto.PublicKey) bool {
 	k, ok := key.(*rsa.PublicKey)
 	return ok && k.N.BitLen() < MinRSA
+}
+
+// Oversized tells whether a key is one that would take too much time to use. It
+// is to be asked of every certificate that a signature could be checked with.
+func Oversized(key crypto.PublicKey) bool {
+	k, ok := key.(*rsa.PublicKey)
+	return ok && k.N.BitLen() > MaxRSA
 }
 
 // ErrDigest says that the signed attributes name another digest than that of the
