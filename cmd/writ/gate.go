@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +205,7 @@ func denial(code int, path string, verdict verifier.Verdict, reasons []policy.Re
 			break
 		}
 		said = append(said, r.Code+": "+r.Msg)
-		if r.Hint != "" {
+		if r.Hint != "" && !slices.Contains(e.hints, r.Hint) {
 			e = e.hint("%s", r.Hint)
 		}
 	}

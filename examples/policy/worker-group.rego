@@ -10,5 +10,5 @@ package writ.user
 deny contains {"code": "worker-group-required", "msg": msg, "hint": hint} if {
 	input.worker.group == ""
 	msg := "the worker is in no group, and no job may run without one"
-	hint := "name the group in the configuration of the worker"
+	hint := "give the worker a group in its own configuration"
 }
