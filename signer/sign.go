@@ -253,6 +253,8 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 	}
 	v, err := o.Verify(ctx, rb)
 	switch {
+	case ctx.Err() != nil: // whatever the verifier says then is not about the signature
+		return fmt.Errorf("sign %q: %w", src.path, context.Cause(ctx))
 	case err != nil:
 		return &SelfCheckError{src.path, err}
 	case v == nil:

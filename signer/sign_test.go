@@ -460,6 +460,31 @@ func TestEndedContextLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestInterruptedVerifierIsNotABadSignature: an interrupt in the middle of the
+// check of what was signed is the reason that the user is told.
+func TestInterruptedVerifierIsNotABadSignature(t *testing.T) {
+	t.Parallel()
+	eachFormat(t, func(t *testing.T, s studio) {
+		dir := newFiles(t)
+		path := dir.write(s.in, s.text)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s.Force = true // or the first question to the verifier would be another one
+		verify := s.Verify
+		s.Verify = func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
+			cancel()
+			return verify(ctx, rb)
+		}
+		var self *signer.SelfCheckError
+		if _, err := signer.SignFile(ctx, path, s.Options); !errors.Is(err, context.Canceled) || errors.As(err, &self) {
+			t.Error(err)
+		}
+		if !bytes.Equal(dir.read(s.in), s.text) || len(dir.names()) != 1 {
+			t.Error(dir.names())
+		}
+	})
+}
+
 func TestConcurrentSignersLeaveOneValidFile(t *testing.T) {
 	t.Parallel()
 	eachFormat(t, func(t *testing.T, s studio) {
