@@ -112,7 +112,14 @@ func unsignableFix(data []byte, layout *authscript.LayoutError) string {
 		return "change the line, or build the text from parts: verifiers would take it for a signature block"
 	}
 	for r := range authscript.Repairs(data) {
-		if _, err := authscript.Parse(r.Data); err == nil {
+		if r.Cut {
+			continue // what would be cut off may be the script
+		}
+		script, err := authscript.Parse(r.Data)
+		if err == nil {
+			_, err = cms.Parse(script.Block)
+		}
+		if err == nil {
 			return "the file carries a signature whose line ends were converted: " + r.How + "; or remove the block by hand, and sign again"
 		}
 	}

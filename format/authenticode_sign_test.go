@@ -195,6 +195,29 @@ func TestScriptsThatWouldNotVerifyEverywhereAreRefused(t *testing.T) {
 	}
 }
 
+// TestNoAdviceOfASignerLosesTheScript: what follows the markers in a here-string
+// is the script, and it was never signed.
+func TestNoAdviceOfASignerLosesTheScript(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, newkeys.X509Options{})
+	signed := string(sign(t, k, "job.ps1", []byte("Write-Output 1\r\n")))
+	const markers = "$t = @'\r\n# SIG # Begin signature block\r\n# AAAA\r\n# SIG # End signature block\r\n"
+	lf := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+	for name, c := range map[string]struct{ source, advice string }{
+		"markers in a here-string":                      {markers + "'@\r\n", "look at the lines"},
+		"markers in a here-string with LF":              {lf(markers + "'@\r\n"), "look at the lines"},
+		"a signed script in a here-string, LF":          {lf("$t = @'\r\n" + signed + "'@\r\n"), "look at the lines"},
+		"markers with LF that end the script":           {lf(markers), "look at the lines"},
+		"a signed script whose line ends git converted": {lf(signed), "convert all line ends from LF to CRLF"},
+	} {
+		_, err := trySign(t, k, "job.ps1", []byte(c.source))
+		var ie *signer.InputError
+		if !errors.As(err, &ie) || !strings.Contains(ie.Fix, c.advice) || strings.Contains(ie.Fix, "what follows") {
+			t.Errorf("%s: %v, %+v", name, err, ie)
+		}
+	}
+}
+
 func TestKeysThatDoNotFitAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]newkeys.X509Options{

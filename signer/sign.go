@@ -248,6 +248,10 @@ func alreadySigned(ctx context.Context, src *source, target file, o Options) boo
 
 func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
 	rb, err := runbook.Parse(filepath.Base(target.path), signed)
+	var tooLarge *runbook.SizeError
+	if errors.As(err, &tooLarge) {
+		return &InputError{Name: src.rb.Name(), Msg: fmt.Sprintf("its signed form would have %d bytes, the limit is %d", len(signed), runbook.MaxSize)}
+	}
 	if err != nil {
 		return err
 	}

@@ -293,6 +293,14 @@ func TestTextThatGnuPGWouldChangeIsRefused(t *testing.T) {
 	}
 }
 
+func TestScriptThatWouldOutgrowTheLimitIsRefused(t *testing.T) {
+	t.Parallel()
+	s := authenticode(t)
+	dir := newFiles(t)
+	text := bytes.Repeat([]byte("Get-Date\r\n"), runbook.MaxSize/10)
+	refused[*signer.InputError](t, dir, dir.write(s.in, text), s.Options, "its signed form would have")
+}
+
 func TestFilesInTheWayAreNotReplaced(t *testing.T) {
 	t.Parallel()
 	s := clearsign(t)
