@@ -164,8 +164,8 @@ func (r *Runbook) Size() int { return len(r.data) }
 // Bytes returns a copy of the exact bytes.
 func (r *Runbook) Bytes() []byte { return bytes.Clone(r.data) }
 
-// View calls f with the bytes themselves, sparing the copy. f must neither
-// change nor keep them.
+// View calls f with the bytes themselves, sparing the copy. f must not change
+// them, nor hand them to anyone who might.
 func (r *Runbook) View(f func(data []byte)) { f(r.data) }
 
 // SignatureExt is the extension of a clear-signed document: NAME.asc holds the

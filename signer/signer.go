@@ -19,9 +19,10 @@ type Format interface {
 	// OutputName is the name of the file that holds the signed form of the
 	// runbook of this name: the same name where the signature goes into the file.
 	OutputName(name string) string
-	// Sign returns the signed form of rb. A signature of this format that rb
-	// already carries is replaced. It fails with *InputError if the runbook cannot
-	// be signed as it is, and with *KeyError if the key does not fit the format.
+	// Sign returns the signed form of rb. Where the signature goes into the file,
+	// one of this format that rb already carries is replaced. It fails with
+	// *InputError if the runbook cannot be signed as it is, and with *KeyError if
+	// the key does not fit the format.
 	Sign(ctx context.Context, rb *runbook.Runbook, key *Key) ([]byte, error)
 }
 
