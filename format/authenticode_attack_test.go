@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -353,6 +354,8 @@ func TestATrustStoreWithSomethingElseIsRefused(t *testing.T) {
 		"a key behind the certificate": append(bytes.Clone(k.CAPEM), k.KeyPEM...),
 		"a certificate cut off":        k.CA.Raw[:100],
 		"a key too large to use":       oversized(t).pem,
+		"a block behind a BOM":         slices.Concat([]byte("\xEF\xBB\xBF"), k.CAPEM, k.LeafPEM),
+		"a block without its end":      append(bytes.TrimSuffix(k.LeafPEM, []byte("-----\n")), k.CAPEM...),
 		"a PEM of nonsense":            []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 	} {
 		trust, err := verifier.NewTrust(verifier.TrustFile{Store: "test", Room: verifier.RoomX509CA, Name: "ca.pem", Data: data})

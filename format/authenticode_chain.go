@@ -72,6 +72,11 @@ func parseAnchors(data []byte) ([]*x509.Certificate, error) {
 		}
 		certs = append(certs, c)
 	}
+	// The decoder passes over a block that it cannot read, such as one behind a
+	// byte-order mark; an anchor must not go missing in silence.
+	if n := bytes.Count(data, []byte("-----BEGIN ")); n > len(certs) {
+		return nil, fmt.Errorf("%d of %d PEM blocks cannot be read", n-len(certs), n)
+	}
 	if len(certs) > 0 {
 		return certs, nil
 	}
