@@ -9,8 +9,6 @@ LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/g
 WRIT     := bin/writ
 # The programs that tests need; .ci/run installs them.
 PEERS    := gpg gpgv osslsigncode openssl python3
-# The gate refuses folders that others may write, those of its tests too.
-PRIVATE  := umask 022;
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test vet race lint fuzz cover bench clean
@@ -27,13 +25,13 @@ demo: build ## the first run, for real: sign, verify, run, deny, refuse (a minut
 test: vet ## vet for three systems, then every test; says what it skips
 	@for tool in $(PEERS); do command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
 	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
-	$(PRIVATE) $(GO) test $(PKG)
+	$(GO) test $(PKG)
 
 vet:
 	@set -e; for os in $(OSES); do echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os $(GO) vet $(PKG); done
 
 race: ## every test under the race detector (needs a C compiler)
-	$(PRIVATE) CGO_ENABLED=1 $(GO) test -race $(PKG)
+	CGO_ENABLED=1 $(GO) test -race $(PKG)
 
 lint: ## golangci-lint with .golangci.yml: no findings allowed
 	$(LINTER) run $(PKG)
@@ -47,11 +45,11 @@ fuzz: ## each fuzz target for FUZZTIME (30s); PKG=./internal/cms/... for one
 	done
 
 cover: ## coverage of each function, the least covered first
-	$(PRIVATE) $(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
+	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
 	@$(GO) tool cover -func=cover.out | awk '{print $$NF, $$1, $$2}' | sort -n | { head -30; echo ...; tail -1; }
 
 bench: build ## ours beside osslsigncode, gpg and bash; fails where a bar is missed (not with REPORT=1)
-	$(PRIVATE) WRIT_BENCH_REPORT="$(REPORT)" WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
+	WRIT_BENCH_REPORT="$(REPORT)" WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
 
 clean: ## remove what the other targets wrote
 	rm -rf bin cover.out writ-demo

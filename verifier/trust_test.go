@@ -22,7 +22,7 @@ func write(t *testing.T, path string) {
 
 func TestOpenTrustReadsStoresAndRooms(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "trust")
 	for _, path := range []string{"prod/x509-ca/ca.pem", "prod/openpgp/alice.asc", "test/x509-ca/ca.pem", "README.md", "prod/.gitkeep"} {
 		write(t, filepath.Join(dir, path))
 	}

@@ -32,7 +32,8 @@ func Entry(info fs.FileInfo) error {
 // Folder refuses a folder in which somebody other than root and the current user
 // could put something else in the place of what belongs to those two, and does
 // so for every folder above. Others may write a folder only if its sticky bit
-// keeps them from each other's files, as in /tmp.
+// keeps them from each other's files, as in /tmp; a group may write it only if
+// it is the owner's own, by its number.
 func Folder(dir string) error {
 	for {
 		info, err := os.Stat(dir)
@@ -42,7 +43,7 @@ func Folder(dir string) error {
 		if err := owned(info); err != nil {
 			return fmt.Errorf("the folder %q is %v", absolute(dir), err)
 		}
-		if othersMayWrite(info) && info.Mode()&fs.ModeSticky == 0 {
+		if othersMayRename(info) {
 			return fmt.Errorf("others may rename what is in the folder %q: chmod go-w, or set its sticky bit", absolute(dir))
 		}
 		// Not filepath.Dir: that is another folder where dir leads through a link.

@@ -42,9 +42,7 @@ func TestAFolderThatOthersCouldReplaceIsRefused(t *testing.T) {
 		{"all private", "b/c", 0o700, false},
 		{"others may read all of it", "b", 0o755, false},
 		{"the folder is writable by all", "b/c", 0o777, true},
-		{"the folder is writable by its group", "b/c", 0o770, true},
 		{"the one above is writable by all", "b", 0o777, true},
-		{"the one above is writable by its group", "b", 0o775, true},
 		{"one far above is writable by all", ".", 0o777, true},
 		{"one above is writable by all and sticky", "b", 0o777 | fs.ModeSticky, false},
 	} {
@@ -60,6 +58,37 @@ func TestAFolderThatOthersCouldReplaceIsRefused(t *testing.T) {
 				t.Errorf("%v does not name the folder %s", err, c.folder)
 			}
 		})
+	}
+}
+
+// TestAFolderOfASharedGroupIsRefused: but not one of the group that has the
+// number of its owner.
+func TestAFolderOfASharedGroupIsRefused(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("skipped: only root can give folders to other groups")
+	}
+	for _, c := range []struct {
+		gid     int
+		mode    fs.FileMode
+		refused bool
+	}{
+		{0, 0o775, false},
+		{0, 0o777, true},
+		{12345, 0o755, false},
+		{12345, 0o775, true},
+		{12345, 0o775 | fs.ModeSticky, false},
+	} {
+		for _, folder := range []string{"b", "b/c"} {
+			a := nest(t)
+			if err := os.Chown(filepath.Join(a, folder), 0, c.gid); err != nil {
+				t.Fatal(err)
+			}
+			chmod(t, filepath.Join(a, folder), c.mode)
+			if err := guard.Folder(filepath.Join(a, "b/c")); (err != nil) != c.refused {
+				t.Errorf("%s of group %d with mode %v: got %v", folder, c.gid, c.mode, err)
+			}
+		}
 	}
 }
 

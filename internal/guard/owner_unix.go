@@ -21,3 +21,17 @@ func owned(info fs.FileInfo) error {
 }
 
 func othersMayWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
+
+// othersMayRename is milder to the group: where each user has a group of the
+// same number that nobody else is in, the usual umask is 002.
+func othersMayRename(folder fs.FileInfo) bool {
+	st, ok := folder.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return true
+	case folder.Mode()&fs.ModeSticky != 0:
+		return false
+	default:
+		return st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != st.Uid
+	}
+}
