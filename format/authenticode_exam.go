@@ -165,9 +165,10 @@ func (x *authenticodeExam) openBroken(err error) bool {
 		s, err := authscript.Parse(r.Data)
 		if err == nil {
 			x.script = s
-		}
-		if !r.Cut && restored == nil && !errors.As(err, &restored) || err == nil {
 			break
+		}
+		if !r.Cut && restored == nil {
+			_ = errors.As(err, &restored) // the first, which is the likeliest, counts
 		}
 	}
 	if restored != nil && x.layoutErr.Code == authscript.CodeLayout {
