@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ const (
 	ruleEngine = "writ/engine"
 )
 
-var codeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+var codeForm = newForm(`^[a-z][a-z0-9-]*$`, 64)
 
 // document is the answer of the policy, its shape checked.
 type document struct {
@@ -171,7 +170,7 @@ func decodeReason(v any, code, rule string) (Reason, error) {
 
 func (r Reason) problem() error {
 	switch {
-	case !codeForm.MatchString(r.Code):
+	case !codeForm.holds(r.Code):
 		return fmt.Errorf("a reason of %s has the code %q: want lower-case words joined by -", r.Rule, clip(r.Code))
 	case r.Msg == "" || r.Rule == "":
 		return fmt.Errorf("a reason of %s has no msg or no rule", r.Rule)

@@ -1,12 +1,11 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
 
-var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+var envForm = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, 128)
 
 // Names and prefixes of environment variables that change what an interpreter
 // or the dynamic linker runs, or that carry the worker's own identity. They are
@@ -36,7 +35,7 @@ func EnvRefused(name string) bool {
 func envProblem(entry string) string {
 	name, value, _ := strings.Cut(entry, "=")
 	switch {
-	case !envForm.MatchString(name):
+	case !envForm.holds(name):
 		return `want NAME or NAME=value, NAME of letters, digits and "_"`
 	case EnvRefused(name):
 		return name + " is refused: it changes what an interpreter runs, or carries the worker's own identity"

@@ -69,7 +69,7 @@ func (in *Input) checkParameters() error {
 	total := 0
 	for name, value := range in.Parameters {
 		total += len(name) + len(value)
-		if !parameterForm.MatchString(name) && !positionForm.MatchString(name) {
+		if !parameterForm.holds(name) && !positionForm.holds(name) {
 			return &InputError{"parameters", fmt.Sprintf("%q is not the name of a parameter", clip(strings.ToValidUTF8(name, "?")))}
 		}
 		if bad := textProblem(value, MaxArgument); bad != "" {

@@ -13,15 +13,26 @@ import (
 var (
 	// nameForm holds for people, groups, rules, worker groups, worker IDs and
 	// labels: ASCII only, so that no two names look alike.
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+	nameForm = newForm(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`, 64)
 	// parameterForm holds for the names of arguments.
-	parameterForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+	parameterForm = newForm(`^[A-Za-z][A-Za-z0-9_-]*$`, 64)
 	// segmentForm holds for each part of the name of a Rego package.
-	segmentForm  = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
-	positionForm = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
+	segmentForm  = newForm(`^[a-z_][a-z0-9_]*$`, 64)
+	positionForm = newForm(`^[1-9][0-9]*$`, 3)
 	// accountForm holds for the names that an operating system gives.
-	accountForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@$\\-]{0,127}$`)
+	accountForm = newForm(`^[A-Za-z0-9_][A-Za-z0-9._@$\\-]*$`, 128)
 )
+
+// form is a pattern and the most bytes that may match it: a count within the
+// pattern would cost each start of a program a millisecond.
+type form struct {
+	pattern *regexp.Regexp
+	max     int
+}
+
+func newForm(pattern string, maxLen int) form { return form{regexp.MustCompile(pattern), maxLen} }
+
+func (f form) holds(s string) bool { return len(s) <= f.max && f.pattern.MatchString(s) }
 
 // badText says what makes s unfit to be shown or compared: "" for nothing.
 // Line ends and tabs count as control characters.

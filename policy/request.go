@@ -39,7 +39,7 @@ func checkArguments(kind runbook.Kind, args []Argument) error {
 		total += len(a.Name) + len(a.Value)
 		if bad := argumentProblem(kind, a); bad != "" {
 			name := a.Name
-			if !parameterForm.MatchString(name) {
+			if !parameterForm.holds(name) {
 				name = shorten(strings.ToValidUTF8(name, "?"))
 			}
 			return &ArgumentError{Position: i + 1, Name: name, Msg: bad}
@@ -58,7 +58,7 @@ func checkArguments(kind runbook.Kind, args []Argument) error {
 }
 
 func argumentProblem(kind runbook.Kind, a Argument) string {
-	if a.Name != "" && !parameterForm.MatchString(a.Name) {
+	if a.Name != "" && !parameterForm.holds(a.Name) {
 		return `is not the name of a parameter: want at most 64 ASCII letters, digits, "_" and "-", beginning with a letter`
 	}
 	if bad := textProblem(a.Value, MaxArgument); bad != "" {

@@ -220,7 +220,7 @@ func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string
 	list := make([]parameter, 0, len(pairs))
 	for _, p := range pairs {
 		at := join(field, clip(p.key))
-		if p.key != "*" && !parameterForm.MatchString(p.key) && !positionForm.MatchString(p.key) {
+		if p.key != "*" && !parameterForm.holds(p.key) && !positionForm.holds(p.key) {
 			t.problem(p.at, at, `want the name of a parameter, a quoted position ("1"), or "*" for all other positions`)
 			continue
 		}

@@ -114,7 +114,7 @@ func packageSegments(p *ast.Package) ([]string, bool) {
 	var segments []string
 	for _, term := range p.Path[1:] { // after "data"
 		s, ok := term.Value.(ast.String)
-		if !ok || !segmentForm.MatchString(string(s)) {
+		if !ok || !segmentForm.holds(string(s)) {
 			return nil, false
 		}
 		segments = append(segments, string(s))

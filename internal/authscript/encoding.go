@@ -215,20 +215,21 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) error {
 // widen writes the ASCII bytes that src begins with to dst as UTF-16LE, and
 // returns how many these are. dst has room for twice the length of src.
 func widen(dst, src []byte) int {
-	n := 0
-	for ; n+8 <= len(src); n += 8 {
-		v := binary.LittleEndian.Uint64(src[n:])
+	size := len(src)
+	for len(src) >= 8 && len(dst) >= 16 {
+		v := binary.LittleEndian.Uint64(src)
 		if v&highBits != 0 {
 			break
 		}
-		out := dst[2*n : 2*n+16]
-		binary.LittleEndian.PutUint64(out, spread(uint32(v)))
-		binary.LittleEndian.PutUint64(out[8:], spread(uint32(v>>32)))
+		binary.LittleEndian.PutUint64(dst, spread(uint32(v)))
+		binary.LittleEndian.PutUint64(dst[8:], spread(uint32(v>>32)))
+		src, dst = src[8:], dst[16:]
 	}
-	for ; n < len(src) && src[n] < utf8.RuneSelf; n++ {
-		dst[2*n], dst[2*n+1] = src[n], 0
+	for len(src) > 0 && src[0] < utf8.RuneSelf {
+		dst[0], dst[1] = src[0], 0
+		src, dst = src[1:], dst[2:]
 	}
-	return n
+	return size - len(src)
 }
 
 // spread puts a zero byte behind each of the four bytes.

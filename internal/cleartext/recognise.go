@@ -26,15 +26,18 @@ func Locate(data []byte) (place Place, line int) {
 	if InUTF16(data) {
 		return Elsewhere, 1
 	}
+	// A script has many more dashes than capital letters to stop at.
+	dashes, words := marker[:5], marker[5:]
 	for from := 0; ; {
-		i := bytes.Index(data[from:], marker)
+		i := bytes.Index(data[from:], words)
 		if i < 0 {
 			return Nowhere, 0
 		}
 		i += from
-		from = i + len(marker)
-		if aloneBefore(data[:i]) && aloneAfter(data[from:]) {
-			return Elsewhere, 1 + bytes.Count(data[:i], []byte("\n"))
+		from = i + len(words)
+		before, found := bytes.CutSuffix(data[:i], dashes)
+		if found && aloneBefore(before) && aloneAfter(data[from:]) {
+			return Elsewhere, 1 + bytes.Count(before, []byte("\n"))
 		}
 	}
 }

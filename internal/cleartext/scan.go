@@ -110,19 +110,21 @@ var classes = func() (t [256]byte) {
 // together: almost all are plain ASCII.
 func classify(line []byte) (found byte) {
 	const low, top, space, del = 0x0101010101010101, 0x8080808080808080, 0x2020202020202020, 0x7f7f7f7f7f7f7f7f
-	for len(line) >= 8 {
-		x := binary.LittleEndian.Uint64(line)
+	for at := 0; len(line) >= 8 && at < len(line); at += 8 {
+		at = min(at, len(line)-8) // the last eight may be looked at twice
+		x := binary.LittleEndian.Uint64(line[at:])
 		// A byte below a blank, a DEL or a byte above 0x7f sets a top bit. The
 		// subtractions may borrow and set one too many, never one too few.
 		if ((x-space)|((x^del)-low)|x)&top != 0 {
-			for _, c := range line[:8] {
+			for _, c := range line[at : at+8] {
 				found |= classes[c]
 			}
 		}
-		line = line[8:]
 	}
-	for _, c := range line {
-		found |= classes[c]
+	if len(line) < 8 {
+		for _, c := range line {
+			found |= classes[c]
+		}
 	}
 	return found
 }
