@@ -31,6 +31,7 @@ type Source struct {
 type Engine struct {
 	grants   *grants
 	decision *rego.PreparedEvalQuery
+	pool     evaluators
 	rego     []File // for explaining
 	digest   runbook.Digest
 }
@@ -69,7 +70,7 @@ func New(src Source) (*Engine, error) {
 	if err != nil {
 		return nil, &SyntaxError{Problems: regoProblems(err)}
 	}
-	e := &Engine{grants: g, decision: &query, digest: src.digest()}
+	e := &Engine{grants: g, decision: &query, pool: newEvaluators(), digest: src.digest()}
 	for _, f := range src.Rego {
 		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
@@ -228,49 +229,11 @@ func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, err
 	if err != nil {
 		return nil, err
 	}
-	result, err := evaluate(ctx, e.decision, value)
+	result, err := e.pool.evaluate(ctx, e.decision, value)
 	if err != nil {
 		return nil, err
 	}
 	return decodeDocument(result)
-}
-
-// evaluate returns the one value that a query has, within the deadline;
-// everything else is an error. OPA does not stop a function that computes for
-// long on one huge number: then the goroutine is left behind.
-func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, value ast.Value, options ...rego.EvalOption) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, evalDeadline)
-	defer cancel()
-	type answer struct {
-		results rego.ResultSet
-		err     error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if r := recover(); r != nil {
-				a = answer{err: fmt.Errorf("the policy engine stopped: %v", r)}
-			}
-			done <- a
-		}()
-		a.results, a.err = q.Eval(ctx, append(options, rego.EvalParsedInput(value))...)
-	}()
-	var a answer
-	select {
-	case a = <-done:
-	case <-ctx.Done():
-	}
-	results, err := a.results, a.err
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("the policy did not answer in time: %v", ctx.Err())
-	case err != nil:
-		return nil, fmt.Errorf("evaluate the policy: %v", err)
-	case len(results) != 1 || len(results[0].Expressions) != 1 || len(results[0].Bindings) != 0:
-		return nil, errors.New("the policy gave no single answer")
-	}
-	return results[0].Expressions[0].Value, nil
 }
 
 // inputValue is the document that the policy reads: the input, with the policy's

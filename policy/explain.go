@@ -108,7 +108,7 @@ func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts) ([]RuleOut
 		if err != nil {
 			return nil, nil, err
 		}
-		if result, err = evaluate(ctx, &prepared, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
+		if result, err = e.pool.evaluate(ctx, &prepared, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
 			return nil, nil, err
 		}
 	}

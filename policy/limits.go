@@ -45,6 +45,8 @@ const (
 
 	// evalDeadline is how long one evaluation of the policy may take.
 	evalDeadline = 2 * time.Second
+	// evaluatorLife is how long an unused goroutine waits for an evaluation.
+	evaluatorLife = 10 * time.Second
 	// permitLife is how long a permit lasts: a decision is for here and now.
 	permitLife = time.Minute
 	// maxNearMisses is how many rules that cannot fit the worker are handed to
