@@ -180,7 +180,7 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 	if !x.has(verifier.CheckSignature, verifier.StatusPassed) {
 		return nil
 	}
-	if chain := x.anchors.memo.get(keyOf(leaf, sd.Certificates), x.now); chain != nil {
+	if chain := x.anchors.memo.get(keyOf(leaf, sd.Certificates), x.at); chain != nil {
 		x.chainAgreed = true
 		x.chainPassed(chain)
 		return chain
@@ -189,7 +189,7 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 	if leafErr != nil {
 		x.failed(verifier.CheckKeyUsage, "%v", leafErr)
 	}
-	chains, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.now)
+	chains, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.at)
 	if err != nil {
 		chains = x.diagnoseChain(sd, leaf, err)
 		if chains == nil {
@@ -240,20 +240,20 @@ func (x *authenticodeExam) remember(sd *cms.SignedData, leaf *x509.Certificate, 
 // a root at all, a certificate out of its time, or one for another purpose. It
 // returns the chains that there are if these are put aside.
 func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certificate, why error) [][]*x509.Certificate {
-	chains, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.now)
+	chains, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.at)
 	if err != nil {
 		x.failed(verifier.CheckTrust, "%v", err)
-		if !inTime(leaf, x.now) {
-			x.failed(verifier.CheckValidity, "%s", outOfTime(leaf, x.now))
+		if !inTime(leaf, x.at) {
+			x.failed(verifier.CheckValidity, "%s", outOfTime(leaf, x.at))
 		}
 		return nil
 	}
-	if _, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.now); err != nil {
-		x.failed(verifier.CheckValidity, "%s", whoIsOutOfTime(chains, x.now, err))
+	if _, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.at); err != nil {
+		x.failed(verifier.CheckValidity, "%s", whoIsOutOfTime(chains, x.at, err))
 	} else {
 		x.passed(verifier.CheckValidity, validityDetail)
 	}
-	if _, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.now); err != nil {
+	if _, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.at); err != nil {
 		x.failed(verifier.CheckKeyUsage, "the chain is not for code signing: %v", err)
 	} else if !x.has(verifier.CheckKeyUsage, verifier.StatusFailed) {
 		x.passed(verifier.CheckKeyUsage, usageDetail)

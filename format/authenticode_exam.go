@@ -21,8 +21,10 @@ var authenticodeChecks = []verifier.CheckID{
 
 // authenticodeExam is the examination of one file that is of this format.
 type authenticodeExam struct {
-	data    []byte
-	now     time.Time
+	data []byte
+	now  time.Time
+	// at is the time that the signer and the chain are judged at.
+	at      time.Time
 	anchors *authenticodeAnchors
 
 	verdict   verifier.Verdict // on the container
@@ -36,7 +38,7 @@ type authenticodeExam struct {
 
 func newAuthenticodeExam(data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
 	x := &authenticodeExam{
-		data: data, now: now, anchors: anchors, verdict: verifier.Valid,
+		data: data, now: now, at: now, anchors: anchors, verdict: verifier.Valid,
 		signature: verifier.Signature{
 			Format:         authenticodeName,
 			Signer:         verifier.Identity{IDs: []string{}},
@@ -97,7 +99,12 @@ func (x *authenticodeExam) examine(script *authscript.Script, parseErr error) {
 	if parseErr == nil {
 		x.passed(verifier.CheckLayout, "one block at the end of the file, as Windows writes it")
 	}
-	sd, err := cms.Parse(x.script.Block)
+	x.examineMessage(x.script.Block)
+}
+
+// examineMessage looks at the signature itself, a CMS message.
+func (x *authenticodeExam) examineMessage(der []byte) {
+	sd, err := cms.Parse(der)
 	if err != nil {
 		x.structureFailed(err)
 		return
@@ -127,7 +134,7 @@ func (x *authenticodeExam) examine(script *authscript.Script, parseErr error) {
 	x.checkSignature(sd, leaf)
 	chain := x.checkChain(sd, leaf)
 	x.checkClaimedTime(sd, leaf)
-	x.checkSecondOpinion(sd, leaf, chain)
+	x.checkSecondOpinion(der, sd, leaf, chain)
 	x.remember(sd, leaf, chain)
 }
 

@@ -90,7 +90,7 @@ func (x *authenticodeExam) checkSignature(sd *cms.SignedData, leaf *x509.Certifi
 // checkSecondOpinion asks go.mozilla.org/pkcs7 about the same bytes. It is asked
 // only about what the strict layer has accepted: the signature value where that
 // was good, the chain where that was good too. Any refusal of it counts.
-func (x *authenticodeExam) checkSecondOpinion(sd *cms.SignedData, leaf *x509.Certificate, chain []*x509.Certificate) {
+func (x *authenticodeExam) checkSecondOpinion(der []byte, sd *cms.SignedData, leaf *x509.Certificate, chain []*x509.Certificate) {
 	for _, id := range []verifier.CheckID{verifier.CheckContentDigest, verifier.CheckSignature, verifier.CheckAlgorithms} {
 		if !x.has(id, verifier.StatusPassed) {
 			return
@@ -104,7 +104,7 @@ func (x *authenticodeExam) checkSecondOpinion(sd *cms.SignedData, leaf *x509.Cer
 	if withChain && !x.chainAgreed {
 		roots = x.anchors.roots
 	}
-	if err := secondOpinion(x.script.Block, sd, leaf, chain, roots, x.now); err != nil {
+	if err := secondOpinion(der, sd, leaf, chain, roots, x.at); err != nil {
 		x.failed(verifier.CheckSecondOpinion, "go.mozilla.org/pkcs7 disagrees: %v", err)
 		return
 	}
