@@ -24,6 +24,7 @@ const (
 	tagSet         = 0x31
 	tagContext0    = 0xA0
 	tagContext1    = 0xA1
+	tagContext2    = 0xA2
 )
 
 // element is one tag-length-value. Only walk makes sure that its form is DER, so

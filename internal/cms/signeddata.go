@@ -2,9 +2,11 @@
 // strictly: DER only, bounded in size and depth, one signer, nothing left over.
 // It is the layer in front of every other reader of the same bytes.
 //
+// It reads the timestamps of such a signature just as strictly.
+//
 // It does not build certificate chains and trusts nobody: it says what is in a
-// signature, whether the signed attributes bind the content, and whether the
-// signature value fits a key. Timestamps and nested signatures are handed out as
+// signature or a timestamp, whether the signed attributes bind the content, and
+// whether the signature value fits a key. Nested signatures are handed out as
 // attributes, unread.
 package cms
 
@@ -105,6 +107,18 @@ type Attribute struct {
 
 // Parse reads a signature. It fails with *Error, whatever the bytes are.
 func Parse(der []byte) (*SignedData, error) {
+	return parse(der, form{content: (*SignedData).parseContent})
+}
+
+// form is in what the messages differ that this package reads.
+type form struct {
+	// content reads encapContentInfo.
+	content func(s *SignedData, version int, b []byte) error
+	// attributeCertificates may stand among the certificates, and are passed over.
+	attributeCertificates bool
+}
+
+func parse(der []byte, f form) (*SignedData, error) {
 	if err := walk(der); err != nil {
 		return nil, err
 	}
@@ -120,10 +134,10 @@ func Parse(der []byte) (*SignedData, error) {
 	if err := outer.end("content"); err != nil {
 		return nil, err
 	}
-	return parseSignedData(sd)
+	return parseSignedData(sd, f)
 }
 
-func parseSignedData(r *reader) (*SignedData, error) {
+func parseSignedData(r *reader, f form) (*SignedData, error) {
 	s := &SignedData{}
 	version := r.small("version of SignedData")
 	digests := r.next(tagSet, "digestAlgorithms").body
@@ -136,7 +150,7 @@ func parseSignedData(r *reader) (*SignedData, error) {
 	if err := r.end("SignedData"); err != nil {
 		return nil, err
 	}
-	if err := s.parseContent(version, content); err != nil {
+	if err := f.content(s, version, content); err != nil {
 		return nil, err
 	}
 	if !signers.more() {
@@ -152,7 +166,7 @@ func parseSignedData(r *reader) (*SignedData, error) {
 	if err := s.checkDigestAlgorithms(digests); err != nil {
 		return nil, err
 	}
-	return s, s.parseCertificates(certificates)
+	return s, s.parseCertificates(certificates, f.attributeCertificates)
 }
 
 // parseContent accepts the two forms in which Authenticode content is written:
@@ -211,11 +225,15 @@ func parseAlgorithm(e element) (Algorithm, error) {
 	return a, r.end("AlgorithmIdentifier")
 }
 
-func (s *SignedData) parseCertificates(b []byte) error {
+func (s *SignedData) parseCertificates(b []byte, attributeCertificates bool) error {
 	r := read(b)
-	for r.more() {
-		if len(s.Certificates) == MaxCertificates {
+	for n := 0; r.more(); n++ {
+		if n == MaxCertificates {
 			return malformed(0, "more than %d certificates", MaxCertificates)
+		}
+		if attributeCertificates && (r.at(tagContext1) || r.at(tagContext2)) {
+			r.any()
+			continue
 		}
 		raw := r.next(tagSequence, "Certificate").full
 		if r.err != nil {

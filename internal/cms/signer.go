@@ -103,7 +103,9 @@ func (s *SignedData) bindContent() error {
 	if err != nil {
 		return err
 	}
-	if id, _ := parseOID(contentType.body); id != s.ContentType {
+	if id, _ := parseOID(contentType.body); s.ContentType == "" {
+		s.ContentType = id // a countersignature has nowhere else to say it
+	} else if id != s.ContentType {
 		return malformed(0, "the content is of type %s, the signed attribute says %s", s.ContentType, id)
 	}
 	digest, err := s.Signer.single(OIDMessageDigest, tagOctetString, "message-digest")
