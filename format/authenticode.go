@@ -17,8 +17,9 @@ import (
 // signer.Format.
 //
 // It accepts only what Windows writes, byte for byte, and only what reads as one
-// text on every host. It does not evaluate timestamps, so a signature whose
-// certificate has expired is expired, and it does not ask for revocation.
+// text on every host. A timestamp by an authority of the trust store says when a
+// signature was made, and its certificate is judged as of then; every other one
+// is judged now. It does not ask for revocation.
 // docs/formats/authenticode.md says what it refuses, and why.
 type Authenticode struct {
 	// Now is the clock by which Sign judges the signing certificate; time.Now if

@@ -15,8 +15,8 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-// authenticodeAnchors are the certificates of the room x509-ca. The system's
-// own roots are never among them.
+// authenticodeAnchors are the certificates of one room, x509-ca or tsa. The
+// system's own roots are never among them.
 type authenticodeAnchors struct {
 	roots         *x509.CertPool
 	intermediates []*x509.Certificate
@@ -25,14 +25,24 @@ type authenticodeAnchors struct {
 	timelessRoots *x509.CertPool
 	bySubject     map[string][]*x509.Certificate
 	memo          chainMemo
+	// tsa are those of the room tsa, beside the ones of x509-ca.
+	tsa *authenticodeAnchors
 }
 
 func loadAuthenticodeAnchors(t *verifier.TrustStore) (*authenticodeAnchors, error) {
+	a, err := loadRoom(t, verifier.RoomX509CA)
+	if err == nil {
+		a.tsa, err = loadRoom(t, verifier.RoomTSA)
+	}
+	return a, err
+}
+
+func loadRoom(t *verifier.TrustStore, room verifier.Room) (*authenticodeAnchors, error) {
 	a := &authenticodeAnchors{
 		roots: x509.NewCertPool(), timelessRoots: x509.NewCertPool(),
 		bySubject: map[string][]*x509.Certificate{},
 	}
-	for _, f := range t.Files(verifier.RoomX509CA) {
+	for _, f := range t.Files(room) {
 		certs, err := parseAnchors(f.Data)
 		if err != nil {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
@@ -352,6 +362,9 @@ func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certif
 		if slices.ContainsFunc(issuers, func(by *x509.Certificate) bool {
 			return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 		}) {
+			continue
+		}
+		if holds(x.vouched, c) {
 			continue
 		}
 		if !hasLegacyTimestamp(sd) {

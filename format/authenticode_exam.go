@@ -1,6 +1,7 @@
 package format
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +24,8 @@ var authenticodeChecks = []verifier.CheckID{
 type authenticodeExam struct {
 	data []byte
 	now  time.Time
-	// at is the time that the signer and the chain are judged at.
+	// at is the time that the signer and the chain are judged at: that of a
+	// timestamp that can be relied on, else now.
 	at      time.Time
 	anchors *authenticodeAnchors
 
@@ -32,6 +34,8 @@ type authenticodeExam struct {
 	findings  []verifier.Finding
 	script    *authscript.Script
 	layoutErr *authscript.LayoutError // why data is not well made, where script is of a repaired file
+	// vouched are certificates in the signature that belong to its timestamp.
+	vouched []*x509.Certificate
 	// chainAgreed says that the second opinion on the chain is known already.
 	chainAgreed bool
 }
@@ -132,6 +136,7 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 	x.checkAlgorithms(sd, leaf)
 	x.checkContent(sd, content)
 	x.checkSignature(sd, leaf)
+	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
 	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(der, sd, leaf, chain)
@@ -222,8 +227,7 @@ func (x *authenticodeExam) listAttributes(s *cms.Signer) error {
 	unknown := 0
 	for _, a := range s.Unsigned {
 		switch a.Type {
-		case cms.OIDTimestamp, cms.OIDCountersign:
-			x.find("timestamp", 0, "a timestamp is present and not evaluated: the certificate is judged now", "")
+		case cms.OIDTimestamp, cms.OIDCountersign: // checkTime
 		case cms.OIDNestedSignature:
 			x.find("nested-signature", 0, "a nested signature is present, not evaluated, and lends no trust", "")
 		default:

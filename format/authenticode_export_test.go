@@ -1,10 +1,13 @@
 package format
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
+	"slices"
 
 	"github.com/runwrit/writ/internal/authscript"
+	"github.com/runwrit/writ/internal/cms"
 )
 
 // ForceSign signs with whatever key and certificates it is given, as no signer
@@ -18,4 +21,20 @@ func ForceSign(source []byte, key crypto.Signer, chain []*x509.Certificate) ([]b
 	var err error
 	s.Block, err = signIndirectData(h.Sum(nil), crypto.SHA256, key, chain)
 	return s.Render(), err
+}
+
+// TimestamperChain builds a chain for a timestamp's signer to the topmost of the
+// authorities that came with it, as if they were anchors.
+func TimestamperChain(by *x509.Certificate, t *cms.Timestamp) error {
+	roots := x509.NewCertPool()
+	for _, c := range t.Certificates {
+		if c.IsCA && !slices.ContainsFunc(t.Certificates, func(o *x509.Certificate) bool {
+			return !bytes.Equal(c.Raw, o.Raw) && bytes.Equal(c.RawIssuer, o.RawSubject)
+		}) {
+			roots.AddCert(c)
+		}
+	}
+	a := &authenticodeAnchors{roots: roots}
+	_, err := a.timestamperChain(by, t)
+	return err
 }

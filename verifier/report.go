@@ -33,6 +33,7 @@ type Identity struct {
 const (
 	TimeNone    = "none"
 	TimeClaimed = "claimed" // the signer's own word: no evidence
+	TimeTSA     = "tsa"     // a timestamp by an authority of the trust store
 )
 
 // Signature is what was found out about one signature.

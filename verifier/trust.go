@@ -25,11 +25,18 @@ type Room string
 const (
 	RoomX509CA  Room = "x509-ca" // roots, and intermediates that complete chains: PEM or DER
 	RoomOpenPGP Room = "openpgp" // certificates: armored, binary, or a GnuPG keybox
+	RoomTSA     Room = "tsa"     // roots of timestamp authorities, and their intermediates: PEM or DER
 )
+
+// rooms lists them.
+var rooms = []Room{RoomX509CA, RoomOpenPGP, RoomTSA}
+
+// Rooms returns the rooms that this version reads.
+func Rooms() []Room { return slices.Clone(rooms) }
 
 // laterRooms belong to the layout of a trust store, and this version cannot
 // honour them. Ignoring a deny list or a CRL would be a silent yes.
-var laterRooms = []Room{"x509-pins", "sigstore", "tsa", "crl", "deny"}
+var laterRooms = []Room{"x509-pins", "sigstore", "crl", "deny"}
 
 // TrustFile is one file of anchors, unparsed: each format reads its own.
 type TrustFile struct {
@@ -66,7 +73,7 @@ func NewTrust(files ...TrustFile) (*TrustStore, error) {
 	for _, f := range files {
 		total += len(f.Data)
 		switch {
-		case f.Room != RoomX509CA && f.Room != RoomOpenPGP:
+		case !slices.Contains(rooms, f.Room):
 			return nil, &TrustError{f.Name, fmt.Errorf("unknown room %q", f.Room)}
 		case len(f.Data) == 0:
 			return nil, &TrustError{f.Name, errors.New("the file is empty")}

@@ -153,8 +153,8 @@ func checkTrustFolder(parts []string) error {
 	switch {
 	case slices.Contains(laterRooms, room):
 		return fmt.Errorf("this version of writ does not honour %q yet, and does not ignore it", room)
-	case room != RoomX509CA && room != RoomOpenPGP:
-		return fmt.Errorf("unknown room %q: want %s or %s", room, RoomX509CA, RoomOpenPGP)
+	case !slices.Contains(rooms, room):
+		return fmt.Errorf("unknown room %q: want one of %q", room, rooms)
 	case len(parts) > 2:
 		return errors.New("a folder inside a room")
 	}

@@ -13,12 +13,14 @@ type trustOptions struct {
 	dir      string
 	cas      []string
 	keyrings []string
+	tsas     []string
 }
 
 func (o *trustOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "trust", "", "trust store, a `folder`")
 	f.StringArrayVar(&o.cas, "ca", nil, "trust the code-signing authorities in this PEM or DER `file` (repeatable)")
+	f.StringArrayVar(&o.tsas, "tsa", nil, "trust the timestamp authorities in this PEM or DER `file` (repeatable)")
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "trust the OpenPGP certificates in this `file`: armored, binary, or .kbx (repeatable)")
 }
 
@@ -40,7 +42,7 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 		if err != nil {
 			return nil, noAnswer(err)
 		}
-		for _, room := range []verifier.Room{verifier.RoomX509CA, verifier.RoomOpenPGP} {
+		for _, room := range verifier.Rooms() {
 			files = append(files, store.Files(room)...)
 		}
 	}
@@ -48,7 +50,7 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 		flag  string
 		room  verifier.Room
 		paths []string
-	}{{"--ca", verifier.RoomX509CA, o.cas}, {"--keyring", verifier.RoomOpenPGP, o.keyrings}} {
+	}{{"--ca", verifier.RoomX509CA, o.cas}, {"--keyring", verifier.RoomOpenPGP, o.keyrings}, {"--tsa", verifier.RoomTSA, o.tsas}} {
 		for _, path := range named.paths {
 			if path == "" {
 				return nil, usagef("%s needs the name of a file", named.flag)
