@@ -2,7 +2,7 @@ package vectors
 
 import (
 	"crypto"
-	"crypto/rsa"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"math/big"
 	"slices"
@@ -50,10 +50,10 @@ func NewMessage(id *Identity, h crypto.Hash, content []byte, more ...*Identity) 
 		Key: id.Key, Hash: h, Version: 1, ContentType: OIDIndirectData, Content: content,
 		SignerVersion: 1, Issuer: id.Cert.RawIssuer, Serial: id.Cert.SerialNumber,
 		DigestAlgorithms: DigestAlgorithm(h), DigestAlgorithm: DigestAlgorithm(h),
-		SignatureAlgorithm: Seq(OID(ecdsaOIDs[h])), Certificates: id.Cert.Raw,
+		SignatureAlgorithm: Seq(OID(OIDRSA), Null()), Certificates: id.Cert.Raw,
 	}
-	if _, ok := id.Key.Public().(*rsa.PublicKey); ok {
-		m.SignatureAlgorithm = Seq(OID(OIDRSA), Null())
+	if _, ok := id.Key.Public().(*ecdsa.PublicKey); ok {
+		m.SignatureAlgorithm = Seq(OID(ecdsaOIDs[h]))
 	}
 	for _, i := range more {
 		m.Certificates = append(slices.Clone(m.Certificates), i.Cert.Raw...)
