@@ -82,6 +82,17 @@ func (r *Result) Counts() map[verifier.Verdict]int {
 	return counts
 }
 
+// Repairable returns how many entries are damaged in a way that can be undone.
+func (r *Result) Repairable() int {
+	n := 0
+	for _, e := range r.Entries {
+		if e.Report.Repair != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // Run audits the files and folders at roots. A root that is a file is audited
 // whatever its type; a root that cannot be read is a Problem. It fails if the
 // context ends, if there is no Verifier, or with *LimitError.

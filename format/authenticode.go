@@ -81,16 +81,25 @@ func carriesAuthenticode(rb *runbook.Runbook) bool {
 const clearSignedHead = "-----BEGIN PGP SIGNED MESSAGE-----"
 
 func (c *authenticodeChecker) check(data []byte, now time.Time) verifier.Outcome {
+	x, claimed := c.exam(data, now)
+	if !claimed {
+		return verifier.Outcome{Capable: true}
+	}
+	return x.outcome()
+}
+
+// exam examines a file, unless it is not of this format.
+func (c *authenticodeChecker) exam(data []byte, now time.Time) (x *authenticodeExam, claimed bool) {
 	script, err := authscript.Parse(data)
 	if errors.Is(err, authscript.ErrNoBlock) {
-		return verifier.Outcome{Capable: true}
+		return nil, false
 	}
 	if err != nil && bytes.HasPrefix(data, []byte(clearSignedHead)) {
 		// The markers belong to the clear-signed text. With a whole block at the
 		// end the file is of two formats, and the verifier refuses it.
-		return verifier.Outcome{Capable: true}
+		return nil, false
 	}
-	x := newAuthenticodeExam(data, now, c.anchors)
+	x = newAuthenticodeExam(data, now, c.anchors)
 	x.examine(script, err)
-	return x.outcome()
+	return x, true
 }

@@ -80,7 +80,7 @@ func TestAttacksOnOurOwnSignaturesGetTheirVerdict(t *testing.T) {
 	}{
 		"changed content":          {strings.Replace(good, "Output 1", "Output 3", 1), verifier.Tampered, verifier.CheckContentDigest, ""},
 		"a block of other content": {"evil" + good[strings.Index(good, "\r\n# SIG"):], verifier.Tampered, verifier.CheckContentDigest, ""},
-		"a BOM put before it":      {"\xEF\xBB\xBF" + good, verifier.Tampered, verifier.CheckContentDigest, ""},
+		"a BOM put before it":      {"\xEF\xBB\xBF" + good, verifier.Damaged, verifier.CheckLineEnds, "added-byte-order-mark"},
 		"code behind the block":    {good + "evil\r\n", verifier.Malformed, verifier.CheckLayout, "trailing"},
 		"git made LF":              {strings.ReplaceAll(good, "\r\n", "\n"), verifier.Damaged, verifier.CheckLineEnds, "line-ends"},
 		"git made LF, and code":    {strings.ReplaceAll(good, "\r\n", "\n") + "evil\n", verifier.Malformed, verifier.CheckLayout, "trailing"},

@@ -11,8 +11,11 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-// Finding code of line ends that were converted after signing.
-const codeLineEnds = "line-ends"
+// Finding codes of what happens to a file after signing and can be undone.
+const (
+	codeLineEnds  = "line-ends"
+	codeAddedMark = "added-byte-order-mark"
+)
 
 const keepLineEnds = "; then keep git from converting them again: \"*.ps1 -text\", \"*.psm1 -text\" and \"*.psd1 -text\" in .gitattributes"
 
@@ -88,15 +91,23 @@ func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Rep
 func (x *authenticodeExam) recordRepair(r authscript.Repair, reading string, text *authscript.TextError) {
 	x.passed(verifier.CheckContentDigest, "the content is the signed one: %s", r.How)
 	x.passed(verifier.CheckLineEnds, "as they were signed")
-	if r.LineEnds {
+	switch {
+	case r.LineEnds:
 		x.failed(verifier.CheckLineEnds, "line ends were converted after signing; to restore them: %s", r.How)
 		x.find(codeLineEnds, 0, "line ends were converted after signing, as git does", r.How+keepLineEnds)
+	case r.Mark:
+		x.failed(verifier.CheckLineEnds, "a byte-order mark was put before the text after signing; to restore the file: %s", r.How)
+		x.find(codeAddedMark, 1, "a byte-order mark was put before the text after signing, as editors do", r.How)
 	}
-	if x.layoutErr != nil {
+	x.repair = r
+	switch {
+	case x.layoutErr != nil && r.Cut:
 		x.reportLayout()
+	case x.layoutErr != nil: // the repair mends that too
+		x.find(x.layoutErr.Code, x.layoutErr.Line, x.layoutErr.Msg, "")
 	}
 	if !r.Cut {
-		x.passed(verifier.CheckLayout, "well made once the line ends are restored")
+		x.passed(verifier.CheckLayout, "well made once the file is restored")
 	}
 	if text == nil {
 		x.passed(verifier.CheckEncoding, "%s", reading)

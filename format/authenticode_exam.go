@@ -34,6 +34,7 @@ type authenticodeExam struct {
 	findings  []verifier.Finding
 	script    *authscript.Script
 	layoutErr *authscript.LayoutError // why data is not well made, where script is of a repaired file
+	repair    authscript.Repair       // what gives the signed bytes back; zero for none
 	// vouched are certificates in the signature that belong to its timestamp.
 	vouched []*x509.Certificate
 	// chainAgreed says that the second opinion on the chain is known already.
@@ -57,6 +58,9 @@ func newAuthenticodeExam(data []byte, now time.Time, anchors *authenticodeAnchor
 
 func (x *authenticodeExam) outcome() verifier.Outcome {
 	o := verifier.Outcome{Claimed: true, Verdict: x.verdict, Findings: x.findings, Payload: x.data}
+	if x.repairable() {
+		o.Repair = x.repair.How
+	}
 	if x.verdict != verifier.Unsigned {
 		o.Signatures = []verifier.Signature{x.signature}
 	}

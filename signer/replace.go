@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// ChangedError says that a file changed while it was being signed. Nothing was
-// written.
+// ChangedError says that a file changed while it was being signed or repaired.
+// Nothing was written.
 type ChangedError struct{ Path string }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%q changed while it was being signed; nothing was written", e.Path)
+	return fmt.Sprintf("%q changed meanwhile; nothing was written", e.Path)
 }
 
 // replace puts data at target, with mode, owner and access control list of what
@@ -40,10 +40,10 @@ func replace(ctx context.Context, src *source, target file, data []byte) (err er
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("sign %q: %w", src.path, err)
+		return fmt.Errorf("write %q: %w", target.path, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("sign %q: %w", src.path, err)
+		return fmt.Errorf("write %q: %w", target.path, err)
 	}
 	if err := unchanged(src, target); err != nil {
 		return err

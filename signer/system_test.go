@@ -42,6 +42,12 @@ func TestChild(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if os.Getenv("WRIT_TEST_REPAIR") != "" {
+		if _, err := signer.RepairFile(t.Context(), path, repairOptions(t)); err != nil {
+			t.Fatalf("SIGN FAILED: %v", err)
+		}
+		return
+	}
 	key, err := signer.OpenKey(t.Context(), os.Getenv("WRIT_TEST_KEY"), signer.KeyOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +153,47 @@ func TestFileSizeLimitLeavesTheOriginal(t *testing.T) {
 	t.Parallel()
 	c := newChild(t, 20_000)
 	c.wantUntouched(t, c.command(t, "WRIT_TEST_NOSPACE=1"), "file too large")
+}
+
+// A file that is to be repaired is as safe as one that is to be signed.
+func TestRepairThatCannotWriteLeavesTheFile(t *testing.T) {
+	t.Parallel()
+	t.Run("read-only folder", func(t *testing.T) {
+		t.Parallel()
+		c := newDamagedChild(t)
+		cmd := c.command(t, "WRIT_TEST_REPAIR=1")
+		c.asNobody(t, cmd)
+		chmod(t, c.path(c.in), 0o644)
+		chmod(t, c.dir, 0o555)
+		c.wantUntouched(t, cmd, "permission denied")
+	})
+	t.Run("file size limit", func(t *testing.T) {
+		t.Parallel()
+		c := newDamagedChild(t)
+		c.wantUntouched(t, c.command(t, "WRIT_TEST_REPAIR=1", "WRIT_TEST_NOSPACE=1"), "file too large")
+	})
+	t.Run("full disk", func(t *testing.T) {
+		t.Parallel()
+		needRoot(t)
+		c := newDamagedChild(t)
+		if err := unix.Mount("tmpfs", c.dir, "tmpfs", 0, "size=36k"); err != nil {
+			t.Skipf("skipped: cannot mount a small file system: %v", err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(c.dir, unix.MNT_DETACH) })
+		c.write(c.in, c.text)
+		unrepaired[error](t, c.files, c.path(c.in), repairOptions(t))
+	})
+}
+
+// newDamagedChild is a child with a signed file of 20 KB whose line ends were
+// converted.
+func newDamagedChild(t *testing.T) child {
+	t.Helper()
+	c := newChild(t, 20_000)
+	must(signer.SignFile(t.Context(), c.path(c.in), c.Options))
+	c.text = toLF(c.read(c.in))
+	c.write(c.in, c.text)
+	return c
 }
 
 func TestFullDiskLeavesTheOriginal(t *testing.T) {

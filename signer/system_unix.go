@@ -48,7 +48,7 @@ func syncFolder(dir string) error {
 	}
 	defer func() { _ = d.Close() }() // opened for reading only
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return fmt.Errorf("signed, but the folder %q is perhaps not on disk yet: %w", dir, err)
+		return fmt.Errorf("written, but the folder %q is perhaps not on disk yet: %w", dir, err)
 	}
 	return nil
 }

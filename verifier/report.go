@@ -70,12 +70,49 @@ type Report struct {
 	Size int
 	// Payload is the digest of the bytes that would be run; zero unless Verdict
 	// is Valid.
-	Payload     runbook.Digest
-	Verdict     Verdict
-	Signatures  []Signature
+	Payload    runbook.Digest
+	Verdict    Verdict
+	Signatures []Signature
+	// Repair says how to get back to the bytes that were signed; "" unless
+	// Verdict is Damaged and the digest and the signature of those bytes verify.
+	Repair      string
 	Findings    []Finding
 	At          time.Time
 	TrustDigest runbook.Digest
+}
+
+// Intact reports whether the file is as its signer left it: the container is
+// well made, and digest and signature value verify. That is not Valid: anybody
+// may have signed, with any strength, at any time, and the bytes may read as
+// different texts.
+func (r *Report) Intact() bool {
+	switch r.Verdict {
+	case Valid, Ambiguous, Revoked, WrongPurpose, Weak, Untrusted, Expired:
+	default:
+		return false
+	}
+	if len(r.Signatures) == 0 {
+		return false
+	}
+	verified := 0
+	for _, c := range r.Signatures[0].Checks { // the first is the file's own
+		switch c.ID {
+		case CheckContentDigest, CheckSignature:
+			verified++
+		case CheckLayout, CheckLineEnds, CheckCanonicalText, CheckStructure, CheckSupported:
+		case CheckSecondOpinion: // it is asked about strong algorithms only
+			if c.Status == StatusFailed {
+				return false
+			}
+			continue
+		default: // who, when and how strong
+			continue
+		}
+		if c.Status != StatusPassed {
+			return false
+		}
+	}
+	return verified == 2
 }
 
 // UnverifiedError says that a runbook is not valid; the facts are in Report.

@@ -52,6 +52,9 @@ type Outcome struct {
 	SideBySide bool
 	Signatures []Signature
 	Findings   []Finding
+	// Repair says how to get back to the bytes that were signed, where what
+	// happened to the file is known; it counts only where the verdict is Damaged.
+	Repair string
 	// Payload is what would be run if everything is valid. It may share memory
 	// with the runbook.
 	Payload []byte
@@ -231,7 +234,9 @@ func (r *Report) judge(o Outcome) {
 	if len(r.Signatures) == 0 {
 		worst = Worst(worst, Unsigned)
 	}
-	r.Verdict = worst
+	if r.Verdict = worst; worst == Damaged {
+		r.Repair = o.Repair
+	}
 }
 
 // refuseSecondFormat: a file that is of two formats at once is read differently

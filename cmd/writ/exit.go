@@ -79,8 +79,9 @@ func isRefusal(err error) bool {
 	var input *signer.InputError
 	var self *signer.SelfCheckError
 	var exists *signer.ExistsError
+	var hopeless *signer.UnrepairableError
 	var tooLarge *runbook.SizeError
-	return errors.As(err, &input) || errors.As(err, &self) || errors.As(err, &exists) || errors.As(err, &tooLarge) ||
+	return errors.As(err, &input) || errors.As(err, &self) || errors.As(err, &exists) || errors.As(err, &hopeless) || errors.As(err, &tooLarge) ||
 		errors.Is(err, runbook.ErrName) || errors.Is(err, runbook.ErrNotRegular)
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/internal/render"
-	"github.com/runwrit/writ/verifier"
 )
 
 type inspectOptions struct {
@@ -68,20 +67,4 @@ func (a *app) runInspect(ctx context.Context, o *inspectOptions) error {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	return a.answer([]render.File{file}, nil)
-}
-
-// inspector judges signers by the trust that was given, or not at all.
-func (o *inspectOptions) inspector() (audit.Inspector, error) {
-	if o.trust.given() {
-		return o.verifier()
-	}
-	now, err := o.clock.clock()
-	if err != nil {
-		return nil, err
-	}
-	i, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats(), Now: now})
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	return i, nil
 }

@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/verifier"
 )
 
 // judgeOptions are the flags of the commands that judge files and do not act on
-// the answer: verify, inspect and audit.
+// the answer: verify, inspect, audit.
 type judgeOptions struct {
 	trust  trustOptions
 	clock  clockOption
@@ -37,6 +38,22 @@ func (o *judgeOptions) verifier() (*verifier.Verifier, error) {
 		return nil, noAnswer(err)
 	}
 	return v, nil
+}
+
+// inspector judges signers by the trust that was given, or not at all.
+func (o *judgeOptions) inspector() (audit.Inspector, error) {
+	if o.trust.given() {
+		return o.verifier()
+	}
+	now, err := o.clock.clock()
+	if err != nil {
+		return nil, err
+	}
+	i, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats(), Now: now})
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	return i, nil
 }
 
 // clockOption is the --at flag: the time to judge at. It does not exist for

@@ -16,12 +16,14 @@ type Repair struct {
 	Cut bool
 	// LineEnds says that line ends differ.
 	LineEnds bool
+	// Mark says that the byte-order mark is taken away.
+	Mark bool
 }
 
-// Repairs yields what data may have been before its line ends were converted,
-// the likeliest first, and then the same without what follows the block. Each is
-// for a diagnosis: only the digest can tell which one it was, and none of them
-// is what would be run.
+// Repairs yields what data may have been before its line ends were converted or
+// a byte-order mark was put before it, the likeliest first, and then the same
+// without what follows the block. Only the digest can tell which one it was, and
+// none of them is what would be run.
 func Repairs(data []byte) iter.Seq[Repair] {
 	return func(yield func(Repair) bool) {
 		e := Detect(data)
@@ -45,6 +47,7 @@ func Repairs(data []byte) iter.Seq[Repair] {
 }
 
 func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair) bool) bool {
+	markOnly := false // yielded already
 	for _, v := range []struct {
 		content func() []byte
 		how     string
@@ -57,6 +60,12 @@ func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair)
 	} {
 		r := Repair{Data: append(v.content(), tail...), How: v.how, Cut: isCut}
 		if bytes.Equal(t.data, r.Data) {
+			if t.enc == UTF8BOM && !markOnly {
+				markOnly = true
+				if !yield(Repair{Data: r.Data[t.body:], How: "remove the byte-order mark (EF BB BF)", Mark: true}) {
+					return false
+				}
+			}
 			continue
 		}
 		r.LineEnds = !isCut || !bytes.HasPrefix(t.data, r.Data)
@@ -71,7 +80,7 @@ func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair)
 		if t.enc != UTF8BOM {
 			continue
 		}
-		r.Data, r.How, r.LineEnds = r.Data[t.body:], r.How+", and remove the byte-order mark (EF BB BF)", true
+		r.Data, r.How, r.Mark = r.Data[t.body:], r.How+", and remove the byte-order mark (EF BB BF)", true
 		if !yield(r) {
 			return false
 		}

@@ -55,6 +55,8 @@ type jsonFile struct {
 	PayloadSHA256 string           `json:"payload_sha256"`
 	Signatures    []jsonSignature  `json:"signatures"`
 	Findings      []jsonFinding    `json:"findings"`
+	// Repair is how "writ repair" restores the file, left out where it does not.
+	Repair string `json:"repair,omitempty"`
 }
 
 func (jsonRenderer) Verify(w io.Writer, files []File) error {
@@ -104,15 +106,16 @@ func (jsonRenderer) Audit(w io.Writer, r *audit.Result) error {
 		Detail string `json:"detail"`
 	}
 	doc := struct {
-		Version  int            `json:"version"`
-		AllValid bool           `json:"all_valid"`
-		Counts   map[string]int `json:"counts"`
-		Files    []jsonFile     `json:"files"`
-		Sources  []source       `json:"sources"`
-		Skipped  []note         `json:"skipped"`
-		Problems []note         `json:"problems"`
+		Version    int            `json:"version"`
+		AllValid   bool           `json:"all_valid"`
+		Counts     map[string]int `json:"counts"`
+		Repairable int            `json:"repairable"`
+		Files      []jsonFile     `json:"files"`
+		Sources    []source       `json:"sources"`
+		Skipped    []note         `json:"skipped"`
+		Problems   []note         `json:"problems"`
 	}{
-		Version: schemaVersion, AllValid: r.AllValid(), Counts: map[string]int{},
+		Version: schemaVersion, AllValid: r.AllValid(), Counts: map[string]int{}, Repairable: r.Repairable(),
 		Files: []jsonFile{}, Sources: []source{}, Skipped: []note{}, Problems: []note{},
 	}
 	for v, n := range r.Counts() {
@@ -231,6 +234,7 @@ func newJSONFile(f File) jsonFile {
 		SHA256: f.Report.File.String(), PayloadSHA256: f.Report.Payload.String(),
 		Signatures: make([]jsonSignature, 0, len(f.Report.Signatures)),
 		Findings:   make([]jsonFinding, 0, len(f.Report.Findings)),
+		Repair:     f.Report.Repair,
 	}
 	for _, s := range f.Report.Signatures {
 		out.Signatures = append(out.Signatures, jsonSignature{

@@ -66,7 +66,9 @@ func (textRenderer) Inspect(w io.Writer, i Inspection) error {
 		b.WriteString("\nfindings:\n")
 		writeFindings(&b, r.Findings)
 	}
-	if fix := repair(r.Verdict); fix != "" {
+	if r.Repair != "" {
+		fmt.Fprintf(&b, "\nto repair: writ repair; it will %s\n", clip(r.Repair))
+	} else if fix := repair(r.Verdict); fix != "" {
 		fmt.Fprintf(&b, "\nto repair: %s\n", fix)
 	}
 	return write(w, &b)
@@ -85,6 +87,9 @@ func (textRenderer) Audit(w io.Writer, r *audit.Result) error {
 		_, _ = fmt.Fprintf(tw, "source\t%d\t(unchanged originals of clear-signed runbooks beside them)\n", len(r.Sources))
 	}
 	_, _ = fmt.Fprintf(tw, "runbooks\t%d\n", len(r.Entries))
+	if n := r.Repairable(); n > 0 {
+		_, _ = fmt.Fprintf(tw, "repairable\t%d\t(\"writ repair\" restores what was signed)\n", n)
+	}
 	_ = tw.Flush()
 	for _, e := range r.Entries {
 		if e.Report.Verdict == verifier.Valid {
@@ -93,6 +98,9 @@ func (textRenderer) Audit(w io.Writer, r *audit.Result) error {
 		fmt.Fprintf(&b, "\n%-13s %s\n", e.Report.Verdict, clip(e.Path))
 		if reason := firstReason(e.Report); reason != "" {
 			fmt.Fprintf(&b, "  %s\n", clip(reason))
+		}
+		if e.Report.Repair != "" {
+			b.WriteString("  repairable with \"writ repair\"\n")
 		}
 	}
 	if len(r.Skipped) > 0 {
