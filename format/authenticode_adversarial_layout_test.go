@@ -157,7 +157,7 @@ func TestAdversarialEncodings(t *testing.T) {
 	quotes := "Write-Output \u201Chello\u201D\r\n"
 	style := vectors.StyleOf(".ps1")
 	for _, a := range []attack{
-		{"30 a byte-order mark was added", append([]byte(bom), ascii...), "", verifier.Tampered, verifier.CheckContentDigest, ""},
+		{"30 a byte-order mark was added", append([]byte(bom), ascii...), "", verifier.Damaged, verifier.CheckLineEnds, "added-byte-order-mark"},
 		{"32 the marker in a string", signed("if ($l -match '^# SIG # Begin signature block$') { 'x' }\r\n"), "", verifier.Valid, "", ""},
 		{"34 invalid UTF-8 that becomes the same text", bytes.Replace(signed(bom+"$x = '\xFF'\r\n"), []byte{0xFF}, []byte{0xFE}, 1), "", verifier.Tampered, verifier.CheckEncoding, "lossy-decode"},
 		{"34 half a surrogate pair", f.signed(t, ".ps1", append(wide("$x = '"), 0x00, 0xD8, '\'', 0)), "", verifier.Ambiguous, verifier.CheckEncoding, "lossy-decode"},
