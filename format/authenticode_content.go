@@ -31,6 +31,7 @@ func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.Indirec
 	x.signature.Digest = digest.Name
 	if x.layoutErr == nil {
 		if reading, ok := matchContent(x.script, digest, content.Sum); ok {
+			x.fits = x.script
 			x.passed(verifier.CheckLineEnds, "as they were signed")
 			x.passed(verifier.CheckContentDigest, "%s of the content", digest.Name)
 			x.recordEncoding(text, reading)
@@ -79,6 +80,7 @@ func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Rep
 			continue
 		}
 		if reading, ok := matchContent(s, d, sum); ok {
+			x.fits = s
 			return r, reading, true
 		}
 	}

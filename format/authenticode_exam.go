@@ -39,6 +39,10 @@ type authenticodeExam struct {
 	vouched []*x509.Certificate
 	// chainAgreed says that the second opinion on the chain is known already.
 	chainAgreed bool
+
+	fits    *authscript.Script   // the text under which the signed digest fits
+	nested  []verifier.Signature // those inside this one
+	primary *authenticodeExam    // the outermost signature; nil if this is it
 }
 
 func newAuthenticodeExam(data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
@@ -62,7 +66,7 @@ func (x *authenticodeExam) outcome() verifier.Outcome {
 		o.Repair = x.repair.How
 	}
 	if x.verdict != verifier.Unsigned {
-		o.Signatures = []verifier.Signature{x.signature}
+		o.Signatures = append([]verifier.Signature{x.signature}, x.nested...)
 	}
 	return o
 }
@@ -135,16 +139,28 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 		x.structureFailed(err)
 		return
 	}
+	var nested [][]byte
+	if x.primary == nil {
+		if nested, err = nestedMessages(&sd.Signer); err != nil {
+			x.structureFailed(err)
+			return
+		}
+	}
 	x.passed(verifier.CheckStructure, "one signer, signed attributes, content of a PowerShell script")
 	x.describeSigner(sd, leaf)
 	x.checkAlgorithms(sd, leaf)
-	x.checkContent(sd, content)
+	if x.primary == nil {
+		x.checkContent(sd, content)
+	} else {
+		x.checkNestedContent(sd, content)
+	}
 	x.checkSignature(sd, leaf)
 	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
 	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(der, sd, leaf, chain)
 	x.remember(sd, leaf, chain)
+	x.examineNested(nested)
 }
 
 func (x *authenticodeExam) structureFailed(err error) {
@@ -233,7 +249,7 @@ func (x *authenticodeExam) listAttributes(s *cms.Signer) error {
 		switch a.Type {
 		case cms.OIDTimestamp, cms.OIDCountersign: // checkTime
 		case cms.OIDNestedSignature:
-			x.find("nested-signature", 0, "a nested signature is present, not evaluated, and lends no trust", "")
+			x.find("nested-signature", 0, "a nested signature, which this one does not cover: it is judged for itself and lends no trust", "")
 		default:
 			unknown += a.Size
 			x.find("unsigned-attribute", 0, fmt.Sprintf("unsigned attribute %s of %d bytes, which the signature does not cover", a.Type, a.Size), "")

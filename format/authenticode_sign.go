@@ -39,6 +39,17 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	if err != nil {
 		return nil, err
 	}
+	if script.Block, err = a.signScript(rb.Name(), script, key); err != nil {
+		return nil, err
+	}
+	if len(script.Block) > authscript.MaxBlock {
+		return nil, &signer.KeyError{Source: key.Source(), Msg: "the certificate chain is too large for a signature block"}
+	}
+	return script.Render(), nil
+}
+
+// signScript makes the signature of a script's content.
+func (a *Authenticode) signScript(name string, script *authscript.Script, key *signer.Key) ([]byte, error) {
 	private, chain, err := key.X509()
 	if err != nil {
 		return nil, err
@@ -53,16 +64,13 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	}
 	h := digest.New()
 	if err := script.WriteSigned(h, script.Encoding); err != nil {
-		return nil, fmt.Errorf("sign %q: %w", rb.Name(), err)
+		return nil, fmt.Errorf("sign %q: %w", name, err)
 	}
-	script.Block, err = signIndirectData(h.Sum(nil), digest, private, withoutRoot(chain))
+	block, err := signIndirectData(h.Sum(nil), digest, private, withoutRoot(chain))
 	if err != nil {
-		return nil, fmt.Errorf("sign %q with %s: %w", rb.Name(), key.Source(), err)
+		return nil, fmt.Errorf("sign %q with %s: %w", name, key.Source(), err)
 	}
-	if len(script.Block) > authscript.MaxBlock {
-		return nil, &signer.KeyError{Source: key.Source(), Msg: "the certificate chain is too large for a signature block"}
-	}
-	return script.Render(), nil
+	return block, nil
 }
 
 // Strip implements signer.Stripper: the content is what stands before the

@@ -74,6 +74,18 @@ func TestDecide(t *testing.T) {
 		{"one signer twice is one signer", two, func(in *policy.Input) {
 			in.Signatures = []policy.Signature{signature("valid", aliceKey), signature("valid", aliceKey)}
 		}, "too-few-signers"},
+		{"a valid nested signature is a second signer", two, func(in *policy.Input) {
+			in.Signatures = []policy.Signature{signature("valid", aliceKey), nested(signature("valid", bobKey))}
+		}, ""},
+		{"a nested signature that is not valid does not count", two, func(in *policy.Input) {
+			in.Signatures = []policy.Signature{signature("valid", aliceKey), nested(signature("untrusted", bobKey))}
+		}, "too-few-signers"},
+		{"a nested signature that is not valid takes nothing away", restartRule, func(in *policy.Input) {
+			in.Signatures = []policy.Signature{signature("valid", aliceKey), nested(signature("tampered"))}
+		}, ""},
+		{"valid with nothing but a nested signature is denied", restartRule, func(in *policy.Input) {
+			in.Signatures = []policy.Signature{nested(signature("valid", aliceKey))}
+		}, "signature-not-valid"},
 		{"a second signer from outside does not count", two, func(in *policy.Input) {
 			in.Signatures = []policy.Signature{signature("valid", aliceKey), signature("valid", carolSPKI)}
 		}, "too-few-signers"},

@@ -37,7 +37,7 @@ type document struct {
 // hardReasons are what no policy can lift; they are found without it.
 func hardReasons(in *Input, f *facts) []Reason {
 	var reasons []Reason
-	valid := slices.ContainsFunc(in.Signatures, func(s Signature) bool { return s.Verdict == string(verifier.Valid) })
+	valid := slices.ContainsFunc(in.Signatures, func(s Signature) bool { return !s.Nested && s.Verdict == string(verifier.Valid) })
 	if in.Runbook.Verdict != string(verifier.Valid) || in.Runbook.PayloadSHA256.IsZero() || !valid {
 		reasons = append(reasons, Reason{Code: codeSignature, Msg: "the file is not validly signed", Rule: ruleEngine})
 	}

@@ -74,6 +74,11 @@ func signature(verdict string, ids ...string) policy.Signature {
 	}
 }
 
+func nested(s policy.Signature) policy.Signature {
+	s.Nested = true
+	return s
+}
+
 func engine(t testing.TB, grants string, rego ...policy.File) *policy.Engine {
 	t.Helper()
 	e, err := policy.New(policy.Source{Grants: []byte(grants), Rego: rego})

@@ -57,7 +57,10 @@ type Runbook struct {
 type Signature struct {
 	Format  string `json:"format"`
 	Verdict string `json:"verdict"`
-	Signer  Signer `json:"signer"`
+	// Nested says that the signature stands inside another one, which does not
+	// cover it. It counts as a signer if its own verdict is "valid".
+	Nested bool   `json:"nested,omitempty"`
+	Signer Signer `json:"signer"`
 	// SignedAtNS is 0 where no time is known.
 	SignedAtNS     int64  `json:"signed_at_ns"`
 	SignedAtSource string `json:"signed_at_source"`
@@ -203,7 +206,7 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 
 func signatureFacts(s verifier.Signature) Signature {
 	facts := Signature{
-		Format: s.Format, Verdict: s.Verdict.String(), SignedAtSource: s.SignedAtSource, Digest: s.Digest,
+		Format: s.Format, Verdict: s.Verdict.String(), Nested: s.Nested, SignedAtSource: s.SignedAtSource, Digest: s.Digest,
 		Signer: Signer{
 			IDs: append([]string{}, s.Signer.IDs...), Display: shorten(s.Signer.Display), Issuer: shorten(s.Signer.Issuer),
 			KeyID: shorten(s.Signer.KeyID), Algorithm: s.Signer.Algorithm, NotAfterNS: nanoseconds(s.Signer.NotAfter),

@@ -222,7 +222,9 @@ func TestDocumentsMatchTheirSchemas(t *testing.T) {
 	}
 	unsigned := good()
 	unsigned.Runbook.Verdict, unsigned.Signatures = "unsigned", []policy.Signature{}
-	for _, in := range []policy.Input{made, good(), unsigned} {
+	inside := good()
+	inside.Signatures = append(inside.Signatures, nested(signature("untrusted", bobKey)))
+	for _, in := range []policy.Input{made, good(), unsigned, inside} {
 		for _, encode := range []func() ([]byte, error){
 			func() ([]byte, error) { return json.Marshal(in) },
 			func() ([]byte, error) { return e.Document(in) },

@@ -49,6 +49,10 @@ type Options struct {
 	// Force signs again what this key has signed already, and replaces a file
 	// NAME.asc that is not signed text.
 	Force bool
+	// Replace signs anew a file that carries a signature in place, whoever made
+	// it, and takes all others off that stand inside it. Without it a file with
+	// several signatures is refused.
+	Replace bool
 }
 
 // Outcome says what SignFile did.
@@ -111,9 +115,12 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	outcome := Outcome{Path: target.path}
-	if !o.Force && alreadySigned(ctx, src, target, o) {
+	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
 		outcome.Unchanged = true
 		return outcome, nil
+	}
+	if err := mayTakeAll(src, o); err != nil {
+		return Outcome{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Outcome{}, fmt.Errorf("sign %q: %w", path, err)

@@ -41,7 +41,10 @@ type Signature struct {
 	// Format is the name of the signature format, such as "authenticode".
 	Format string `json:"format"`
 	// Verdict is what Checks amount to; the verifier sets it.
-	Verdict        Verdict   `json:"verdict"`
+	Verdict Verdict `json:"verdict"`
+	// Nested says that it stands inside another signature, which does not cover
+	// it. It never changes the verdict on the file.
+	Nested         bool      `json:"nested,omitempty"`
 	Signer         Identity  `json:"signer"`
 	SignedAt       time.Time `json:"signed_at,omitzero"`
 	SignedAtSource string    `json:"signed_at_source"`
@@ -126,6 +129,9 @@ func (e *UnverifiedError) Error() string {
 func (r *Report) reason() string {
 	var b strings.Builder
 	for _, s := range r.Signatures {
+		if s.Nested {
+			continue
+		}
 		for _, c := range s.Checks {
 			if c.Status == StatusFailed && verdictOf[c.ID] == r.Verdict {
 				fmt.Fprintf(&b, ": %s: %s", c.ID, c.Detail)

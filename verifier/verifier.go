@@ -48,7 +48,8 @@ type Outcome struct {
 	Verdict Verdict
 	// SideBySide says that the signatures are independent of each other and all
 	// cover the same payload, so that one by an unknown signer does not spoil a
-	// valid one beside it. Without it each signature must be valid.
+	// valid one beside it. Without it each signature that is not nested must be
+	// valid.
 	SideBySide bool
 	Signatures []Signature
 	Findings   []Finding
@@ -215,23 +216,27 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 }
 
 // judge takes over the outcome of the format that the file is of. Without a
-// valid signature the file is never valid.
+// valid signature the file is never valid, and nested ones do not count.
 func (r *Report) judge(o Outcome) {
-	best, worst := Unsigned, o.Verdict
+	best, worst, primary := Unsigned, o.Verdict, 0
 	for _, s := range o.Signatures {
 		s.Verdict = JudgeChecks(s.Checks)
 		r.Signatures = append(r.Signatures, s)
+		if s.Nested {
+			continue
+		}
+		primary++
 		if s.Verdict == Valid {
 			best = Valid
 		}
 	}
 	for _, s := range r.Signatures {
-		if s.Verdict == Untrusted && o.SideBySide && best == Valid {
+		if s.Nested || s.Verdict == Untrusted && o.SideBySide && best == Valid {
 			continue
 		}
 		worst = Worst(worst, s.Verdict)
 	}
-	if len(r.Signatures) == 0 {
+	if primary == 0 {
 		worst = Worst(worst, Unsigned)
 	}
 	if r.Verdict = worst; worst == Damaged {

@@ -16,13 +16,14 @@ import (
 )
 
 type signOptions struct {
-	trust          trustOptions // for --check without a key
+	trust          trustOptions // for --check without a key, and for --append
 	key, cert      string
 	format         string
 	passphraseFile string
 	passphraseEnv  string
 	force, check   bool
-	paths          []string
+	signMode
+	paths []string
 }
 
 func newSignCmd(a *app) *cobra.Command {
@@ -40,11 +41,18 @@ A file that this key has signed as it stands is left alone. With --check nothing
 is written: it names the files that are unsigned or stale; --trust, --ca or
 --keyring may then stand in for the key.
 
+--append adds a signature to a PowerShell file that is valid by --trust or --ca,
+and leaves its text and its first signature as they are. --remove takes the whole
+signature block off. --replace signs anew, whoever signed before, and takes the
+signatures of others off with the block; without it they are kept.
+
 Exit codes: 0 signed (with --check: all are signed), 1 a file is not, 2 the
 question is malformed or the key does not fit, 3 a file cannot be read or
 written.`,
 		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
+  writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
+  writ sign --remove restart.ps1
   writ sign --check --trust trust runbooks`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -60,17 +68,23 @@ written.`,
 	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
+	o.signMode.addTo(cmd)
 	o.trust.addTo(cmd)
 	return cmd
 }
 
 func (o *signOptions) validate() error {
+	if err := o.validateMode(); err != nil {
+		return err
+	}
 	switch {
+	case o.remove:
+		return nil
 	case o.key == "" && !o.check:
 		return usagef("no key given: --key FILE")
 	case o.key == "" && !o.trust.given():
 		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
-	case o.key != "" && o.trust.given():
+	case o.key != "" && o.trust.given() && !o.append:
 		return usagef("--trust, --ca and --keyring stand in for the key in a --check: give one or the other")
 	case o.passphraseFile != "" && o.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
@@ -96,6 +110,9 @@ func (o *signOptions) formatNamed(name string) signer.Format {
 // the type of the file where there is no key.
 func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
 	name := o.format
+	if o.inPlace() {
+		name = "authenticode" // the only format in place
+	}
 	if name == "auto" {
 		name = "clearsign"
 		if key.Kind() == signer.KindX509 || key == nil && isPowerShell(path) {
@@ -118,6 +135,9 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	if o.remove {
+		return a.runUnsign(ctx, o)
+	}
 	key, trust, err := a.openKey(ctx, o)
 	if err != nil {
 		return err
@@ -125,6 +145,12 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	verify, err := verifyFunc(trust)
 	if err != nil {
 		return err
+	}
+	var before signer.VerifyFunc
+	if o.append {
+		if before, verify, err = o.appendVerify(trust); err != nil {
+			return err
+		}
 	}
 	files, err := a.filesToSign(o, key)
 	if err != nil {
@@ -136,10 +162,13 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 			return noAnswer(err)
 		}
 		format := o.formatFor(path, key)
-		if o.check {
+		switch {
+		case o.append:
+			err = a.appendOne(ctx, path, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
+		case o.check:
 			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
-		} else {
-			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force})
+		default:
+			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace})
 		}
 		if err != nil {
 			failures = append(failures, err)
@@ -150,10 +179,13 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
 	outcome, err := signer.SignFile(ctx, path, o)
+	return a.sayOutcome("signed", outcome, err)
+}
+
+func (a *app) sayOutcome(word string, outcome signer.Outcome, err error) error {
 	if err != nil {
 		return err
 	}
-	word := "signed"
 	if outcome.Unchanged {
 		word = "unchanged"
 	}

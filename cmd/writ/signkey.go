@@ -86,12 +86,16 @@ func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := &signer.Verification{Payload: verified.Payload()}
-		for _, s := range verified.Report().Signatures {
-			if s.Verdict == verifier.Valid {
-				out.Signers = append(out.Signers, s.Signer.IDs...)
-			}
-		}
-		return out, nil
+		return &signer.Verification{Payload: verified.Payload(), Signers: validSigners(verified.Report())}, nil
 	}, nil
+}
+
+func validSigners(r *verifier.Report) []string {
+	var ids []string
+	for _, s := range r.Signatures {
+		if s.Verdict == verifier.Valid {
+			ids = append(ids, s.Signer.IDs...)
+		}
+	}
+	return ids
 }

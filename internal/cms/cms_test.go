@@ -142,7 +142,7 @@ func TestEachAttackOnTheStructureIsRefused(t *testing.T) {
 			f.Unsigned = vectors.TLV(0xA1, vectors.Attribute("1.2.3", bytes.Repeat(vectors.TLV(0x05), 5000)))
 		},
 		"unsigned attributes without one":  func(f *forge) { f.Unsigned = vectors.TLV(0xA1) },
-		"an attribute that nests too deep": func(f *forge) { f.Unsigned = vectors.TLV(0xA1, vectors.Attribute("1.2.3", nested(40))) },
+		"an attribute that nests too deep": func(f *forge) { f.Unsigned = vectors.TLV(0xA1, vectors.Attribute("1.2.3", nested(80))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

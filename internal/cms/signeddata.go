@@ -23,8 +23,9 @@ import (
 const (
 	// MaxSize is the largest signature in bytes.
 	MaxSize = 256 << 10
-	// MaxDepth is how deep elements may nest.
-	MaxDepth = 32
+	// MaxDepth is how deep elements may nest: a signature needs about 16, and one
+	// inside another 8 more each time.
+	MaxDepth = 64
 	// MaxCertificates is how many certificates a signature may bring along.
 	MaxCertificates = 32
 	// MaxAttributes is how many attributes of one kind the signer may have.

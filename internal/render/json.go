@@ -35,6 +35,7 @@ type jsonSigner struct {
 type jsonSignature struct {
 	Format         string           `json:"format"`
 	Verdict        verifier.Verdict `json:"verdict"`
+	Nested         bool             `json:"nested,omitempty"`
 	Signer         jsonSigner       `json:"signer"`
 	SignedAt       *time.Time       `json:"signed_at"`
 	SignedAtSource string           `json:"signed_at_source"`
@@ -238,7 +239,7 @@ func newJSONFile(f File) jsonFile {
 	}
 	for _, s := range f.Report.Signatures {
 		out.Signatures = append(out.Signatures, jsonSignature{
-			Format: s.Format, Verdict: s.Verdict,
+			Format: s.Format, Verdict: s.Verdict, Nested: s.Nested,
 			Signer: jsonSigner{
 				IDs: notNil(s.Signer.IDs), Display: s.Signer.Display, Issuer: s.Signer.Issuer,
 				KeyID: s.Signer.KeyID, Algorithm: s.Signer.Algorithm, NotAfter: timeOrNull(s.Signer.NotAfter),

@@ -132,7 +132,11 @@ func orNone(s string) string {
 
 // signatureLine is verdict, format, signer and time of one signature.
 func signatureLine(s verifier.Signature) string {
-	line := fmt.Sprintf("%s %s signature", s.Verdict, s.Format)
+	kind := "signature"
+	if s.Nested {
+		kind = "nested signature"
+	}
+	line := fmt.Sprintf("%s %s %s", s.Verdict, s.Format, kind)
 	if !s.SignedAt.IsZero() {
 		line += fmt.Sprintf(", time %s (%s)", s.SignedAt.UTC().Format(time.RFC3339), s.SignedAtSource)
 	}
@@ -165,7 +169,7 @@ func writeFindings(b *strings.Builder, findings []verifier.Finding) {
 func firstReason(r *verifier.Report) string {
 	for _, s := range r.Signatures {
 		for _, c := range s.Checks {
-			if c.Status == verifier.StatusFailed {
+			if c.Status == verifier.StatusFailed && !s.Nested {
 				return fmt.Sprintf("%s: %s", c.ID, c.Detail)
 			}
 		}

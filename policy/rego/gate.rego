@@ -42,6 +42,7 @@ signature_valid if {
 	input.runbook.payload_sha256 != ""
 	some signature in input.signatures
 	signature.verdict == "valid"
+	not signature.nested
 }
 
 # METADATA

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+// signMode says what becomes of the signatures that a file carries already.
+type signMode struct{ append, remove, replace bool }
+
+func (m *signMode) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&m.append, "append", false, "add a signature to a PowerShell file that --trust or --ca finds valid")
+	f.BoolVar(&m.remove, "remove", false, "take the signature block off PowerShell files")
+	f.BoolVar(&m.replace, "replace", false, "sign signed PowerShell files anew; the signatures of others go too")
+}
+
+// inPlace says that the mode is about signatures inside the file.
+func (m *signMode) inPlace() bool { return m.append || m.remove || m.replace }
+
+func (o *signOptions) validateMode() error {
+	modes := 0
+	for _, on := range []bool{o.append, o.remove, o.replace, o.check} {
+		if on {
+			modes++
+		}
+	}
+	switch {
+	case modes > 1:
+		return usagef("--append, --remove, --replace and --check exclude each other")
+	case o.inPlace() && o.format == "clearsign":
+		return usagef("--append, --remove and --replace are for signatures inside a file: a clear-signed document is a file of its own")
+	case o.append && !o.trust.given():
+		return usagef("--append needs to know by whom the first signature must be: --trust or --ca")
+	case o.remove && (o.key != "" || o.cert != "" || o.force || o.trust.given()):
+		return usagef("--remove takes no key, no trust and no --force")
+	case o.replace && o.force:
+		return usagef("--replace signs anew in any case: --force adds nothing to it")
+	}
+	return nil
+}
+
+// appendVerify returns the two judgements of a file to which a signature is
+// added: before by the trust of the user alone; after by the same, and by the key
+// for its own signature.
+func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after signer.VerifyFunc, err error) {
+	trust, err := o.trust.load(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if before, err = verifyFunc(trust); err != nil {
+		return nil, nil, err
+	}
+	own, err := newVerifier(self, nil)
+	if err != nil {
+		return nil, nil, noAnswer(err)
+	}
+	after = func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
+		v, err := before(ctx, rb)
+		if err != nil {
+			return nil, err
+		}
+		report, err := own.Inspect(ctx, rb)
+		if err != nil {
+			return nil, err
+		}
+		v.Signers = validSigners(report)
+		return v, nil
+	}
+	return before, after, nil
+}
+
+func (a *app) appendOne(ctx context.Context, path string, o signer.AppendOptions) error {
+	o.Format = format.NewAuthenticode()
+	outcome, err := signer.AppendFile(ctx, path, o)
+	return a.sayOutcome("signed", outcome, err)
+}
+
+func (a *app) runUnsign(ctx context.Context, o *signOptions) error {
+	inspector, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats()})
+	if err != nil {
+		return noAnswer(err)
+	}
+	check := func(ctx context.Context, rb *runbook.Runbook) error {
+		report, err := inspector.Inspect(ctx, rb)
+		if err == nil && report.Verdict != verifier.Unsigned {
+			err = fmt.Errorf("what would be left is %s", report.Verdict)
+		}
+		return err
+	}
+	files, err := a.filesToSign(o, nil)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, path := range files {
+		if err := ctx.Err(); err != nil {
+			return noAnswer(err)
+		}
+		outcome, err := signer.UnsignFile(ctx, path, format.NewAuthenticode(), check)
+		if err := a.sayOutcome("removed", outcome, err); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return a.signAnswer(failures, len(files))
+}
