@@ -11,10 +11,12 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-// Authenticode is the signature format of Windows for PowerShell scripts, in
-// .ps1, .psm1 and .psd1 files: a block of comments at the end of the file holds
-// a PKCS #7 signature over the text before it. It is a verifier.Format and a
-// signer.Format.
+// Authenticode is the signature format of Windows for script files: a block of
+// comments in the file, mostly at its end, holds a PKCS #7 signature over the
+// rest of the text. It is a verifier.Format and a signer.Format.
+//
+// The extension of the name, and nothing else, says whether a file is of this
+// format: .ps1 .psm1 .psd1, .ps1xml .psc1 .cdxml, .mof, .vbs .vbe, .js .jse, .wsf.
 //
 // It accepts only what Windows writes, byte for byte, and only what reads as one
 // text on every host. A timestamp by an authority of the trust store says when a
@@ -55,33 +57,36 @@ type authenticodeChecker struct{ anchors *authenticodeAnchors }
 
 // Check implements verifier.Checker.
 func (c *authenticodeChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (o verifier.Outcome) {
-	if !carriesAuthenticode(rb) {
+	style, ok := scriptStyle(rb.Name())
+	if !ok {
 		return verifier.Outcome{}
 	}
-	rb.View(func(data []byte) { o = c.check(data, now) })
+	rb.View(func(data []byte) { o = c.check(style, data, now) })
 	o.PayloadDigest = rb.Digest // the payload is the whole file
 	return o
 }
 
-// carriesAuthenticode goes by the name alone, as Windows does. A NAME.ps1.asc is
-// a clear-signed document.
-func carriesAuthenticode(rb *runbook.Runbook) bool {
-	if runbook.PayloadName(rb.Name()) != rb.Name() {
-		return false
+// CarriesAuthenticode reports whether a runbook of this name can carry an
+// Authenticode signature. It goes by the extension alone, as Windows does.
+func CarriesAuthenticode(name string) bool {
+	_, ok := scriptStyle(name)
+	return ok
+}
+
+// scriptStyle is authscript.StyleOf, but a NAME.ps1.asc is a clear-signed
+// document.
+func scriptStyle(name string) (*authscript.Style, bool) {
+	if runbook.PayloadName(name) != name {
+		return nil, false
 	}
-	switch rb.Kind() {
-	case runbook.PowerShell, runbook.PowerShellModule, runbook.PowerShellData:
-		return true
-	default:
-		return false
-	}
+	return authscript.StyleOf(name)
 }
 
 // clearSignedHead begins a clear-signed document, whatever its name is.
 const clearSignedHead = "-----BEGIN PGP SIGNED MESSAGE-----"
 
-func (c *authenticodeChecker) check(data []byte, now time.Time) verifier.Outcome {
-	x, claimed := c.exam(data, now)
+func (c *authenticodeChecker) check(style *authscript.Style, data []byte, now time.Time) verifier.Outcome {
+	x, claimed := c.exam(style, data, now)
 	if !claimed {
 		return verifier.Outcome{Capable: true}
 	}
@@ -89,8 +94,8 @@ func (c *authenticodeChecker) check(data []byte, now time.Time) verifier.Outcome
 }
 
 // exam examines a file, unless it is not of this format.
-func (c *authenticodeChecker) exam(data []byte, now time.Time) (x *authenticodeExam, claimed bool) {
-	script, err := authscript.Parse(data)
+func (c *authenticodeChecker) exam(style *authscript.Style, data []byte, now time.Time) (x *authenticodeExam, claimed bool) {
+	script, err := authscript.Parse(style, data)
 	if errors.Is(err, authscript.ErrNoBlock) {
 		return nil, false
 	}
@@ -99,7 +104,7 @@ func (c *authenticodeChecker) exam(data []byte, now time.Time) (x *authenticodeE
 		// end the file is of two formats, and the verifier refuses it.
 		return nil, false
 	}
-	x = newAuthenticodeExam(data, now, c.anchors)
+	x = newAuthenticodeExam(style, data, now, c.anchors)
 	x.examine(script, err)
 	return x, true
 }

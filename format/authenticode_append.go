@@ -73,25 +73,27 @@ func (a *Authenticode) Unsign(rb *runbook.Runbook) ([]byte, error) {
 	refuse := func(line int, msg, fix string) ([]byte, error) {
 		return nil, &signer.InputError{Name: rb.Name(), Line: line, Msg: msg, Fix: fix}
 	}
-	if !carriesAuthenticode(rb) {
+	style, ok := scriptStyle(rb.Name())
+	if !ok {
 		return refuse(0, "a file of this type carries no signature block", "")
 	}
 	data := rb.Bytes()
-	script, err := authscript.Parse(data)
+	script, err := authscript.Parse(style, data)
 	var layout *authscript.LayoutError
 	switch {
 	case errors.Is(err, authscript.ErrNoBlock):
 		return data, nil
 	case errors.As(err, &layout):
-		return refuse(layout.Line, layout.Msg, unsignableFix(data, layout))
+		return refuse(layout.Line, layout.Msg, unsignableFix(style, data, layout))
 	case err != nil:
 		return refuse(0, err.Error(), "")
 	}
 	if _, err := cms.Parse(script.Block); err != nil {
 		return refuse(0, fmt.Sprintf("the signature block at the end is not a signature: %v", err), "look at it, and remove it by hand")
 	}
-	if _, err := authscript.Parse(script.Content); !errors.Is(err, authscript.ErrNoBlock) {
+	content := script.Unsigned()
+	if _, err := authscript.Parse(style, content); !errors.Is(err, authscript.ErrNoBlock) {
 		return refuse(0, "without its signature block the file would still hold lines that look like one", "look at them, and remove the block by hand")
 	}
-	return script.Content, nil
+	return content, nil
 }

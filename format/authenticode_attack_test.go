@@ -54,11 +54,16 @@ func TestNoFlippedBitStaysValid(t *testing.T) {
 
 func sweep(t *testing.T, v *verifier.Verifier, file []byte, step int) {
 	t.Helper()
-	checkValid(t, v, "job.ps1", file)
+	sweepAs(t, v, "job.ps1", file, step)
+}
+
+func sweepAs(t *testing.T, v *verifier.Verifier, name string, file []byte, step int) {
+	t.Helper()
+	checkValid(t, v, name, file)
 	for bit := 0; bit < 8*len(file); bit += step {
 		at, mask := bit/8, byte(1)<<((bit+bit/8)%8)
 		file[at] ^= mask
-		if r := inspect(t, v, "job.ps1", file); r.Verdict == verifier.Valid || r.Verdict == verifier.NotChecked {
+		if r := inspect(t, v, name, file); r.Verdict == verifier.Valid || r.Verdict == verifier.NotChecked {
 			t.Errorf("byte %d with bit %#02x flipped: %q", at, mask, r.Verdict)
 		}
 		file[at] ^= mask
@@ -381,20 +386,22 @@ func FuzzAuthenticodeCheck(f *testing.F) {
 			data := readFile(f, filepath.Join(dir, row["file"]))
 			valid[string(data)] = row["gate"] != "reject"
 			contents[beforeBlock(data)] = row["gate"] != "reject"
-			f.Add(data)
+			f.Add(".ps1", data)
 		}
 	}
 	v := newVerifier(f, testenv.VectorTime(), cas...)
-	for _, source := range signableScripts() {
-		signed := sign(f, k, "job.ps1", source)
-		valid[string(signed)], contents[beforeBlock(signed)] = true, true
-		f.Add(signed)
-		f.Add(bytes.ReplaceAll(signed, []byte("\r\n"), []byte("\n")))
+	for _, ext := range []string{".ps1", ".cdxml", ".mof", ".vbs", ".js", ".wsf"} {
+		for _, source := range signableScripts() {
+			signed := sign(f, k, "job"+ext, inType(ext, source))
+			valid[string(signed)], contents[beforeBlock(signed)] = true, true
+			f.Add(ext, signed)
+			f.Add(ext, bytes.ReplaceAll(signed, []byte("\r\n"), []byte("\n")))
+		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rb, err := runbook.Parse("job.ps1", data)
+	f.Fuzz(func(t *testing.T, ext string, data []byte) {
+		rb, err := runbook.Parse("job"+ext, data)
 		if err != nil {
-			t.Skip("not a runbook: larger than the limit")
+			t.Skip("not a runbook: larger than the limit, or of an odd name")
 		}
 		r, err := v.Inspect(t.Context(), rb)
 		if err != nil {
@@ -412,8 +419,10 @@ func FuzzAuthenticodeCheck(f *testing.F) {
 }
 
 func beforeBlock(data []byte) string {
-	if i := bytes.LastIndex(data, []byte("# SIG # Begin")); i >= 0 {
-		return string(data[:i])
+	for _, begin := range []string{"# SIG # Begin", "<!-- SIG # Begin", "/* SIG # Begin", "'' SIG '' Begin", "// SIG // Begin", "\n<signature>"} {
+		if i := bytes.LastIndex(data, []byte(begin)); i >= 0 {
+			return string(data[:i])
+		}
 	}
 	return string(data)
 }

@@ -11,7 +11,7 @@ import (
 
 	"go.mozilla.org/pkcs7"
 
-	"github.com/runwrit/writ/internal/cms"
+	"github.com/runwrit/writ/internal/authscript"
 )
 
 var (
@@ -47,22 +47,22 @@ func digestOID(h crypto.Hash) (digest, ecdsaName asn1.ObjectIdentifier) {
 	return pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDDigestAlgorithmECDSASHA256
 }
 
-func indirectData(sum []byte, h crypto.Hash) ([]byte, error) {
+func indirectData(style *authscript.Style, sum []byte, h crypto.Hash) ([]byte, error) {
 	var d spcIndirectData
 	d.Data.Type = oidSipInfo
-	d.Data.Value = spcSipInfo{Version: cms.PowerShellSIPVersion, GUID: []byte(cms.PowerShellSIP)}
+	d.Data.Value = spcSipInfo{Version: style.Version, GUID: []byte(style.GUID)}
 	d.MessageDigest.Algorithm.Algorithm, _ = digestOID(h)
 	d.MessageDigest.Algorithm.Parameters = asn1.NullRawValue
 	d.MessageDigest.Digest = sum
 	return asn1.Marshal(d)
 }
 
-// signIndirectData makes the signature of a file with the digest sum. The
+// signIndirectData makes the signature of a file of the style with the digest sum. The
 // library lays out the SignedData and fills it with a throw-away key; then the
 // attributes become those of Windows, and the real key signs them. So a key in a
 // KMS goes the same way as one in memory.
-func signIndirectData(sum []byte, h crypto.Hash, private crypto.Signer, chain []*x509.Certificate) ([]byte, error) {
-	content, err := indirectData(sum, h)
+func signIndirectData(style *authscript.Style, sum []byte, h crypto.Hash, private crypto.Signer, chain []*x509.Certificate) ([]byte, error) {
+	content, err := indirectData(style, sum, h)
 	if err != nil {
 		return nil, err
 	}

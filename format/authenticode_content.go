@@ -17,12 +17,12 @@ const (
 	codeAddedMark = "added-byte-order-mark"
 )
 
-const keepLineEnds = "; then keep git from converting them again: \"*.ps1 -text\", \"*.psm1 -text\" and \"*.psd1 -text\" in .gitattributes"
+const keepLineEnds = "; then keep git from converting them again: \"*.ps1 -text\", and so for each type, in .gitattributes"
 
 // checkContent compares the file with the signed digest, under each reading that
 // the bytes allow, and finds out what happened to them where it does not fit.
 func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.IndirectData) {
-	text := authscript.CheckText(x.data)
+	text := authscript.CheckText(x.style, x.data)
 	digest, known := cms.DigestOf(content.Digest)
 	if !known {
 		x.recordEncoding(text, "")
@@ -74,8 +74,8 @@ func matchContent(s *authscript.Script, d cms.Digest, sum []byte) (string, bool)
 }
 
 func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Repair, string, bool) {
-	for r := range authscript.Repairs(x.data) {
-		s, err := authscript.Parse(r.Data)
+	for r := range authscript.Repairs(x.style, x.data) {
+		s, err := authscript.Parse(x.style, r.Data)
 		if err != nil || !bytes.Equal(s.Block, x.script.Block) {
 			continue
 		}

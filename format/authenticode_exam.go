@@ -22,8 +22,9 @@ var authenticodeChecks = []verifier.CheckID{
 
 // authenticodeExam is the examination of one file that is of this format.
 type authenticodeExam struct {
-	data []byte
-	now  time.Time
+	style *authscript.Style
+	data  []byte
+	now   time.Time
 	// at is the time that the signer and the chain are judged at: that of a
 	// timestamp that can be relied on, else now.
 	at      time.Time
@@ -45,9 +46,9 @@ type authenticodeExam struct {
 	primary *authenticodeExam    // the outermost signature; nil if this is it
 }
 
-func newAuthenticodeExam(data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
+func newAuthenticodeExam(style *authscript.Style, data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
 	x := &authenticodeExam{
-		data: data, now: now, at: now, anchors: anchors, verdict: verifier.Valid,
+		style: style, data: data, now: now, at: now, anchors: anchors, verdict: verifier.Valid,
 		signature: verifier.Signature{
 			Format:         authenticodeName,
 			Signer:         verifier.Identity{IDs: []string{}},
@@ -109,7 +110,7 @@ func (x *authenticodeExam) examine(script *authscript.Script, parseErr error) {
 		return
 	}
 	if parseErr == nil {
-		x.passed(verifier.CheckLayout, "one block at the end of the file, as Windows writes it")
+		x.passed(verifier.CheckLayout, "one block in its place, as Windows writes it")
 	}
 	x.examineMessage(x.script.Block)
 }
@@ -126,8 +127,8 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 		x.structureFailed(err)
 		return
 	}
-	if !content.IsPowerShell() {
-		x.structureFailed(errors.New("the signature was made for another type of file than a PowerShell script"))
+	if string(content.SIP[:]) != x.style.GUID || content.Version != x.style.Version {
+		x.structureFailed(fmt.Errorf("the signature was made for another type of file than a %s, which this is by its name", x.style.Noun))
 		return
 	}
 	leaf, err := sd.SignerCertificate()
@@ -146,7 +147,7 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 			return
 		}
 	}
-	x.passed(verifier.CheckStructure, "one signer, signed attributes, content of a PowerShell script")
+	x.passed(verifier.CheckStructure, "one signer, signed attributes, content of a %s", x.style.Noun)
 	x.describeSigner(sd, leaf)
 	x.checkAlgorithms(sd, leaf)
 	if x.primary == nil {
@@ -193,8 +194,8 @@ func (x *authenticodeExam) openBroken(err error) bool {
 		return false
 	}
 	var restored *authscript.LayoutError // what is wrong beside the line ends
-	for r := range authscript.Repairs(x.data) {
-		s, err := authscript.Parse(r.Data)
+	for r := range authscript.Repairs(x.style, x.data) {
+		s, err := authscript.Parse(x.style, r.Data)
 		if err == nil {
 			x.script = s
 			break

@@ -13,13 +13,22 @@ import (
 // ForceSign signs with whatever key and certificates it is given, as no signer
 // of ours would.
 func ForceSign(source []byte, key crypto.Signer, chain []*x509.Certificate) ([]byte, error) {
-	s := &authscript.Script{Encoding: authscript.Detect(source), Content: source}
+	return ForceSignAs("job.ps1", "job.ps1", source, key, chain)
+}
+
+// ForceSignAs puts the signature of a file of one name into one of another.
+func ForceSignAs(from, to string, source []byte, key crypto.Signer, chain []*x509.Certificate) ([]byte, error) {
+	signed, _ := authscript.StyleOf(from)
+	style, _ := authscript.StyleOf(to)
+	s, err := authscript.New(style, source)
+	if err != nil {
+		return nil, err
+	}
 	h := crypto.SHA256.New()
 	if err := s.WriteSigned(h, s.Encoding); err != nil {
 		return nil, err
 	}
-	var err error
-	s.Block, err = signIndirectData(h.Sum(nil), crypto.SHA256, key, chain)
+	s.Block, err = signIndirectData(signed, h.Sum(nil), crypto.SHA256, key, chain)
 	return s.Render(), err
 }
 

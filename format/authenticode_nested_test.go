@@ -23,7 +23,8 @@ import (
 // blockOf is the signature of a signed script.
 func blockOf(t testing.TB, signed []byte) []byte {
 	t.Helper()
-	s, err := authscript.Parse(signed)
+	style, _ := authscript.StyleOf("job.ps1")
+	s, err := authscript.Parse(style, signed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func blockOf(t testing.TB, signed []byte) []byte {
 // withBlock is the script with another signature.
 func withBlock(t testing.TB, signed, block []byte) []byte {
 	t.Helper()
-	s, err := authscript.Parse(signed)
+	style, _ := authscript.StyleOf("job.ps1")
+	s, err := authscript.Parse(style, signed)
 	if err != nil {
 		t.Fatal(err)
 	}

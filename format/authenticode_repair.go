@@ -14,7 +14,8 @@ import (
 // byte-order mark, where the digest and the signature of what comes out verify;
 // whoever signed, and whenever. What follows a block is never cut off.
 func (a *Authenticode) Restore(rb *runbook.Runbook) (restored signer.Restoration, ok bool) {
-	if !carriesAuthenticode(rb) {
+	style, carries := scriptStyle(rb.Name())
+	if !carries {
 		return signer.Restoration{}, false
 	}
 	anchors, err := loadAuthenticodeAnchors(&verifier.TrustStore{}) // none: signers do not matter here
@@ -23,7 +24,7 @@ func (a *Authenticode) Restore(rb *runbook.Runbook) (restored signer.Restoration
 	}
 	checker := &authenticodeChecker{anchors: anchors}
 	rb.View(func(data []byte) {
-		x, claimed := checker.exam(data, time.Time{})
+		x, claimed := checker.exam(style, data, time.Time{})
 		if ok = claimed && x.repairable(); ok {
 			restored = signer.Restoration{Data: bytes.Clone(x.repair.Data), How: x.repair.How}
 		}

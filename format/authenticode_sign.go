@@ -66,64 +66,71 @@ func (a *Authenticode) signScript(name string, script *authscript.Script, key *s
 	if err := script.WriteSigned(h, script.Encoding); err != nil {
 		return nil, fmt.Errorf("sign %q: %w", name, err)
 	}
-	block, err := signIndirectData(h.Sum(nil), digest, private, withoutRoot(chain))
+	block, err := signIndirectData(script.Style, h.Sum(nil), digest, private, withoutRoot(chain))
 	if err != nil {
 		return nil, fmt.Errorf("sign %q with %s: %w", name, key.Source(), err)
 	}
 	return block, nil
 }
 
-// Strip implements signer.Stripper: the content is what stands before the
-// block.
+// Strip implements signer.Stripper: the content is the file without its block.
 func (a *Authenticode) Strip(rb *runbook.Runbook) ([]byte, error) {
 	script, err := signable(rb)
 	if err != nil {
 		return nil, err
 	}
-	return script.Content, nil
+	return script.Unsigned(), nil
 }
 
 // signable returns the content of rb, without the block that it may have.
 func signable(rb *runbook.Runbook) (*authscript.Script, error) {
-	if !carriesAuthenticode(rb) {
-		return nil, &signer.InputError{Name: rb.Name(), Msg: "not a .ps1, .psm1 or .psd1 file", Fix: "clear-sign it"}
+	style, ok := scriptStyle(rb.Name())
+	if !ok {
+		return nil, &signer.InputError{Name: rb.Name(), Msg: "not a file of a type that carries an Authenticode signature", Fix: "clear-sign it"}
 	}
 	data := rb.Bytes()
-	script, err := authscript.Parse(data)
+	script, err := authscript.Parse(style, data)
+	if errors.Is(err, authscript.ErrNoBlock) {
+		script, err = authscript.New(style, data)
+	}
 	var layout *authscript.LayoutError
 	switch {
-	case errors.Is(err, authscript.ErrNoBlock):
-		script = &authscript.Script{Encoding: authscript.Detect(data), Content: data}
 	case errors.As(err, &layout):
-		return nil, &signer.InputError{Name: rb.Name(), Line: layout.Line, Msg: layout.Msg, Fix: unsignableFix(data, layout)}
-	case err == nil:
+		return nil, &signer.InputError{Name: rb.Name(), Line: layout.Line, Msg: layout.Msg, Fix: unsignableFix(style, data, layout)}
+	case err == nil && script.Block != nil:
 		if _, err := cms.Parse(script.Block); err != nil {
 			return nil, &signer.InputError{Name: rb.Name(),
 				Msg: fmt.Sprintf("the signature block at the end is not a signature: %v", err),
 				Fix: "look at it, remove it by hand, and sign again"}
 		}
 	}
-	if te := authscript.CheckText(data); te != nil {
+	if te := authscript.CheckText(style, data); te != nil {
 		return nil, &signer.InputError{Name: rb.Name(), Line: te.Line, Msg: te.Msg, Fix: "save the script as UTF-8 with a byte-order mark"}
+	}
+	if script.Encoding == authscript.UTF16BE {
+		return nil, &signer.InputError{Name: rb.Name(), Line: 1, Msg: "UTF-16 big endian: few hosts and tools read it", Fix: "save the script as UTF-16 little endian"}
 	}
 	if bytes.HasPrefix(data, []byte(clearSignedHead)) {
 		return nil, &signer.InputError{Name: rb.Name(), Line: 1, Msg: "the file is a clear-signed document", Fix: "sign the script that it holds"}
 	}
-	if len(script.Content) < minScript {
-		return nil, &signer.InputError{Name: rb.Name(), Msg: "fewer than 4 bytes: Windows does not sign such a script"}
+	if len(script.Content)+len(script.After) < minScript {
+		return nil, &signer.InputError{Name: rb.Name(), Msg: "fewer than 4 bytes: Windows does not sign such a script", Fix: "give it a comment"}
 	}
 	return script, nil
 }
 
-func unsignableFix(data []byte, layout *authscript.LayoutError) string {
+func unsignableFix(style *authscript.Style, data []byte, layout *authscript.LayoutError) string {
+	if layout.Code == authscript.CodePlace {
+		return "complete the script: a .wsf file is a <job>"
+	}
 	if layout.Code == authscript.CodeLookAlike {
 		return "change the line, or build the text from parts: verifiers would take it for a signature block"
 	}
-	for r := range authscript.Repairs(data) {
+	for r := range authscript.Repairs(style, data) {
 		if r.Cut {
 			continue // what would be cut off may be the script
 		}
-		script, err := authscript.Parse(r.Data)
+		script, err := authscript.Parse(style, r.Data)
 		if err == nil {
 			_, err = cms.Parse(script.Block)
 		}

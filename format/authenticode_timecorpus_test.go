@@ -21,7 +21,7 @@ func TestCorpusTimestampsAllParse(t *testing.T) {
 	dir := testenv.Shared(t, "corpus/authenticode")
 	counts := map[string]int{}
 	for _, row := range readIndex(t, dir) {
-		sd := corpusSignature(readFile(t, filepath.Join(dir, filepath.FromSlash(row["path"]))))
+		sd := corpusSignature(row["path"], readFile(t, filepath.Join(dir, filepath.FromSlash(row["path"]))))
 		if sd == nil {
 			continue
 		}
@@ -63,11 +63,12 @@ func TestCorpusTimestampsAllParse(t *testing.T) {
 }
 
 // corpusSignature is nil for a file without a signature that can be read.
-func corpusSignature(data []byte) *cms.SignedData {
-	script, err := authscript.Parse(data)
+func corpusSignature(name string, data []byte) *cms.SignedData {
+	style, _ := authscript.StyleOf(name)
+	script, err := authscript.Parse(style, data)
 	if err != nil {
-		for r := range authscript.Repairs(data) {
-			if script, err = authscript.Parse(r.Data); err == nil {
+		for r := range authscript.Repairs(style, data) {
+			if script, err = authscript.Parse(style, r.Data); err == nil {
 				break
 			}
 		}
@@ -89,7 +90,7 @@ func TestCorpusTimestampersChainToWhatTheyBring(t *testing.T) {
 	dir := testenv.Shared(t, "corpus/authenticode")
 	chained := 0
 	for _, row := range readIndex(t, dir) {
-		sd := corpusSignature(readFile(t, filepath.Join(dir, filepath.FromSlash(row["path"]))))
+		sd := corpusSignature(row["path"], readFile(t, filepath.Join(dir, filepath.FromSlash(row["path"]))))
 		if sd == nil || row["timestamp"] != "rfc3161" {
 			continue
 		}

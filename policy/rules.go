@@ -15,8 +15,10 @@ var (
 	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "parameters", "run"}
 	parameterTypes = []string{"string", "int", "number", "bool"}
 	knownKinds     = []string{
-		string(runbook.PowerShell), string(runbook.PowerShellModule), string(runbook.PowerShellData), string(runbook.Bash),
-		string(runbook.Python), string(runbook.Perl), string(runbook.Ruby), string(runbook.JavaScript),
+		string(runbook.PowerShell), string(runbook.PowerShellModule), string(runbook.PowerShellData),
+		string(runbook.PowerShellXML), string(runbook.PowerShellConsole), string(runbook.PowerShellCDXML), string(runbook.MOF),
+		string(runbook.VBScript), string(runbook.JavaScript), string(runbook.WindowsScript),
+		string(runbook.Bash), string(runbook.Python), string(runbook.Perl), string(runbook.Ruby),
 	}
 )
 

@@ -11,27 +11,41 @@ type Kind string
 
 // The kinds. Unknown is the zero value: such a file is never run.
 const (
-	Unknown          Kind = ""
-	PowerShell       Kind = "powershell"        // .ps1
-	PowerShellModule Kind = "powershell-module" // .psm1
-	PowerShellData   Kind = "powershell-data"   // .psd1
-	Bash             Kind = "bash"              // .sh, .bash
-	Python           Kind = "python"            // .py
-	Perl             Kind = "perl"              // .pl
-	Ruby             Kind = "ruby"              // .rb
-	JavaScript       Kind = "javascript"        // .js
+	Unknown           Kind = ""
+	PowerShell        Kind = "powershell"         // .ps1
+	PowerShellModule  Kind = "powershell-module"  // .psm1
+	PowerShellData    Kind = "powershell-data"    // .psd1
+	PowerShellXML     Kind = "powershell-xml"     // .ps1xml: types and views
+	PowerShellConsole Kind = "powershell-console" // .psc1
+	PowerShellCDXML   Kind = "powershell-cdxml"   // .cdxml: a module over CIM
+	MOF               Kind = "mof"                // .mof
+	VBScript          Kind = "vbscript"           // .vbs, .vbe
+	JavaScript        Kind = "javascript"         // .js, .jse
+	WindowsScript     Kind = "windows-script"     // .wsf
+	Bash              Kind = "bash"               // .sh, .bash
+	Python            Kind = "python"             // .py
+	Perl              Kind = "perl"               // .pl
+	Ruby              Kind = "ruby"               // .rb
 )
 
 var kindByExt = map[string]Kind{
-	".ps1":  PowerShell,
-	".psm1": PowerShellModule,
-	".psd1": PowerShellData,
-	".sh":   Bash,
-	".bash": Bash,
-	".py":   Python,
-	".pl":   Perl,
-	".rb":   Ruby,
-	".js":   JavaScript,
+	".ps1":    PowerShell,
+	".psm1":   PowerShellModule,
+	".psd1":   PowerShellData,
+	".ps1xml": PowerShellXML,
+	".psc1":   PowerShellConsole,
+	".cdxml":  PowerShellCDXML,
+	".mof":    MOF,
+	".vbs":    VBScript,
+	".vbe":    VBScript,
+	".js":     JavaScript,
+	".jse":    JavaScript,
+	".wsf":    WindowsScript,
+	".sh":     Bash,
+	".bash":   Bash,
+	".py":     Python,
+	".pl":     Perl,
+	".rb":     Ruby,
 }
 
 // KindOf returns the kind of the runbook that a file of this name holds; ".asc"

@@ -63,6 +63,9 @@ func TestKindOf(t *testing.T) {
 	for name, want := range map[string]runbook.Kind{
 		"a.ps1": runbook.PowerShell, "A.PS1": runbook.PowerShell, "a.psm1": runbook.PowerShellModule,
 		"a.psd1": runbook.PowerShellData, "a.sh": runbook.Bash, "a.py.asc": runbook.Python, "a.SH.ASC": runbook.Bash,
+		"a.ps1xml": runbook.PowerShellXML, "a.psc1": runbook.PowerShellConsole, "a.CDXML": runbook.PowerShellCDXML, "a.mof": runbook.MOF,
+		"a.vbs": runbook.VBScript, "a.vbe": runbook.VBScript, "a.js": runbook.JavaScript, "a.jse": runbook.JavaScript, "OSPP.WSF": runbook.WindowsScript,
+		"a.psc2": runbook.Unknown, "a.xaml": runbook.Unknown,
 		"a": runbook.Unknown, "a.txt": runbook.Unknown, ".asc": runbook.Unknown, "sh": runbook.Unknown, "a.sh.txt": runbook.Unknown,
 	} {
 		if got := runbook.KindOf(name); got != want {

@@ -363,6 +363,7 @@ func TestInterpretersAreNamedByAbsolutePathAndForKindsThatRun(t *testing.T) {
 	g := newGate(t)
 	for kind, path := range map[runbook.Kind]string{
 		runbook.Bash: "bash", runbook.Python: "", runbook.Ruby: "/usr/bin/ruby", runbook.Unknown: "/bin/sh", runbook.PowerShellModule: "/bin/sh",
+		runbook.PowerShellXML: "/bin/sh", runbook.MOF: "/bin/sh", runbook.VBScript: "/bin/sh", runbook.WindowsScript: "/bin/sh",
 	} {
 		o := g.options
 		o.Interpreters = map[runbook.Kind]string{kind: path}

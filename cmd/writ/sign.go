@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
@@ -31,9 +32,9 @@ func newSignCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign PATH...",
 		Short: "Sign runbooks: PowerShell in place, others as clear-signed NAME.asc",
-		Long: `Sign runbooks. An X.509 key signs PowerShell files in place (authenticode), an
-OpenPGP key signs any runbook as clear-signed text in NAME.asc. A folder stands
-for the runbooks in it that the key can sign.
+		Long: `Sign runbooks. An X.509 key signs PowerShell and other script files of Windows
+in place (authenticode), an OpenPGP key signs any runbook as clear-signed text
+in NAME.asc. A folder stands for the runbooks in it that the key can sign.
 
 Use it on the machine of the author or in a protected pipeline. What was signed
 is verified before it replaces anything; a failure leaves every file as it was.
@@ -115,20 +116,11 @@ func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
 	}
 	if name == "auto" {
 		name = "clearsign"
-		if key.Kind() == signer.KindX509 || key == nil && isPowerShell(path) {
+		if key.Kind() == signer.KindX509 || key == nil && format.CarriesAuthenticode(path) {
 			name = "authenticode"
 		}
 	}
 	return o.formatNamed(name)
-}
-
-func isPowerShell(path string) bool {
-	switch runbook.KindOf(path) {
-	case runbook.PowerShell, runbook.PowerShellModule, runbook.PowerShellData:
-		return true
-	case runbook.Unknown, runbook.Bash, runbook.Python, runbook.Perl, runbook.Ruby, runbook.JavaScript:
-	}
-	return false
 }
 
 func (a *app) runSign(ctx context.Context, o *signOptions) error {
@@ -264,7 +256,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 				return nil
 			case !d.Type().IsRegular():
 				a.note("%q is left out: not a regular file", path)
-			case o.formatFor(path, key).Name() == "authenticode" && !isPowerShell(path):
+			case o.formatFor(path, key).Name() == "authenticode" && !format.CarriesAuthenticode(path):
 				leftOut++
 			default:
 				files = append(files, path)
@@ -276,7 +268,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 		}
 	}
 	if leftOut > 0 {
-		a.note("%d runbooks are left out: authenticode signs PowerShell only; sign them with an OpenPGP key", leftOut)
+		a.note("%d runbooks are left out: authenticode signs script files of Windows only; sign them with an OpenPGP key", leftOut)
 	}
 	return files, nil
 }

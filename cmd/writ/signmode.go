@@ -17,9 +17,9 @@ type signMode struct{ append, remove, replace bool }
 
 func (m *signMode) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&m.append, "append", false, "add a signature to a PowerShell file that --trust or --ca finds valid")
-	f.BoolVar(&m.remove, "remove", false, "take the signature block off PowerShell files")
-	f.BoolVar(&m.replace, "replace", false, "sign signed PowerShell files anew; the signatures of others go too")
+	f.BoolVar(&m.append, "append", false, "add a signature to a file, signed in place, that --trust or --ca finds valid")
+	f.BoolVar(&m.remove, "remove", false, "take the signature block off files")
+	f.BoolVar(&m.replace, "replace", false, "sign signed files anew; the signatures of others go too")
 }
 
 // inPlace says that the mode is about signatures inside the file.

@@ -3,6 +3,7 @@ package authscript
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -12,30 +13,75 @@ import (
 // encoding that a script can be signed in.
 type Encoding int
 
-// The encodings, as Windows chooses between them (see Detect).
+// The encodings, as Windows chooses between them (see Detect). CodePage gives
+// the others.
 const (
 	Undecodable Encoding = iota
 	ASCII                // no byte-order mark, no byte above 0x7F
 	UTF8BOM              // EF BB BF
 	UTF16LE              // FF FE
-	UTF16BE              // FE FF: Windows neither signs nor verifies it
+	UTF16BE              // FE FF: PowerShell scripts in it Windows neither signs nor verifies
 	UTF8                 // no mark; Windows takes it for UTF-8 by its first 32 bytes
-	ANSI                 // no mark; Windows takes it for the machine's ANSI code page, here 1252
+
+	// ANSI has no mark either; Windows takes it for the machine's ANSI code page,
+	// here the one of most of the West.
+	ANSI Encoding = 1252
 )
 
-var encodingWords = [...]string{"undecodable", "ascii", "utf-8 with BOM", "utf-16le", "utf-16be", "utf-8", "windows-1252"}
+var encodingWords = [...]string{"undecodable", "ascii", "utf-8 with BOM", "utf-16le", "utf-16be", "utf-8"}
 
 // String returns the name of the encoding for messages.
 func (e Encoding) String() string {
-	if e < 0 || int(e) >= len(encodingWords) {
-		return encodingWords[Undecodable]
+	switch {
+	case e >= 0 && int(e) < len(encodingWords):
+		return encodingWords[e]
+	case isCodePage(e):
+		return fmt.Sprintf("windows-%d", int(e))
 	}
-	return encodingWords[e]
+	return encodingWords[Undecodable]
 }
 
 // Plain reports whether every host reads the same text from the bytes: pure
 // ASCII, or a byte-order mark that says what follows.
-func (e Encoding) Plain() bool { return e == ASCII || e == UTF8BOM || e == UTF16LE }
+func (e Encoding) Plain() bool { return e == ASCII || e == UTF8BOM || e.wide() }
+
+// wide reports whether a unit of the encoding has two bytes.
+func (e Encoding) wide() bool { return e == UTF16LE || e == UTF16BE }
+
+// unit is the size of a unit in bytes.
+func (e Encoding) unit() int {
+	if e.wide() {
+		return 2
+	}
+	return 1
+}
+
+// low is where the low byte stands in a unit.
+func (e Encoding) low() int {
+	if e == UTF16BE {
+		return 1
+	}
+	return 0
+}
+
+// unitAt is the UTF-16 unit at i.
+func (e Encoding) unitAt(data []byte, i int) rune {
+	if e == UTF16BE {
+		return rune(binary.BigEndian.Uint16(data[i:]))
+	}
+	return rune(binary.LittleEndian.Uint16(data[i:]))
+}
+
+// markSize is the size of the byte-order mark in bytes.
+func (e Encoding) markSize() int {
+	switch {
+	case e == UTF8BOM:
+		return len(markUTF8)
+	case e.wide():
+		return len(markUTF16LE)
+	}
+	return 0
+}
 
 // probeSize is how many bytes Windows looks at to tell UTF-8 from ANSI.
 const probeSize = 32
@@ -106,11 +152,11 @@ func indexNonASCII(data []byte) int {
 }
 
 // CheckText looks for what keeps data from being one text, the same on every
-// host and without loss: *TextError, or nil. The bytes are those of the whole
-// file, or of the content alone.
-func CheckText(data []byte) *TextError {
+// host and without loss: *TextError, or nil. The bytes are those of a whole file
+// of this style, or of its content alone.
+func CheckText(style *Style, data []byte) *TextError {
 	e := Detect(data)
-	if e == UTF16BE {
+	if e == UTF16BE && !style.WSH {
 		return &TextError{Code: CodeUTF16BE, Line: 1, Msg: "UTF-16 big endian: Windows neither signs nor verifies it"}
 	}
 	if at, msg := lossAt(data, e); at >= 0 {
@@ -121,7 +167,7 @@ func CheckText(data []byte) *TextError {
 	}
 	if !e.Plain() {
 		return &TextError{Code: CodeAmbiguous, Line: lineAt(data, e, indexNonASCII(data)),
-			Msg: "no byte-order mark and not ASCII: Windows PowerShell reads it in the machine's ANSI code page or as UTF-8, PowerShell 7 as UTF-8"}
+			Msg: "no byte-order mark and not ASCII: " + style.readings()}
 	}
 	return nil
 }
@@ -129,8 +175,8 @@ func CheckText(data []byte) *TextError {
 // lossAt finds the first byte that a decoder has to replace. Bytes without a
 // mark that are not UTF-8 are a loss to every host that reads UTF-8.
 func lossAt(data []byte, e Encoding) (int, string) {
-	if e == UTF16LE {
-		return lossAtUTF16(data)
+	if e.wide() {
+		return lossAtUTF16(data, e)
 	}
 	if e == ASCII || utf8.Valid(data) {
 		return -1, ""
@@ -145,13 +191,13 @@ func lossAt(data []byte, e Encoding) (int, string) {
 	return -1, ""
 }
 
-func lossAtUTF16(data []byte) (int, string) {
+func lossAtUTF16(data []byte, e Encoding) (int, string) {
 	for i := 0; i+1 < len(data); i += 2 {
-		u := rune(binary.LittleEndian.Uint16(data[i:]))
+		u := e.unitAt(data, i)
 		if !utf16.IsSurrogate(u) {
 			continue
 		}
-		if i+3 < len(data) && utf16.DecodeRune(u, rune(binary.LittleEndian.Uint16(data[i+2:]))) != utf8.RuneError {
+		if i+3 < len(data) && utf16.DecodeRune(u, e.unitAt(data, i+2)) != utf8.RuneError {
 			i += 2
 			continue
 		}
@@ -164,7 +210,7 @@ func lossAtUTF16(data []byte) (int, string) {
 }
 
 func indexNUL(data []byte, e Encoding) int {
-	if e != UTF16LE {
+	if !e.wide() {
 		return bytes.IndexByte(data, 0)
 	}
 	for i := 0; i+1 < len(data); i += 2 {
@@ -178,19 +224,20 @@ func indexNUL(data []byte, e Encoding) int {
 // chunk is how much UTF-16 is held at a time: a script is never expanded whole.
 const chunk = 32 << 10
 
-// writeUTF16 writes content, decoded as e, to w as UTF-16LE. It fails with
-// *TextError where content does not decode.
-func writeUTF16(w io.Writer, content []byte, e Encoding) error {
-	if e == UTF16LE {
-		_, err := w.Write(content)
-		return err
+// writeUTF16 writes content, decoded as e, to w as UTF-16LE, and returns how many
+// units these are. It fails with *TextError where content does not decode.
+func writeUTF16(w io.Writer, content []byte, e Encoding) (units int, err error) {
+	if e.wide() {
+		return len(content) / 2, writeWide(w, content, e)
 	}
+	written := 0
 	buf := make([]byte, 0, min(chunk, 2*len(content)+8))
 	for len(content) > 0 {
 		if len(buf) > cap(buf)-8 {
 			if _, err := w.Write(buf); err != nil {
-				return err
+				return 0, err
 			}
+			written += len(buf)
 			buf = buf[:0]
 		}
 		n := min(len(content), (cap(buf)-len(buf))/2)
@@ -201,15 +248,38 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) error {
 		}
 		r, size := decodeRune(content, e)
 		if size == 0 {
-			return &TextError{Code: CodeLossyDecode, Msg: "bytes that do not decode as " + e.String()}
+			return 0, &TextError{Code: CodeLossyDecode, Msg: "bytes that do not decode as " + e.String()}
 		}
 		for _, u := range utf16.AppendRune(nil, r) {
 			buf = binary.LittleEndian.AppendUint16(buf, u)
 		}
 		content = content[size:]
 	}
-	_, err := w.Write(buf)
-	return err
+	_, err = w.Write(buf)
+	return (written + len(buf)) / 2, err
+}
+
+// writeWide writes content, which is UTF-16, to w as UTF-16LE.
+func writeWide(w io.Writer, content []byte, e Encoding) error {
+	if len(content)%2 != 0 {
+		return &TextError{Code: CodeLossyDecode, Msg: "an odd number of bytes in UTF-16"}
+	}
+	if e == UTF16LE {
+		_, err := w.Write(content)
+		return err
+	}
+	buf := make([]byte, 0, min(chunk, len(content)))
+	for len(content) > 0 {
+		n := min(len(content), cap(buf))
+		for i := 0; i < n; i += 2 {
+			buf = append(buf, content[i+1], content[i])
+		}
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+		content, buf = content[n:], buf[:0]
+	}
+	return nil
 }
 
 // widen writes the ASCII bytes that src begins with to dst as UTF-16LE, and
@@ -239,37 +309,27 @@ func spread(four uint32) uint64 {
 	return (v | v<<8) & 0x00FF00FF00FF00FF
 }
 
-// utf16Of is an ASCII text as UTF-16LE.
-func utf16Of(ascii []byte) []byte {
+// encodeASCII returns ASCII text as it stands in a file of encoding e.
+func encodeASCII(ascii []byte, e Encoding) []byte {
+	if !e.wide() {
+		return ascii
+	}
 	wide := make([]byte, 2*len(ascii))
-	widen(wide, ascii)
+	for i, c := range ascii {
+		wide[2*i+e.low()] = c
+	}
 	return wide
 }
 
 // decodeRune decodes the first character of b; size 0 says that it does not
 // decode.
 func decodeRune(b []byte, e Encoding) (r rune, size int) {
-	if e == ANSI {
-		return fromWindows1252(b[0]), 1
+	if isCodePage(e) {
+		return fromCodePage(b[0], e)
 	}
 	r, size = utf8.DecodeRune(b)
 	if r == utf8.RuneError && size == 1 || e == ASCII && size > 1 {
 		return 0, 0
 	}
 	return r, size
-}
-
-// windows1252 is the upper half of the control range as Windows maps it: the
-// five bytes that the code page leaves open stay what they are, so that every
-// byte has a character of its own.
-var windows1252 = [32]rune{
-	0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F,
-	0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178,
-}
-
-func fromWindows1252(b byte) rune {
-	if b >= 0x80 && b < 0xA0 {
-		return windows1252[b-0x80]
-	}
-	return rune(b)
 }

@@ -13,6 +13,7 @@ const (
 	CodeJunk        = "junk-in-block"              // something other than base64 inside the block
 	CodeNotPreceded = "block-not-preceded-by-crlf" // bytes before the block that no digest covers
 	CodeTwoBlocks   = "two-blocks"
+	CodePlace       = "no-place"          // the file has no place for a block
 	CodeLookAlike   = "look-alike-marker" // a comment that could be taken for a marker
 	CodeEmptyBlock  = "empty-block"       // markers with nothing between them
 	CodeLossyDecode = "lossy-decode"      // different bytes would become the same text
@@ -53,15 +54,12 @@ func (e *TextError) Error() string {
 // CRLF, LF and CR each end a line.
 func lineAt(data []byte, e Encoding, offset int) int {
 	head := data[:min(max(offset, 0), len(data))]
-	if e != UTF16LE {
+	if !e.wide() {
 		return 1 + bytes.Count(head, []byte("\n")) + bytes.Count(head, []byte("\r")) - bytes.Count(head, []byte("\r\n"))
 	}
-	line, last := 1, byte(0)
+	line, last := 1, rune(0)
 	for i := 0; i+1 < len(head); i += 2 {
-		c := head[i]
-		if head[i+1] != 0 {
-			c = 0
-		}
+		c := e.unitAt(head, i)
 		if c == '\r' || c == '\n' && last != '\r' {
 			line++
 		}

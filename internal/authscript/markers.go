@@ -2,15 +2,8 @@ package authscript
 
 import (
 	"bytes"
-	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
-)
-
-// The markers of the PowerShell family, each a line of its own.
-const (
-	beginMarker = "# SIG # Begin signature block"
-	endMarker   = "# SIG # End signature block"
 )
 
 // PowerShell's own parser takes a comment for the start of a signature if it is
@@ -34,7 +27,7 @@ const (
 	markEnd
 )
 
-// mark is a comment line that is a marker or could be taken for one.
+// mark is a line that is a marker or could be taken for one.
 type mark struct {
 	kind       markKind
 	start, end int // of the line, without its line end
@@ -42,38 +35,26 @@ type mark struct {
 
 // text gives access to the characters of a script by byte offset.
 type text struct {
-	data []byte
-	enc  Encoding
-	body int // where the text begins: after the byte-order mark
+	data  []byte
+	enc   Encoding
+	style *Style
+	body  int // where the text begins: after the byte-order mark
 }
 
-func newText(data []byte, e Encoding) text {
-	t := text{data: data, enc: e}
-	switch e {
-	case UTF8BOM:
-		t.body = len(markUTF8)
-	case UTF16LE:
-		t.body = len(markUTF16LE)
-	default: // no mark
-	}
-	return t
+func newText(style *Style, data []byte, e Encoding) text {
+	return text{data: data, enc: e, style: style, body: e.markSize()}
 }
 
-func (t text) unit() int {
-	if t.enc == UTF16LE {
-		return 2
-	}
-	return 1
-}
+func (t text) unit() int { return t.enc.unit() }
 
 // next returns the character at i and its length in bytes; what does not decode
 // stands for itself.
 func (t text) next(i int) (rune, int) {
-	if t.enc == UTF16LE {
+	if t.enc.wide() {
 		if i+2 > len(t.data) {
 			return utf8.RuneError, 1
 		}
-		return rune(binary.LittleEndian.Uint16(t.data[i:])), 2
+		return t.enc.unitAt(t.data, i), 2
 	}
 	if b := t.data[i]; b < utf8.RuneSelf {
 		return rune(b), 1
@@ -87,8 +68,8 @@ func (t text) next(i int) (rune, int) {
 
 // before returns the character that ends at i, like next.
 func (t text) before(i int) (rune, int) {
-	if t.enc == UTF16LE {
-		return rune(binary.LittleEndian.Uint16(t.data[i-2:])), 2
+	if t.enc.wide() {
+		return t.enc.unitAt(t.data, i-2), 2
 	}
 	if b := t.data[i-1]; b < utf8.RuneSelf {
 		return rune(b), 1
@@ -102,39 +83,61 @@ func (t text) before(i int) (rune, int) {
 
 // has reports whether the ASCII string s stands at i.
 func (t text) has(i int, s string) bool {
-	if t.enc != UTF16LE {
+	if !t.enc.wide() {
 		return i >= t.body && len(t.data)-i >= len(s) && string(t.data[i:i+len(s)]) == s
 	}
 	if i < t.body || len(t.data)-i < 2*len(s) {
 		return false
 	}
+	low := t.enc.low()
 	for j := range len(s) {
-		if t.data[i+2*j] != s[j] || t.data[i+2*j+1] != 0 {
+		if t.data[i+2*j+low] != s[j] || t.data[i+2*j+1-low] != 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// marks collects, from the start, the comment lines that are markers or
-// look-alikes, up to maxMarks. The work is linear in the size of the text.
+// last returns where the ASCII string s last stands, or -1.
+func (t text) last(s string) int {
+	wide := t.encode(s)
+	for end := len(t.data); ; {
+		at := bytes.LastIndex(t.data[t.body:end], wide)
+		if at < 0 {
+			return -1
+		}
+		if at%t.unit() == 0 {
+			return t.body + at
+		}
+		end = t.body + at + len(wide) - 1
+	}
+}
+
+// encode returns ASCII text in the encoding of t.
+func (t text) encode(ascii string) []byte { return encodeASCII([]byte(ascii), t.enc) }
+
+// marks collects, from the start, the lines that are markers or look-alikes, up
+// to maxMarks. The work is linear in the size of the text.
 func (t text) marks() []mark {
 	var found []mark
+	anchor := t.style.anchor()
+	low := t.enc.low()
+	begin, end := t.style.cores()
 	for i := t.body; i < len(t.data) && len(found) < maxMarks; {
-		j := bytes.IndexByte(t.data[i:], '#')
+		j := bytes.IndexByte(t.data[i:], anchor)
 		if j < 0 {
 			break
 		}
-		hash := i + j
-		i = hash + 1
-		if t.enc == UTF16LE && (hash%2 != 0 || !t.has(hash, "#")) {
+		at := i + j - low
+		i += j + 1
+		if t.enc.wide() && (at < t.body || at%2 != 0 || !t.has(at, string(rune(anchor)))) {
 			continue
 		}
-		start, whole := t.lineStart(hash)
+		start, whole := t.lineStart(at)
 		if !whole {
 			continue
 		}
-		if m, ok := t.classify(start, hash); ok {
+		if m, ok := t.classify(start, at, begin, end); ok {
 			found = append(found, m)
 		}
 	}
@@ -162,12 +165,12 @@ func isBlank(r rune) bool {
 	return unicode.IsSpace(r) || r == 0xFEFF || r >= 0x200B && r <= 0x200F || r == 0x2060
 }
 
-// classify looks at the comment line that begins at start and has its "#" at
-// hash.
-func (t text) classify(start, hash int) (mark, bool) {
-	var buf [longestLookAlike + 1]rune
+// classify looks at the line that begins at start and has the anchor at at;
+// begin and end are the cores of the markers.
+func (t text) classify(start, at int, begin, end string) (mark, bool) {
+	var buf [longestLookAlike + 2]rune
 	core := buf[:0]
-	i := hash + t.unit()
+	i := at
 	for i < len(t.data) && len(core) < len(buf) {
 		r, size := t.next(i)
 		if r == '\r' || r == '\n' {
@@ -185,23 +188,37 @@ func (t text) classify(start, hash int) (mark, bool) {
 		}
 	}
 	m := mark{kind: markLookAlike, start: start, end: i}
-	switch width := i - start; {
-	case width == t.unit()*len(beginMarker) && t.has(start, beginMarker):
+	width := (i - start) / t.unit()
+	switch {
+	case width == len(t.style.begin) && t.has(start, t.style.begin):
 		m.kind = markBegin
-	case width == t.unit()*len(endMarker) && t.has(start, endMarker):
+	case width == len(t.style.end) && t.has(start, t.style.end):
 		m.kind = markEnd
-	case !looksAlike(core):
+	case t.style.nearby && isNearby(core[1:]): // without the anchor
+	case startsWith(core, begin), startsWith(core, end):
+	default:
 		return mark{}, false
 	}
 	return m, true
 }
 
-// looksAlike: near to the marker, or the marker with something behind it.
-func looksAlike(core []rune) bool {
-	if len(core) > longestLookAlike {
-		return string(core[:len(markerCore)]) == markerCore
+// startsWith: the marker with other blanks or letters in another case, or with
+// something behind it.
+func startsWith(core []rune, marker string) bool {
+	if len(core) < len(marker) {
+		return false
 	}
-	if len(core) < shortestLookAlike {
+	for i := range len(marker) {
+		if core[i] != rune(marker[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isNearby: PowerShell takes it for the marker.
+func isNearby(core []rune) bool {
+	if len(core) < shortestLookAlike || len(core) > longestLookAlike {
 		return false
 	}
 	return distance(core, markerCore) < lookAlikeDistance

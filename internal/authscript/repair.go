@@ -24,43 +24,87 @@ type Repair struct {
 // a byte-order mark was put before it, the likeliest first, and then the same
 // without what follows the block. Only the digest can tell which one it was, and
 // none of them is what would be run.
-func Repairs(data []byte) iter.Seq[Repair] {
+func Repairs(style *Style, data []byte) iter.Seq[Repair] {
 	return func(yield func(Repair) bool) {
 		e := Detect(data)
-		if e == UTF16BE {
+		if e == UTF16BE && !style.WSH {
 			return
 		}
-		t := newText(data, e)
-		block := t.lastBlock()
-		if block < 0 {
+		t := newText(style, data, e)
+		at := t.lastBlock()
+		if at < 0 {
 			return
 		}
-		content, whole := data[:block], t.convert(data[block:], toCRLF)
-		if bytes.HasSuffix(whole, t.wide(endMarker)) {
-			whole = append(whole, t.wide("\r\n")...)
+		p := t.split(at)
+		if style.before != "" || len(p.after) == 0 {
+			t.yieldLineEnds(p, false, yield)
+			return
 		}
-		cut := t.cutBehindEnd(whole)
-		if t.yieldLineEnds(content, whole, false, yield) && !bytes.Equal(cut, whole) {
-			t.yieldLineEnds(content, cut, true, yield)
+		// What follows the block is no part of a well-made file. It may be what is
+		// left of the line end, and is kept first.
+		whole, cut := p, p
+		whole.block, whole.after = append(bytes.Clone(p.block), t.convert(p.after, toCRLF)...), nil
+		cut.after = nil
+		if t.yieldLineEnds(whole, false, yield) {
+			t.yieldLineEnds(cut, true, yield)
 		}
 	}
 }
 
-func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair) bool) bool {
+// parts are a file with a block: what stands before it, the block itself with
+// its line ends as they should be, and what follows.
+type parts struct{ content, block, after []byte }
+
+// split takes the file apart whose begin line is at at. A block without an end
+// line is the rest of the file.
+func (t text) split(at int) parts {
+	rest := t.data[at:]
+	end := t.encode(t.style.end)
+	for from := 0; ; {
+		i := bytes.Index(rest[from:], end)
+		if i < 0 {
+			return parts{t.data[:at], t.convert(rest, toCRLF), nil}
+		}
+		stop := from + i + len(end)
+		if (from+i)%t.unit() != 0 || from+i < t.unit() || rest[from+i-t.unit()+t.enc.low()] != '\n' {
+			from += i + 1
+			continue
+		}
+		block := append(t.convert(rest[:stop], toCRLF), t.encode("\r\n")...)
+		tail := text{data: rest, enc: t.enc}
+		switch {
+		case tail.has(stop, "\r\n"):
+			stop += 2 * t.unit()
+		case tail.has(stop, "\n"), tail.has(stop, "\r"):
+			stop += t.unit()
+		}
+		return parts{t.data[:at], block, rest[stop:]}
+	}
+}
+
+func (t text) yieldLineEnds(p parts, isCut bool, yield func(Repair) bool) bool {
 	markOnly := false // yielded already
 	for _, v := range []struct {
-		content func() []byte
-		how     string
+		content, after func() []byte
+		how            string
 	}{
-		{func() []byte { return t.convert(content, toCRLF) }, "convert all line ends from LF to CRLF, the last one too"},
-		{func() []byte { return t.convertLastLineEnd(content) },
-			"convert the line ends of the signature block, and the one before it, from LF to CRLF, and no others"},
-		{func() []byte { return t.convertLastLineEnd(t.convert(content, toLF)) },
-			"convert the line ends before the signature block from CRLF to LF, and keep CRLF in the block and before it"},
+		{
+			func() []byte { return t.convert(p.content, toCRLF) }, func() []byte { return t.convert(p.after, toCRLF) },
+			"convert all line ends from LF to CRLF, the last one too",
+		},
+		{
+			func() []byte { return t.convertLastLineEnd(p.content) }, func() []byte { return p.after },
+			"convert the line ends of the signature block, and the one before it, from LF to CRLF, and no others",
+		},
+		{
+			func() []byte { return t.convertLastLineEnd(t.convert(p.content, toLF)) }, func() []byte { return t.convert(p.after, toLF) },
+			"convert the line ends before the signature block from CRLF to LF, and keep CRLF in the block and before it",
+		},
 	} {
-		r := Repair{Data: append(v.content(), tail...), How: v.how, Cut: isCut}
+		data := append(v.content(), p.block...)
+		r := Repair{Data: append(data, v.after()...), How: v.how, Cut: isCut}
 		if bytes.Equal(t.data, r.Data) {
-			if t.enc == UTF8BOM && !markOnly {
+			if t.enc == UTF8BOM && !t.style.WSH && !markOnly {
 				markOnly = true
 				if !yield(Repair{Data: r.Data[t.body:], How: "remove the byte-order mark (EF BB BF)", Mark: true}) {
 					return false
@@ -77,7 +121,7 @@ func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair)
 		if !yield(r) {
 			return false
 		}
-		if t.enc != UTF8BOM {
+		if t.enc != UTF8BOM || t.style.WSH { // the digest of the WSH leaves the mark out
 			continue
 		}
 		r.Data, r.How, r.Mark = r.Data[t.body:], r.How+", and remove the byte-order mark (EF BB BF)", true
@@ -86,25 +130,6 @@ func (t text) yieldLineEnds(content, tail []byte, isCut bool, yield func(Repair)
 		}
 	}
 	return true
-}
-
-// cutBehindEnd returns the block up to its end marker, with a line end; all of
-// it if it has no end marker.
-func (t text) cutBehindEnd(block []byte) []byte {
-	end := t.wide("\r\n" + endMarker)
-	i := bytes.Index(block, end)
-	if i < 0 {
-		return block
-	}
-	return append(bytes.Clone(block[:i+len(end)]), t.wide("\r\n")...)
-}
-
-// wide returns ASCII text in the encoding of t.
-func (t text) wide(ascii string) []byte {
-	if t.enc == UTF16LE {
-		return utf16Of([]byte(ascii))
-	}
-	return []byte(ascii)
 }
 
 type lineEnd int
@@ -128,17 +153,17 @@ func (t text) lastBlock() int {
 // convert returns a copy of part with its line ends converted. A CR that no LF
 // follows is left alone.
 func (t text) convert(part []byte, to lineEnd) []byte {
-	u := t.unit()
+	u, low := t.unit(), t.enc.low()
 	is := func(i int, c byte) bool {
-		return i >= 0 && i+u <= len(part) && part[i] == c && (u == 1 || part[i+1] == 0)
+		return i >= 0 && i+u <= len(part) && part[i+low] == c && (u == 1 || part[i+1-low] == 0)
 	}
 	out := make([]byte, 0, len(part)+len(part)/16)
 	for i := 0; i < len(part); i += u {
 		unit := part[i:min(i+u, len(part))]
 		switch {
 		case to == toCRLF && is(i, '\n') && !is(i-u, '\r'):
-			out = append(out, '\r')
-			out = append(out, unit[1:]...) // the zero byte of a UTF-16 unit
+			out = append(out, unit...)
+			out[len(out)-u+low] = '\r'
 		case to == toLF && is(i, '\r') && is(i+u, '\n'):
 			continue
 		}

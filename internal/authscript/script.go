@@ -1,6 +1,6 @@
-// Package authscript is the container of an Authenticode signature in a
-// PowerShell script: the text, and behind it one block of comment lines that
-// hold the signature in base64.
+// Package authscript is the container of an Authenticode signature in a script
+// file: the text, and in it one block of comment lines that hold the signature in
+// base64. For PowerShell that is
 //
 //	content CRLF
 //	# SIG # Begin signature block CRLF
@@ -9,8 +9,12 @@
 //	# <the rest> CRLF
 //	# SIG # End signature block CRLF
 //
-// What is signed is the digest of the content as UTF-16LE, the byte-order mark
-// included, the CRLF before the block left out. Nothing is normalised.
+// and for the other types the same in comments of their own (see Style). In .wsf
+// files the block stands before the last </job>, in all others it is the end.
+//
+// What is signed is the digest of the text around the block as UTF-16LE, the CRLF
+// before the block left out. PowerShell includes the byte-order mark; the Windows
+// Script Host leaves it out and adds where the block stood. Nothing is normalised.
 //
 // Parse accepts exactly this form, as Windows writes it, so that each byte of a
 // file is content, or follows from the signature: two different files never
@@ -20,41 +24,56 @@ package authscript
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"fmt"
 	"io"
 	"strings"
 )
 
-const (
-	// MaxBlock is the largest signature in bytes, as DER.
-	MaxBlock = 256 << 10
-	// lineWidth is the number of base64 characters in each line but the last.
-	lineWidth = 64
-)
+// MaxBlock is the largest signature in bytes, as DER.
+const MaxBlock = 256 << 10
 
-// Script is a script with a well-made block.
+// Script is a script with a well-made block, or ready for one.
 type Script struct {
+	Style    *Style
 	Encoding Encoding
 	// Content is what stands before the block, byte-order mark included, without
 	// the CRLF that belongs to the block. It shares memory with the file.
 	Content []byte
+	// After is what stands behind the block; empty for most styles.
+	After []byte
 	// Block is the signature: what the base64 of the block decodes to.
 	Block []byte
 }
 
-// WriteSigned writes what the signature's digest covers: the content as UTF-16LE,
+// WriteSigned writes what the signature's digest covers: the text as UTF-16LE,
 // decoded as e, which is s.Encoding unless the caller tries another reading of
-// bytes without a mark. It fails with *TextError if the content does not decode.
-func (s *Script) WriteSigned(w io.Writer, e Encoding) error { return writeUTF16(w, s.Content, e) }
-
-// Parse takes a file apart. It fails with ErrNoBlock for a script without a
-// block, with *LayoutError for every other that is not exactly as Windows writes
-// it, and with *TextError for UTF-16BE.
-func Parse(data []byte) (*Script, error) {
-	e := Detect(data)
-	if e == UTF16BE {
-		return nil, parseUTF16BE(data)
+// bytes without a mark. It fails with *TextError if the text does not decode.
+func (s *Script) WriteSigned(w io.Writer, e Encoding) error {
+	if !s.Style.WSH {
+		_, err := writeUTF16(w, s.Content, e)
+		return err
 	}
-	t := newText(data, e)
+	position, err := writeUTF16(w, s.Content[min(e.markSize(), len(s.Content)):], e)
+	if err != nil {
+		return err
+	}
+	if _, err := writeUTF16(w, s.After, e); err != nil {
+		return err
+	}
+	_, err = w.Write(binary.LittleEndian.AppendUint32(nil, uint32(position)))
+	return err
+}
+
+// Parse takes a file of the style apart. It fails with ErrNoBlock for a script
+// without a block, with *LayoutError for every other that is not exactly as
+// Windows writes it, and with *TextError for UTF-16BE where Windows refuses it.
+func Parse(style *Style, data []byte) (*Script, error) {
+	e := Detect(data)
+	if e == UTF16BE && !style.WSH {
+		return nil, parseUTF16BE(style, data)
+	}
+	t := newText(style, data, e)
 	marks := t.marks()
 	if len(marks) == 0 {
 		return nil, ErrNoBlock
@@ -71,14 +90,29 @@ func Parse(data []byte) (*Script, error) {
 		return nil, t.errorAt(begin.start, CodeNotPreceded, "the block is not preceded by CRLF, so bytes before it are not signed")
 	case !t.has(end.end, "\r\n"):
 		return nil, t.errorAt(end.start, CodeLayout, "the end line does not end with CRLF")
-	case end.end+crlf != len(data):
-		return nil, t.errorAt(end.end+crlf, CodeTrailing, "something follows the signature block, and nothing there is signed")
+	}
+	after := end.end + crlf
+	if err := t.checkAfter(after); err != nil {
+		return nil, err
 	}
 	block, err := t.decodeBlock(begin.end+crlf, end.start)
 	if err != nil {
 		return nil, err
 	}
-	return &Script{Encoding: e, Content: data[: begin.start-crlf : begin.start-crlf], Block: block}, nil
+	content := begin.start - crlf
+	return &Script{Style: style, Encoding: e, Content: data[:content:content], After: data[after:], Block: block}, nil
+}
+
+// checkAfter looks at what stands behind the block, from offset at.
+func (t text) checkAfter(at int) error {
+	before := t.style.before
+	switch {
+	case before == "" && at != len(t.data):
+		return t.errorAt(at, CodeTrailing, "something follows the signature block, and nothing there is signed")
+	case before != "" && t.last(before) != at:
+		return t.errorAt(at, CodeLayout, "the block does not stand right before the last "+before)
+	}
+	return nil
 }
 
 // pick finds the one begin and the one end line among the marks, and refuses all
@@ -139,7 +173,7 @@ func (t text) decodeBlock(start, stop int) ([]byte, error) {
 		if err := t.checkLine(line, last, start+at*t.unit()); err != nil {
 			return nil, err
 		}
-		b64.WriteString(line[2:])
+		b64.WriteString(line[len(t.style.prefix) : len(line)-len(t.style.suffix)])
 		at += n + 2
 	}
 	block, err := base64.StdEncoding.Strict().DecodeString(b64.String())
@@ -154,9 +188,10 @@ func (t text) decodeBlock(start, stop int) ([]byte, error) {
 
 // checkLine looks at one line between the markers.
 func (t text) checkLine(line string, last bool, at int) error {
-	b64, ok := strings.CutPrefix(line, "# ")
-	if !ok || b64 == "" {
-		return t.errorAt(at, CodeJunk, "a line of the block is not \"# \" and base64")
+	b64, opened := strings.CutPrefix(line, t.style.prefix)
+	b64, closed := strings.CutSuffix(b64, t.style.suffix)
+	if !opened || !closed || b64 == "" {
+		return t.errorAt(at, CodeJunk, fmt.Sprintf("a line of the block is not of the form %q", t.style.prefix+"<base64>"+t.style.suffix))
 	}
 	digits := b64
 	if last {
@@ -167,8 +202,8 @@ func (t text) checkLine(line string, last bool, at int) error {
 			return t.errorAt(at, CodeJunk, "a line of the block holds something other than base64")
 		}
 	}
-	if len(b64) != lineWidth && (!last || len(b64) > lineWidth) {
-		return t.errorAt(at, CodeLayout, "a line of the block does not have 64 characters of base64")
+	if len(b64) != t.style.width && (!last || len(b64) > t.style.width) {
+		return t.errorAt(at, CodeLayout, fmt.Sprintf("a line of the block does not have %d characters of base64", t.style.width))
 	}
 	return nil
 }
@@ -179,15 +214,16 @@ func isBase64(c byte) bool {
 
 // narrow returns the text from start to stop if it is all ASCII.
 func (t text) narrow(start, stop int) (string, bool) {
-	if t.enc != UTF16LE {
+	if !t.enc.wide() {
 		return string(t.data[start:stop]), indexNonASCII(t.data[start:stop]) < 0
 	}
 	ascii := make([]byte, 0, (stop-start)/2)
 	for i := start; i+1 < stop; i += 2 {
-		if t.data[i] >= 0x80 || t.data[i+1] != 0 {
+		u := t.enc.unitAt(t.data, i)
+		if u >= 0x80 {
 			return "", false
 		}
-		ascii = append(ascii, t.data[i])
+		ascii = append(ascii, byte(u))
 	}
 	return string(ascii), true
 }

@@ -26,8 +26,27 @@ const (
 // der stands for a signature; the container does not look into it.
 var der = bytes.Repeat([]byte("not a signature, "), 11)
 
-func signed(content string) string {
-	return string((&authscript.Script{Encoding: authscript.Detect([]byte(content)), Content: []byte(content), Block: der}).Render())
+// styles are all styles, each by an extension of it.
+func styles() map[string]*authscript.Style {
+	all := map[string]*authscript.Style{}
+	for _, ext := range []string{".ps1", ".cdxml", ".mof", ".vbs", ".js", ".wsf"} {
+		all[ext], _ = authscript.StyleOf("x" + ext)
+	}
+	return all
+}
+
+func powerShell() *authscript.Style { return styles()[".ps1"] }
+
+// signed puts a block behind content, as in a PowerShell script.
+func signed(content string) string { return signedAs(powerShell(), content) }
+
+func signedAs(style *authscript.Style, content string) string {
+	s, err := authscript.New(style, []byte(content))
+	if err != nil {
+		panic(err)
+	}
+	s.Block = der
+	return string(s.Render())
 }
 
 func utf16le(s string) string {
@@ -55,7 +74,7 @@ func TestParseThenRenderGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	for _, content := range contents() {
 		file := signed(content)
-		s, err := authscript.Parse([]byte(file))
+		s, err := authscript.Parse(powerShell(), []byte(file))
 		if err != nil {
 			t.Errorf("%q: %v", content, err)
 			continue
@@ -126,7 +145,7 @@ func TestEachWayToBreakTheContainerIsRefusedByItsCode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := authscript.Parse([]byte(c.file))
+			s, err := authscript.Parse(powerShell(), []byte(c.file))
 			var le *authscript.LayoutError
 			if s != nil || !errors.As(err, &le) {
 				t.Fatalf("parsed, %v", err)
@@ -141,7 +160,7 @@ func TestEachWayToBreakTheContainerIsRefusedByItsCode(t *testing.T) {
 func TestAScriptWithoutMarkersHasNoBlock(t *testing.T) {
 	t.Parallel()
 	for _, content := range append(contents(), "\xFE\xFF\x00a", "# ten edits away: sigxbeginsig\r\n", "\xFF\xFE\n") {
-		if s, err := authscript.Parse([]byte(content)); s != nil || !errors.Is(err, authscript.ErrNoBlock) {
+		if s, err := authscript.Parse(powerShell(), []byte(content)); s != nil || !errors.Is(err, authscript.ErrNoBlock) {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
@@ -160,8 +179,8 @@ func TestDetectChoosesAsWindowsDoes(t *testing.T) {
 		pad(30) + "ü":          authscript.UTF8,
 		pad(31) + "ü":          authscript.ANSI, // cut off by the 32nd byte
 		pad(32) + "ü":          authscript.ANSI,
-		"ü" + pad(29) + "\xFF": authscript.UTF8 + 1, // invalid within the probe: ANSI
-		"ü" + pad(30) + "\xFF": authscript.UTF8,     // invalid behind it
+		"ü" + pad(29) + "\xFF": authscript.ANSI, // invalid within the probe: ANSI
+		"ü" + pad(30) + "\xFF": authscript.UTF8, // invalid behind it
 		"\xFC":                 authscript.ANSI,
 	} {
 		if got := authscript.Detect([]byte(file)); got != want {
@@ -188,7 +207,7 @@ func TestCheckTextNamesWhatHostsReadDifferently(t *testing.T) {
 		"\xFE\xFF\x00a":                    "1 " + authscript.CodeUTF16BE,
 	} {
 		got := ""
-		if te := authscript.CheckText([]byte(file)); te != nil {
+		if te := authscript.CheckText(powerShell(), []byte(file)); te != nil {
 			got = fmt.Sprintf("%d %s", te.Line, te.Code)
 		}
 		if got != want {
@@ -205,7 +224,7 @@ func TestTheDigestIsOverUTF16WithTheMark(t *testing.T) {
 		want := sha256.Sum256([]byte(utf16le(strings.TrimPrefix(s, "\uFEFF"))))
 		for _, content := range []string{s, utf16le(strings.TrimPrefix(s, "\uFEFF"))} {
 			h := sha256.New()
-			script := &authscript.Script{Encoding: authscript.Detect([]byte(content)), Content: []byte(content)}
+			script := &authscript.Script{Style: powerShell(), Encoding: authscript.Detect([]byte(content)), Content: []byte(content)}
 			if err := script.WriteSigned(h, script.Encoding); err != nil || !bytes.Equal(h.Sum(nil), want[:]) {
 				t.Errorf("%s: another digest, %v", script.Encoding, err)
 			}
@@ -218,7 +237,7 @@ func TestWindows1252LosesNoByte(t *testing.T) {
 	seen := map[string]bool{}
 	for b := range 256 {
 		var out bytes.Buffer
-		s := &authscript.Script{Content: []byte{byte(b)}}
+		s := &authscript.Script{Style: powerShell(), Content: []byte{byte(b)}}
 		if err := s.WriteSigned(&out, authscript.ANSI); err != nil || out.Len() != 2 || seen[out.String()] {
 			t.Errorf("byte %#x: % x, %v", b, out.Bytes(), err)
 		}
@@ -243,7 +262,7 @@ func TestRepairsContainWhatWasSigned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := 0
-			for r := range authscript.Repairs([]byte(c.damaged)) {
+			for r := range authscript.Repairs(powerShell(), []byte(c.damaged)) {
 				if n++; r.How == "" || n > 20 {
 					t.Fatal("a repair without words, or too many")
 				}
@@ -263,7 +282,7 @@ func TestWellMadeFilesNeedNoRepairThatIsThemselves(t *testing.T) {
 	t.Parallel()
 	for _, content := range contents() {
 		file := []byte(signed(content))
-		for r := range authscript.Repairs(file) {
+		for r := range authscript.Repairs(powerShell(), file) {
 			if bytes.Equal(r.Data, file) {
 				t.Errorf("%q: %s", content, r.How)
 			}
@@ -283,10 +302,10 @@ func TestHostileTextTakesLinearTime(t *testing.T) {
 			file := []byte(strings.Repeat(unit, size/len(unit)) + "#")
 			for _, data := range [][]byte{file, append([]byte("\xFF\xFE"), bytes.Repeat([]byte("#\x00"), size/2)...)} {
 				start := time.Now()
-				_, _ = authscript.Parse(data)
-				_ = authscript.CheckText(data)
-				for r := range authscript.Repairs(data) {
-					_, _ = authscript.Parse(r.Data)
+				_, _ = authscript.Parse(powerShell(), data)
+				_ = authscript.CheckText(powerShell(), data)
+				for r := range authscript.Repairs(powerShell(), data) {
+					_, _ = authscript.Parse(powerShell(), r.Data)
 				}
 				if took := time.Since(start); took > 20*time.Second {
 					t.Errorf("%s", took)
@@ -300,7 +319,7 @@ func TestParsingTenMebibytesAllocatesLittle(t *testing.T) {
 	file := []byte(signed(strings.Repeat("Write-Output 'line' # comment\r\n", 10<<20/31)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s, err := authscript.Parse(file)
+	s, err := authscript.Parse(powerShell(), file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,30 +333,47 @@ func TestParsingTenMebibytesAllocatesLittle(t *testing.T) {
 }
 
 func FuzzMalleability(f *testing.F) {
-	for _, content := range contents() {
-		f.Add([]byte(signed(content)))
-		f.Add([]byte(strings.ReplaceAll(signed(content), "\r\n", "\n")))
+	for ext, style := range styles() {
+		for _, content := range contentsOf(ext) {
+			f.Add(ext, []byte(signedAs(style, content)))
+			f.Add(ext, []byte(strings.ReplaceAll(signedAs(style, content), "\r\n", "\n")))
+		}
 	}
 	addVectors(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := authscript.Parse(data)
-		if err == nil && !bytes.Equal(s.Render(), data) {
+	f.Fuzz(func(t *testing.T, ext string, data []byte) {
+		style, ok := authscript.StyleOf(ext)
+		if !ok {
+			t.Skip("no style")
+		}
+		s, err := authscript.Parse(style, data)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(s.Render(), data) {
 			t.Errorf("%q parses to a script that renders as %q", data, s.Render())
 		}
-		if err == nil {
-			_ = s.WriteSigned(sha256.New(), s.Encoding)
+		_ = s.WriteSigned(sha256.New(), s.Encoding)
+		again, err := authscript.New(style, s.Unsigned())
+		if err != nil || authscript.CheckText(style, data) == nil && (!bytes.Equal(again.Content, s.Content) || !bytes.Equal(again.After, s.After)) {
+			t.Errorf("%q: its text has the block in another place, %v", data, err)
 		}
 	})
 }
 
 func FuzzRepairs(f *testing.F) {
-	for _, content := range contents() {
-		f.Add([]byte(strings.ReplaceAll(signed(content), "\r\n", "\n")))
-		f.Add([]byte(signed(content) + "x"))
+	for ext, style := range styles() {
+		for _, content := range contentsOf(ext) {
+			f.Add(ext, []byte(strings.ReplaceAll(signedAs(style, content), "\r\n", "\n")))
+			f.Add(ext, []byte(signedAs(style, content)+"x"))
+		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_ = authscript.CheckText(data)
-		for r := range authscript.Repairs(data) {
+	f.Fuzz(func(t *testing.T, ext string, data []byte) {
+		style, ok := authscript.StyleOf(ext)
+		if !ok {
+			t.Skip("no style")
+		}
+		_ = authscript.CheckText(style, data)
+		for r := range authscript.Repairs(style, data) {
 			if bytes.Equal(r.Data, data) || r.How == "" || len(r.Data) > 2*len(data)+8 {
 				t.Errorf("%q: %+v", data, r)
 			}
@@ -355,6 +391,6 @@ func addVectors(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(data)
+		f.Add(".ps1", data)
 	}
 }

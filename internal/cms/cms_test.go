@@ -30,6 +30,8 @@ var stamp = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
 func sha256Alg() []byte { return vectors.DigestAlgorithm(crypto.SHA256) }
 
+func powerShellGUID() string { return vectors.StyleOf(".ps1").GUID }
+
 func indirectData(sum []byte) []byte {
 	return vectors.StyleOf(".ps1").IndirectData(crypto.SHA256, sum)
 }
@@ -63,7 +65,7 @@ func TestAWellMadeSignatureIsReadAndVerifies(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, err := sd.ParseIndirectData()
-			if err != nil || !d.IsPowerShell() || len(d.Sum) != 32 {
+			if err != nil || string(d.SIP[:]) != powerShellGUID() || len(d.Sum) != 32 {
 				t.Fatalf("%+v, %v", d, err)
 			}
 			c, err := sd.SignerCertificate()
@@ -168,7 +170,7 @@ func manyAttributes(n int) [][]byte {
 func TestEachAttackOnTheContentIsRefused(t *testing.T) {
 	t.Parallel()
 	zeros := bytes.Repeat(vectors.Int(0), 5)
-	sip := vectors.Seq(vectors.TLV(0x02, []byte{1, 0, 0}), vectors.TLV(0x04, []byte(cms.PowerShellSIP)), zeros)
+	sip := vectors.Seq(vectors.TLV(0x02, []byte{1, 0, 0}), vectors.TLV(0x04, []byte(powerShellGUID())), zeros)
 	info := vectors.Seq(sha256Alg(), vectors.TLV(0x04, make([]byte, 32)))
 	for name, content := range map[string][]byte{
 		"data of a PE image":         vectors.Seq(vectors.Seq(vectors.OID(vectors.OIDIndirectData), sip), info),
@@ -200,12 +202,12 @@ func TestEachAttackOnTheContentIsRefused(t *testing.T) {
 	t.Run("the GUID of another type", func(t *testing.T) {
 		t.Parallel()
 		f := newForge(t)
-		f.Content = bytes.Replace(f.Content, []byte(cms.PowerShellSIP), []byte("\x4e\xf0\x29\x16\x99\x27\xb5\x4d\x8f\xe5\xac\xe1\x0f\x17\xeb\xab"), 1)
+		f.Content = bytes.Replace(f.Content, []byte(powerShellGUID()), []byte("\x4e\xf0\x29\x16\x99\x27\xb5\x4d\x8f\xe5\xac\xe1\x0f\x17\xeb\xab"), 1)
 		sd, err := cms.Parse(f.Build(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, err := sd.ParseIndirectData(); err != nil || d.IsPowerShell() {
+		if d, err := sd.ParseIndirectData(); err != nil || string(d.SIP[:]) == powerShellGUID() {
 			t.Errorf("a VBScript signature passes for PowerShell, %v", err)
 		}
 	})

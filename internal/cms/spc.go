@@ -11,15 +11,9 @@ const (
 	OIDCountersign     OID = "1.2.840.113549.1.9.6"  // the legacy timestamp
 )
 
-// The subject interface package of PowerShell: its GUID as it stands on the
-// wire, and its version.
-const (
-	PowerShellSIP        = "\x1f\xcc\x3b\x60\x59\x4b\x08\x4e\xb7\x24\xd2\xc6\x29\x7e\xf3\x51"
-	PowerShellSIPVersion = 0x10000
-)
-
-// IndirectData is the content of an Authenticode signature of a script: which
-// kind of file was signed, and its digest.
+// IndirectData is the content of an Authenticode signature of a script: its
+// digest, and which kind of file was signed, by the GUID, as on the wire, and the
+// version of the subject interface package (SIP) that made it.
 type IndirectData struct {
 	SIP     [16]byte
 	Version int
@@ -85,9 +79,4 @@ func (d *IndirectData) parseSIP(e element) error {
 	}
 	copy(d.SIP[:], guid)
 	return nil
-}
-
-// IsPowerShell reports whether the signature was made for a PowerShell script.
-func (d *IndirectData) IsPowerShell() bool {
-	return string(d.SIP[:]) == PowerShellSIP && d.Version == PowerShellSIPVersion
 }
