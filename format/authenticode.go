@@ -87,10 +87,14 @@ const clearSignedHead = "-----BEGIN PGP SIGNED MESSAGE-----"
 
 func (c *authenticodeChecker) check(style *authscript.Style, data []byte, now time.Time) verifier.Outcome {
 	x, claimed := c.exam(style, data, now)
-	if !claimed {
-		return verifier.Outcome{Capable: true}
+	o := verifier.Outcome{Capable: true}
+	if claimed {
+		o = x.outcome()
 	}
-	return x.outcome()
+	if !bytes.HasPrefix(data, []byte(clearSignedHead)) {
+		o.Findings = append(o.Findings, hiddenFindings(data)...)
+	}
+	return o
 }
 
 // exam examines a file, unless it is not of this format.

@@ -156,6 +156,9 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 		x.checkNestedContent(sd, content)
 	}
 	x.checkSignature(sd, leaf)
+	if x.primary == nil {
+		x.findStale(sd, content)
+	}
 	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
 	x.checkClaimedTime(sd, leaf)

@@ -30,7 +30,7 @@ var authenticodePolicy = map[string]struct {
 	"layout/35-utf8bom-to-utf16le-reencode.ps1": {verifier.Valid, ""},
 	"layout/38-mof-block-moved-to-ps1.ps1":      {verifier.Valid, ""},
 	"layout/39-psd1-renamed-ps1.ps1":            {verifier.Valid, ""},
-	"layout/44-line-sep-U2028-etc.ps1":          {verifier.Valid, ""},
+	"layout/44-line-sep-U2028-etc.ps1":          {verifier.Valid, "line-separator"},
 	"cms/07.ps1":                                {verifier.Malformed, "cms-structure"},
 	"cms/25.ps1":                                {verifier.Valid, "unsigned-attribute"},
 	"cms/26.ps1":                                {verifier.Valid, "nested-signature"},

@@ -102,7 +102,11 @@ func (textRenderer) Audit(w io.Writer, r *audit.Result) error {
 		if e.Report.Repair != "" {
 			b.WriteString("  repairable with \"writ repair\"\n")
 		}
+		if len(e.Report.Findings) > 0 {
+			fmt.Fprintf(&b, "  findings: %s\n", findingPlaces(e.Report.Findings))
+		}
 	}
+	writeFindingsOfValid(&b, r.Entries)
 	if len(r.Skipped) > 0 {
 		b.WriteString("\nnot looked at:\n")
 	}
@@ -162,6 +166,31 @@ func writeFindings(b *strings.Builder, findings []verifier.Finding) {
 			fmt.Fprintf(b, "    fix: %s\n", clip(f.Fix))
 		}
 	}
+}
+
+// writeFindingsOfValid names the valid files about which there is something to
+// say.
+func writeFindingsOfValid(b *strings.Builder, entries []audit.Entry) {
+	title := "\nvalid, with findings:\n"
+	for _, e := range entries {
+		if e.Report.Verdict == verifier.Valid && len(e.Report.Findings) > 0 {
+			fmt.Fprintf(b, "%s  %s: %s\n", title, findingPlaces(e.Report.Findings), clip(e.Path))
+			title = ""
+		}
+	}
+}
+
+// findingPlaces lists codes and lines, for a summary.
+func findingPlaces(findings []verifier.Finding) string {
+	places := make([]string, 0, len(findings))
+	for _, f := range findings {
+		place := Escape(f.Code)
+		if f.Line > 0 {
+			place += fmt.Sprintf(" (line %d)", f.Line)
+		}
+		places = append(places, place)
+	}
+	return clip(strings.Join(places, ", "))
 }
 
 // firstReason is the most telling sentence of a report: the first failed check,
