@@ -21,7 +21,8 @@ import (
 // It accepts only what Windows writes, byte for byte, and only what reads as one
 // text on every host. A timestamp by an authority of the trust store says when a
 // signature was made, and its certificate is judged as of then; every other one
-// is judged now. It does not ask for revocation.
+// is judged now. Of revocations it knows what the trust store
+// holds.
 // docs/formats/authenticode.md says what it refuses, and why.
 type Authenticode struct {
 	// Now is the clock by which Sign judges the signing certificate; time.Now if
@@ -41,19 +42,20 @@ func (a *Authenticode) Name() string { return authenticodeName }
 // OutputName implements signer.Format: the signature goes into the file.
 func (a *Authenticode) OutputName(name string) string { return name }
 
-// Load implements verifier.Format. It reads the room x509-ca: self-signed
-// certificates are roots, the others may complete a chain. It fails with
-// *verifier.TrustError if a file there is not certificates.
+// Load implements verifier.Format. It reads the room x509-ca (self-signed
+// certificates are roots, the others may complete a chain), and the rooms
+// x509-pins and crl. It fails with *verifier.TrustError if a file there cannot be
+// read or honoured whole.
 func (a *Authenticode) Load(t *verifier.TrustStore) (verifier.Checker, error) {
-	anchors, err := loadAuthenticodeAnchors(t)
+	trust, err := loadAuthenticodeTrust(t)
 	if err != nil {
 		return nil, err
 	}
-	return &authenticodeChecker{anchors: anchors}, nil
+	return &authenticodeChecker{trust: trust}, nil
 }
 
 // authenticodeChecker holds nothing that changes but a cache with its own lock.
-type authenticodeChecker struct{ anchors *authenticodeAnchors }
+type authenticodeChecker struct{ trust *authenticodeTrust }
 
 // Check implements verifier.Checker.
 func (c *authenticodeChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (o verifier.Outcome) {
@@ -108,7 +110,7 @@ func (c *authenticodeChecker) exam(style *authscript.Style, data []byte, now tim
 		// end the file is of two formats, and the verifier refuses it.
 		return nil, false
 	}
-	x = newAuthenticodeExam(style, data, now, c.anchors)
+	x = newAuthenticodeExam(style, data, now, c.trust)
 	x.examine(script, err)
 	return x, true
 }

@@ -15,55 +15,6 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-// authenticodeAnchors are the certificates of one room, x509-ca or tsa. The
-// system's own roots are never among them.
-type authenticodeAnchors struct {
-	roots         *x509.CertPool
-	intermediates []*x509.Certificate
-	// timeless are the same without dates, to tell a chain that has expired from
-	// one that leads nowhere.
-	timelessRoots *x509.CertPool
-	bySubject     map[string][]*x509.Certificate
-	memo          chainMemo
-	// tsa are those of the room tsa, beside the ones of x509-ca.
-	tsa *authenticodeAnchors
-}
-
-func loadAuthenticodeAnchors(t *verifier.TrustStore) (*authenticodeAnchors, error) {
-	a, err := loadRoom(t, verifier.RoomX509CA)
-	if err == nil {
-		a.tsa, err = loadRoom(t, verifier.RoomTSA)
-	}
-	return a, err
-}
-
-func loadRoom(t *verifier.TrustStore, room verifier.Room) (*authenticodeAnchors, error) {
-	a := &authenticodeAnchors{
-		roots: x509.NewCertPool(), timelessRoots: x509.NewCertPool(),
-		bySubject: map[string][]*x509.Certificate{},
-	}
-	for _, f := range t.Files(room) {
-		certs, err := parseAnchors(f.Data)
-		if err != nil {
-			return nil, &verifier.TrustError{Path: f.Name, Err: err}
-		}
-		for _, c := range certs {
-			if cms.Oversized(c.PublicKey) {
-				err := fmt.Errorf("a certificate with a key of type %s: too large", keyAlgorithm(c))
-				return nil, &verifier.TrustError{Path: f.Name, Err: err}
-			}
-			a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
-			if !selfSigned(c) {
-				a.intermediates = append(a.intermediates, c)
-				continue
-			}
-			a.roots.AddCert(c)
-			a.timelessRoots.AddCert(timeless(c))
-		}
-	}
-	return a, nil
-}
-
 // parseAnchors reads PEM with nothing but certificates, or DER.
 func parseAnchors(data []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
@@ -185,14 +136,57 @@ func constrainsUnreadNames(c *x509.Certificate) bool {
 
 // checkChain makes the checks of the signer's certificate, and returns the chain
 // that they stand on, leaf first; nil if there is none. Whose certificate a
-// signature names means nothing where its value does not fit.
+// signature names means nothing where its value does not fit. Each store judges
+// by itself, and the first that trusts the signer is the one that counts; without
+// one, that which comes closest explains why not.
 func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate) []*x509.Certificate {
 	if !x.has(verifier.CheckSignature, verifier.StatusPassed) {
 		return nil
 	}
+	var best authenticodeExam
+	var chain []*x509.Certificate
+	closest := -1
+	for _, store := range x.trust.stores {
+		trial := *x
+		trial.anchors = store
+		trial.signature.Checks = slices.Clone(x.signature.Checks)
+		trial.findings = slices.Clone(x.findings)
+		found := trial.checkChainIn(sd, leaf)
+		if near := trial.nearness(found); near > closest {
+			best, chain, closest = trial, found, near
+		}
+	}
+	*x = best
+	return chain
+}
+
+// nearness is how close a store comes to trusting the signer, by the checks that
+// a store has a say in. One that knows the authority comes before one that does
+// not.
+func (x *authenticodeExam) nearness(chain []*x509.Certificate) int {
+	verdict := verifier.Valid
+	for _, c := range x.signature.Checks {
+		switch c.ID {
+		case verifier.CheckTrust, verifier.CheckValidity, verifier.CheckKeyUsage, verifier.CheckAlgorithms, verifier.CheckRevocation:
+			if c.Status == verifier.StatusFailed {
+				verdict = verifier.Worst(verdict, verifier.JudgeChecks([]verifier.Check{c}))
+			}
+		default:
+		}
+	}
+	near := verdict.Rank()
+	if chain != nil {
+		near += len(verifier.Verdicts())
+	}
+	return near
+}
+
+// checkChainIn asks one store, x.anchors.
+func (x *authenticodeExam) checkChainIn(sd *cms.SignedData, leaf *x509.Certificate) []*x509.Certificate {
 	if chain := x.anchors.memo.get(keyOf(leaf, sd.Certificates), x.at); chain != nil {
 		x.chainAgreed = true
 		x.chainPassed(chain)
+		x.checkRevocation(chain)
 		return chain
 	}
 	leafErr := mayVerifyCode(leaf)
@@ -211,7 +205,14 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 			x.failed(verifier.CheckKeyUsage, "%v", leafErr)
 		}
 	}
-	chain := strongest(chains)
+	pinned := x.anchors.pinned(chains)
+	if len(pinned) == 0 {
+		x.failed(verifier.CheckTrust, "the chain is good, and no pin names the signer%s: %s, subject %q, issuer %q",
+			x.anchors.where(), certificateIDs(leaf)[0], exactName(leaf.RawSubject), exactName(leaf.RawIssuer))
+		x.checkRevocation(chains[0])
+		return chains[0]
+	}
+	chain := strongest(pinned)
 	if weak := weakIn(chain); weak != nil {
 		x.failed(verifier.CheckAlgorithms, "the chain has a weak key, of %q: %s", weak.Subject.String(), keyAlgorithm(weak))
 	}
@@ -220,19 +221,24 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 			c.Subject.String(), c.Issuer.String())
 		return nil
 	}
-	x.passed(verifier.CheckTrust, trustDetail, len(chain), chain[len(chain)-1].Subject.String())
+	x.trustPassed(chain)
+	x.checkRevocation(chain)
 	return chain
 }
 
 // Details of what passed.
 const (
-	trustDetail    = "chain of %d certificates to %q"
+	trustDetail    = "chain of %d certificates to %q%s"
 	validityDetail = "every certificate of the chain is in its time"
 	usageDetail    = "code signing, for each certificate of the chain"
 )
 
+func (x *authenticodeExam) trustPassed(chain []*x509.Certificate) {
+	x.passed(verifier.CheckTrust, trustDetail, len(chain), chain[len(chain)-1].Subject.String(), x.anchors.where())
+}
+
 func (x *authenticodeExam) chainPassed(chain []*x509.Certificate) {
-	x.passed(verifier.CheckTrust, trustDetail, len(chain), chain[len(chain)-1].Subject.String())
+	x.trustPassed(chain)
 	x.passed(verifier.CheckValidity, validityDetail)
 	x.passed(verifier.CheckKeyUsage, usageDetail)
 }
@@ -355,10 +361,10 @@ func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certif
 		good[string(c.RawSubject)] = append(good[string(c.RawSubject)], c)
 	}
 	for _, c := range sd.Certificates {
-		if holds(good[string(c.RawSubject)], c) || holds(x.anchors.bySubject[string(c.RawSubject)], c) {
+		if holds(good[string(c.RawSubject)], c) || holds(x.trust.vouchers[string(c.RawSubject)], c) {
 			continue
 		}
-		issuers := slices.Concat(good[string(c.RawIssuer)], x.anchors.bySubject[string(c.RawIssuer)])
+		issuers := slices.Concat(good[string(c.RawIssuer)], x.trust.vouchers[string(c.RawIssuer)])
 		if slices.ContainsFunc(issuers, func(by *x509.Certificate) bool {
 			return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 		}) {

@@ -18,6 +18,7 @@ var authenticodeChecks = []verifier.CheckID{
 	verifier.CheckStructure, verifier.CheckSupported, verifier.CheckAlgorithms,
 	verifier.CheckContentDigest, verifier.CheckSignature, verifier.CheckSecondOpinion,
 	verifier.CheckTrust, verifier.CheckValidity, verifier.CheckKeyUsage,
+	verifier.CheckRevocation, verifier.CheckDeny,
 }
 
 // authenticodeExam is the examination of one file that is of this format.
@@ -27,7 +28,10 @@ type authenticodeExam struct {
 	now   time.Time
 	// at is the time that the signer and the chain are judged at: that of a
 	// timestamp that can be relied on, else now.
-	at      time.Time
+	at    time.Time
+	trust *authenticodeTrust
+	// anchors are those of the store that counts: the first that trusts the
+	// signer, or that comes closest.
 	anchors *authenticodeAnchors
 
 	verdict   verifier.Verdict // on the container
@@ -46,9 +50,9 @@ type authenticodeExam struct {
 	primary *authenticodeExam    // the outermost signature; nil if this is it
 }
 
-func newAuthenticodeExam(style *authscript.Style, data []byte, now time.Time, anchors *authenticodeAnchors) *authenticodeExam {
+func newAuthenticodeExam(style *authscript.Style, data []byte, now time.Time, trust *authenticodeTrust) *authenticodeExam {
 	x := &authenticodeExam{
-		style: style, data: data, now: now, at: now, anchors: anchors, verdict: verifier.Valid,
+		style: style, data: data, now: now, at: now, trust: trust, anchors: trust.stores[0], verdict: verifier.Valid,
 		signature: verifier.Signature{
 			Format:         authenticodeName,
 			Signer:         verifier.Identity{IDs: []string{}},
@@ -161,6 +165,7 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 	}
 	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
+	x.checkDeny(content, leaf, chain)
 	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(der, sd, leaf, chain)
 	x.remember(sd, leaf, chain)

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"slices"
+	"time"
 
 	"github.com/runwrit/writ/internal/authscript"
 	"github.com/runwrit/writ/internal/cms"
@@ -46,4 +47,9 @@ func TimestamperChain(by *x509.Certificate, t *cms.Timestamp) error {
 	a := &authenticodeAnchors{roots: roots}
 	_, err := a.timestamperChain(by, t)
 	return err
+}
+
+// RevocationHoldsAt tells whether a revocation counts for what was signed at at.
+func RevocationHoldsAt(date, invalid time.Time, reason int, at time.Time) bool {
+	return revocation{date: date, invalid: invalid, reason: reason}.holdsAt(at)
 }

@@ -51,7 +51,7 @@ func appendNested(list [][]byte, s *cms.Signer, depth int) ([][]byte, error) {
 // and changes nothing about the primary one.
 func (x *authenticodeExam) examineNested(messages [][]byte) {
 	for i, der := range messages {
-		n := newAuthenticodeExam(x.style, x.data, x.now, x.anchors)
+		n := newAuthenticodeExam(x.style, x.data, x.now, x.trust)
 		n.signature.Nested = true
 		n.script, n.layoutErr, n.primary = x.script, x.layoutErr, x
 		for _, c := range x.signature.Checks {

@@ -18,11 +18,11 @@ func (a *Authenticode) Restore(rb *runbook.Runbook) (restored signer.Restoration
 	if !carries {
 		return signer.Restoration{}, false
 	}
-	anchors, err := loadAuthenticodeAnchors(&verifier.TrustStore{}) // none: signers do not matter here
+	trust, err := loadAuthenticodeTrust(&verifier.TrustStore{}) // none: signers do not matter here
 	if err != nil {
 		return signer.Restoration{}, false
 	}
-	checker := &authenticodeChecker{anchors: anchors}
+	checker := &authenticodeChecker{trust: trust}
 	rb.View(func(data []byte) {
 		x, claimed := checker.exam(style, data, time.Time{})
 		if ok = claimed && x.repairable(); ok {

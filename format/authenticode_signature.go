@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
@@ -80,11 +79,7 @@ func (x *authenticodeExam) checkSignature(sd *cms.SignedData, leaf *x509.Certifi
 		return
 	}
 	x.passed(verifier.CheckSignature, "the signature value fits the key of the signer's certificate")
-	cert, spki := sha256.Sum256(leaf.Raw), sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	x.signature.Signer.IDs = []string{
-		"x509-sha256:" + hex.EncodeToString(cert[:]),
-		"x509-spki:" + hex.EncodeToString(spki[:]),
-	}
+	x.signature.Signer.IDs = certificateIDs(leaf)
 }
 
 // checkSecondOpinion asks go.mozilla.org/pkcs7 about the same bytes. It is asked

@@ -76,7 +76,7 @@ func (x *authenticodeExam) trustedTime(sd *cms.SignedData, leaf *x509.Certificat
 		return time.Time{}, err
 	}
 	when := t.Time.UTC().Format(time.RFC3339)
-	if len(x.anchors.tsa.bySubject) == 0 {
+	if x.trust.tsa == nil {
 		return time.Time{}, fmt.Errorf("it is of %s, and the trust store has no timestamp authority (room %s)", when, verifier.RoomTSA)
 	}
 	if err := inTimeOf(t, leaf, x.now); err != nil {
@@ -86,8 +86,11 @@ func (x *authenticodeExam) trustedTime(sd *cms.SignedData, leaf *x509.Certificat
 	if err != nil {
 		return time.Time{}, fmt.Errorf("it is of %s: %w", when, err)
 	}
-	chain, err := x.anchors.tsa.timestamperChain(by, t)
+	chain, err := x.trust.tsa.timestamperChain(by, t)
 	if err != nil {
+		return time.Time{}, fmt.Errorf("it is of %s by %q: %w", when, by.Subject.String(), err)
+	}
+	if err := x.trust.withdrawn(chain, t.Time, x.now); err != nil {
 		return time.Time{}, fmt.Errorf("it is of %s by %q: %w", when, by.Subject.String(), err)
 	}
 	if t.Legacy {

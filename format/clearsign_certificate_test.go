@@ -2,10 +2,12 @@ package format_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -248,5 +250,37 @@ func TestClearsignASignerIsNotShownByANameThatSomebodyAdded(t *testing.T) {
 	report, _ := clearsignVerdict(t, forgedVerifier(t, ring), "a.sh.asc", documentOf(t, "echo a\n", text))
 	if report.Verdict != verifier.Valid || report.Signatures[0].Signer.Display != "Forger" {
 		t.Errorf("%s by %q", report.Verdict, report.Signatures[0].Signer.Display)
+	}
+}
+
+// A deny list holds for the key, its certificate, the file and its text.
+func TestClearsignWhatADenyListNamesIsRevoked(t *testing.T) {
+	t.Parallel()
+	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
+	const text = "#!/bin/bash\necho a\n"
+	signed := clearsigned(t, "a.sh", text, key)
+	signing, ok := entity.SigningKey(clearsignTime, nil)
+	if !ok {
+		t.Fatal("no signing key")
+	}
+	for name, c := range map[string]struct {
+		entry   string
+		verdict verifier.Verdict
+	}{
+		"the certificate": {fmt.Sprintf("openpgp:%x", entity.PrimaryKey.Fingerprint), verifier.Revoked},
+		"the signing key": {fmt.Sprintf("openpgp:%x", signing.PublicKey.Fingerprint), verifier.Revoked},
+		"the file":        {"sha256:" + sha256Hex(signed), verifier.Revoked},
+		"the text":        {"sha256:" + sha256Hex([]byte(text)), verifier.Revoked},
+		"another text":    {"sha256:" + sha256Hex([]byte("a")), verifier.Valid},
+	} {
+		files := append(clearsignTrust(t, entity).All(), verifier.TrustFile{Store: "z", Room: verifier.RoomDeny, Name: "list", Data: []byte(c.entry + " # lost")})
+		trust, err := verifier.NewTrust(files...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, _ := clearsignVerdict(t, clearsignVerifier(t, trust, clearsignTime), "a.sh.asc", signed)
+		if report.Verdict != c.verdict || !report.Payload.IsZero() != (c.verdict == verifier.Valid) {
+			t.Errorf("%s: %s, %+v", name, report.Verdict, report.Signatures)
+		}
 	}
 }

@@ -41,14 +41,28 @@ func (c *clearsignChecker) judge(p *parsedSignature, doc *cleartext.Document, no
 	if p.digest == nil {
 		return c.unknownSigner(out, p, form)
 	}
-	best, findings := judgeKey(out, p.candidates[0], p, form, now)
+	denied := c.denied(p.candidates)
+	best, findings := judgeKey(out, p.candidates[0], p, form, denied, now)
 	for _, key := range p.candidates[1:] {
-		other, notes := judgeKey(out, key, p, form, now)
+		other, notes := judgeKey(out, key, p, form, denied, now)
 		if verifier.JudgeChecks(other.Checks).Rank() > verifier.JudgeChecks(best.Checks).Rank() {
 			best, findings = other, notes
 		}
 	}
 	return best, findings
+}
+
+// denied is the entry of a deny list that names the key, or a certificate that
+// holds it; "" without one.
+func (c *clearsignChecker) denied(keys []*pgpcert.Key) string {
+	var ids []string
+	for _, key := range keys {
+		ids = append(ids, "openpgp:"+key.Fingerprint, "openpgp:"+key.Certificate().Fingerprint)
+	}
+	if denial, hit := c.lists.Denied(ids...); hit {
+		return denial.String()
+	}
+	return ""
 }
 
 // formChecks are those that need no key.
@@ -90,7 +104,7 @@ func (c *clearsignChecker) unknownSigner(out verifier.Signature, p *parsedSignat
 // judgeKey makes the checks of a signature under one key. A signer is named only
 // where the signature is proved to be by that key and the key to be of that
 // certificate.
-func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form []verifier.Check, now time.Time) (verifier.Signature, []verifier.Finding) {
+func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form []verifier.Check, denied string, now time.Time) (verifier.Signature, []verifier.Finding) {
 	j := key.Judge(now)
 	proof := prove(key, p)
 	cert := key.Certificate()
@@ -119,6 +133,7 @@ func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form
 		{verifier.CheckValidity, validity, "certificate, key and signature are in their time"},
 		{verifier.CheckRevocation, j.Revocation, "neither certificate nor key is revoked"},
 		{verifier.CheckKeyUsage, j.KeyUsage, "the key may sign data"},
+		{verifier.CheckDeny, denied, "no deny list names the key or its certificate"},
 	}
 	for _, g := range given {
 		check := verifier.Passed(g.id, "%s", g.fine)

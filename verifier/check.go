@@ -49,6 +49,7 @@ const (
 	CheckValidity      CheckID = "validity"       // certificate and signature are in their time
 	CheckRevocation    CheckID = "revocation"     // key and certificate are not revoked
 	CheckKeyUsage      CheckID = "key-usage"      // the key may sign, and sign this
+	CheckDeny          CheckID = "deny"           // no deny list names content, key or certificate
 )
 
 // verdictOf is what a failure of each check makes of the signature.
@@ -67,6 +68,7 @@ var verdictOf = map[CheckID]Verdict{
 	CheckValidity:      Expired,
 	CheckRevocation:    Revoked,
 	CheckKeyUsage:      WrongPurpose,
+	CheckDeny:          Revoked,
 }
 
 // CheckIDs returns all checks, sorted by name.

@@ -21,22 +21,28 @@ const (
 // Room is a folder of a trust store: what kind of anchors its files hold.
 type Room string
 
-// The rooms that this version reads.
+// The rooms that this version reads; docs/formats/trust-store.md describes them.
 const (
-	RoomX509CA  Room = "x509-ca" // roots, and intermediates that complete chains: PEM or DER
-	RoomOpenPGP Room = "openpgp" // certificates: armored, binary, or a GnuPG keybox
-	RoomTSA     Room = "tsa"     // roots of timestamp authorities, and their intermediates: PEM or DER
+	RoomX509CA   Room = "x509-ca"   // roots, and intermediates that complete chains: PEM or DER
+	RoomX509Pins Room = "x509-pins" // which signers below x509-ca are trusted: text
+	RoomOpenPGP  Room = "openpgp"   // certificates: armored, binary, or a GnuPG keybox
+	RoomCRL      Room = "crl"       // revocation lists and OCSP responses: PEM or DER
+	RoomDeny     Room = "deny"      // what is never valid: text
+	RoomTSA      Room = "tsa"       // roots of timestamp authorities, and their intermediates: PEM or DER
+	// RoomSettings is no folder but one file, "settings" of a store.
+	RoomSettings Room = "settings"
 )
 
-// rooms lists them.
-var rooms = []Room{RoomX509CA, RoomOpenPGP, RoomTSA}
-
-// Rooms returns the rooms that this version reads.
-func Rooms() []Room { return slices.Clone(rooms) }
+// rooms are those that are folders; anchors those without which nothing could
+// ever be valid.
+var (
+	rooms       = []Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomTSA, RoomCRL, RoomDeny}
+	anchorRooms = []Room{RoomX509CA, RoomOpenPGP}
+)
 
 // laterRooms belong to the layout of a trust store, and this version cannot
-// honour them. Ignoring a deny list or a CRL would be a silent yes.
-var laterRooms = []Room{"x509-pins", "sigstore", "crl", "deny"}
+// honour them. Ignoring what an operator has put there would be a silent yes.
+var laterRooms = []Room{"sigstore"}
 
 // TrustFile is one file of anchors, unparsed: each format reads its own.
 type TrustFile struct {
@@ -63,17 +69,20 @@ func (e *TrustError) Unwrap() error { return e.Err }
 type TrustStore struct {
 	files  []TrustFile
 	digest runbook.Digest
+	denied map[string]Denial
+	modes  map[string]RevocationMode // by store
 }
 
 // NewTrust makes a trust store of the given files, which it copies. It fails
-// with *TrustError for an unknown room, an empty file or a limit passed.
+// with *TrustError for an unknown room, an empty file, a limit passed, and a
+// deny list or settings that cannot be read.
 func NewTrust(files ...TrustFile) (*TrustStore, error) {
 	t := &TrustStore{}
 	total := 0
 	for _, f := range files {
 		total += len(f.Data)
 		switch {
-		case !slices.Contains(rooms, f.Room):
+		case f.Room != RoomSettings && !slices.Contains(rooms, f.Room):
 			return nil, &TrustError{f.Name, fmt.Errorf("unknown room %q", f.Room)}
 		case len(f.Data) == 0:
 			return nil, &TrustError{f.Name, errors.New("the file is empty")}
@@ -89,7 +98,19 @@ func NewTrust(files ...TrustFile) (*TrustStore, error) {
 		return cmp.Or(cmp.Compare(a.Store, b.Store), cmp.Compare(a.Room, b.Room), cmp.Compare(a.Name, b.Name), slices.Compare(a.Data, b.Data))
 	})
 	t.digest = digestFiles(t.files)
+	if err := t.readDenied(); err != nil {
+		return nil, err
+	}
+	if err := t.readSettings(); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// anchored tells whether the store has anything by which a signer could be
+// trusted.
+func (t *TrustStore) anchored() bool {
+	return slices.ContainsFunc(t.files, func(f TrustFile) bool { return slices.Contains(anchorRooms, f.Room) })
 }
 
 // digestFiles hashes store, room, name and content of each file, each with its
@@ -116,6 +137,20 @@ func (t *TrustStore) Files(room Room) []TrustFile {
 		}
 	}
 	return files
+}
+
+// All returns the files of all rooms. Their data must not be changed.
+func (t *TrustStore) All() []TrustFile { return slices.Clone(t.files) }
+
+// Stores returns the names of the stores, sorted.
+func (t *TrustStore) Stores() []string {
+	var names []string
+	for _, f := range t.files { // which are sorted by store
+		if len(names) == 0 || names[len(names)-1] != f.Store {
+			names = append(names, f.Store)
+		}
+	}
+	return names
 }
 
 // Digest identifies the content of the store; it goes into every decision.

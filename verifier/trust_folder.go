@@ -22,8 +22,8 @@ type TrustOptions struct {
 	Guarded bool
 }
 
-// OpenTrust reads the trust store at dir: dir/<store>/<room>/<file>. Symbolic
-// links, files outside this layout and unknown rooms are refused with
+// OpenTrust reads the trust store at dir: dir/<store>/<room>/<file>, and
+// dir/<store>/settings. Symbolic links, files outside this layout and unknown rooms are refused with
 // *TrustError; files whose names begin with a dot or are README.md are left out.
 func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 	// Opening a FIFO would wait for somebody to write to it.
@@ -49,10 +49,11 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 		}
 		return nil, &TrustError{dir, err}
 	}
-	if len(w.files) == 0 {
+	store, err := NewTrust(w.files...)
+	if err == nil && !store.anchored() {
 		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem or <store>/openpgp/*.asc")}
 	}
-	return NewTrust(w.files...)
+	return store, err
 }
 
 // trustWalk gathers the files of a trust store.
@@ -92,7 +93,7 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 		return nil
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("not a regular file; links are refused"))
-	case len(parts) != 3:
+	case len(parts) != 3 && !isSettings(parts):
 		return w.fail(path, errors.New("not where a trust file belongs: <store>/<room>/<file>"))
 	}
 	if w.total += info.Size(); w.total > MaxTrustStoreSize || info.Size() > MaxTrustFileSize {
@@ -160,6 +161,8 @@ func checkTrustFolder(parts []string) error {
 	}
 	return nil
 }
+
+func isSettings(parts []string) bool { return len(parts) == 2 && parts[1] == string(RoomSettings) }
 
 func readTrustFile(f *os.File, err error) ([]byte, error) {
 	if err != nil {

@@ -2,9 +2,11 @@ package verifier_test
 
 import (
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/runwrit/writ/verifier"
@@ -47,9 +49,17 @@ func TestOpenTrustReadsStoresAndRooms(t *testing.T) {
 func TestOpenTrustRefuses(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, dir string){
-		"an unknown room":               func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509_ca/ca.pem")) },
-		"a deny list it cannot honour":  func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/deny/list")) },
-		"revocations it cannot honour":  func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/crl/ca.crl")) },
+		"an unknown room":            func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509_ca/ca.pem")) },
+		"a room it cannot honour":    func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/sigstore/root.json")) },
+		"a deny list it cannot read": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/deny/list")) },
+		"settings it cannot read":    func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/settings")) },
+		"settings as a folder":       func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/settings/revocation")) },
+		"settings of no store":       func(t *testing.T, dir string) { write(t, filepath.Join(dir, "settings")) },
+		"no anchors": func(t *testing.T, dir string) {
+			if err := os.Rename(filepath.Join(dir, "s/x509-ca"), filepath.Join(dir, "s/crl")); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"a file outside a room":         func(t *testing.T, dir string) { write(t, filepath.Join(dir, "ca.pem")) },
 		"a file between store and room": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/ca.pem")) },
 		"a folder inside a room":        func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509-ca/more/ca.pem")) },
@@ -80,6 +90,81 @@ func TestOpenTrustRefuses(t *testing.T) {
 	var te *verifier.TrustError
 	if _, err := verifier.OpenTrust(filepath.Join(t.TempDir(), "missing"), verifier.TrustOptions{}); !errors.As(err, &te) {
 		t.Errorf("missing folder: got %v, want *TrustError", err)
+	}
+}
+
+func TestDenyListsAndSettingsAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	digest := strings.Repeat("aB", 32)
+	for text, words := range map[string]string{
+		"sha256:abc":                         "line 1: sha256 needs 64",
+		"# x\nsha1:" + digest:                "line 2: unknown word \"sha1\"",
+		"SHA256:" + digest:                   "unknown word",
+		"sha256:" + digest + " issuer=CN":    "no field",
+		"sha256:" + digest + " leaked":       "comment",
+		"x509-serial:0f":                     "needs the issuer",
+		`x509-serial:-f issuer="CN=A"`:       "hexadecimal",
+		`x509-serial:0x0f issuer="CN=A"`:     "hexadecimal",
+		`x509-serial:f issuer="CN=A" sha1=1`: "no field",
+		"openpgp:DEADBEEF":                   "whole fingerprint",
+	} {
+		refuseTrust(t, verifier.TrustFile{Room: verifier.RoomDeny, Name: "list", Data: []byte(text)}, words)
+	}
+	for text, words := range map[string]string{
+		"revocation:sometimes":                     `want one of ["require" "prefer" "off"]`,
+		"revocation:":                              "want one of",
+		"Revocation:off":                           "unknown setting",
+		"revocation:off\nrevocation:require":       "line 2: revocation is set twice",
+		"revocation:off store=x":                   "no field",
+		"revocation:require\nrevocations:prefer\n": "line 2: unknown setting",
+		"revocation = require":                     "want kind:value",
+	} {
+		refuseTrust(t, verifier.TrustFile{Room: verifier.RoomSettings, Name: "settings", Data: []byte(text)}, words)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "s/x509-ca/ca.pem"))
+	if err := os.WriteFile(filepath.Join(dir, "s/settings"), []byte("revocation:require # always\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store, err := verifier.OpenTrust(dir, verifier.TrustOptions{})
+	if err != nil || store.Revocation("s") != verifier.RevocationRequire || store.Revocation("t") != "" {
+		t.Errorf("%v, %+v", err, store)
+	}
+}
+
+func refuseTrust(t *testing.T, f verifier.TrustFile, words string) {
+	t.Helper()
+	var te *verifier.TrustError
+	if _, err := verifier.NewTrust(f); !errors.As(err, &te) || !strings.Contains(err.Error(), words) {
+		t.Errorf("%q: got %v, want *TrustError with %q", f.Data, err, words)
+	}
+}
+
+func TestDeniedKnowsEachFormOfAnEntry(t *testing.T) {
+	t.Parallel()
+	digest := strings.Repeat("aB", 32)
+	list := "sha256:" + digest + "\nopenpgp:" + digest[:40] + " # lost\n" + `x509-serial:00FF issuer="CN=A"`
+	store, err := verifier.NewTrust(verifier.TrustFile{Store: "s", Room: verifier.RoomDeny, Name: "list", Data: []byte(list)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, hit := range map[string]bool{
+		"sha256:" + strings.ToLower(digest):            true,
+		"x509-sha256:" + strings.ToLower(digest):       false,
+		"openpgp:" + strings.ToUpper(digest[:40]):      true,
+		verifier.DenySerial("CN=A", big.NewInt(255)):   true,
+		verifier.DenySerial("CN=B", big.NewInt(255)):   false,
+		verifier.DenySerial("CN=A", big.NewInt(0xFF0)): false,
+	} {
+		if _, got := store.Denied("other", id); got != hit {
+			t.Errorf("%s: %v", id, got)
+		}
+	}
+	if d, _ := store.Denied("openpgp:" + strings.ToUpper(digest[:40])); !strings.HasSuffix(d.String(), "is denied: lost (list, line 2)") {
+		t.Error(d)
+	}
+	if _, err := verifier.New(store, verifier.Options{}); !errors.Is(err, verifier.ErrNoTrust) {
+		t.Errorf("a deny list alone is no trust: %v", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/runwrit/writ/runbook"
@@ -89,7 +90,7 @@ type Verifier struct {
 // ErrNoFormats where there are none, with *TrustError where an anchor cannot be
 // read.
 func New(t *TrustStore, o Options) (*Verifier, error) {
-	if t == nil || len(t.files) == 0 {
+	if t == nil || !t.anchored() {
 		return nil, ErrNoTrust
 	}
 	return load(t, o)
@@ -205,14 +206,29 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		})
 	}
 	report.File = rb.Digest() // last, since a large file is hashed meanwhile
+	report.deny(v.trust, report.File)
 	if report.Verdict != Valid {
 		return report, nil, nil
 	}
 	if claim.PayloadDigest == nil {
 		claim.PayloadDigest = runbook.DigestLater(claim.Payload)
 	}
-	report.Payload = claim.PayloadDigest()
+	payload := claim.PayloadDigest()
+	if report.deny(v.trust, payload); report.Verdict != Valid {
+		return report, nil, nil
+	}
+	report.Payload = payload
 	return report, claim.Payload, nil
+}
+
+// deny revokes a file that a deny list names, whatever else there is to it.
+func (r *Report) deny(t *TrustStore, d runbook.Digest) {
+	denial, hit := t.Denied("sha256:" + d.String())
+	if !hit {
+		return
+	}
+	r.Verdict = Revoked
+	r.Findings = slices.Insert(r.Findings, 0, Finding{Code: codeDenied, Detail: denial.String()})
 }
 
 // judge takes over the outcome of the format that the file is of. Without a

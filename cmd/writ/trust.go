@@ -42,9 +42,7 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 		if err != nil {
 			return nil, noAnswer(err)
 		}
-		for _, room := range verifier.Rooms() {
-			files = append(files, store.Files(room)...)
-		}
+		files = store.All()
 	}
 	for _, named := range []struct {
 		flag  string

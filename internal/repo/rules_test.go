@@ -26,11 +26,11 @@ const module = "github.com/runwrit/writ"
 var mayImport = map[string][]string{
 	"runbook":  {},
 	"ledger":   {"internal/guard"},
-	"verifier": {"runbook", "internal/guard"},
+	"verifier": {"runbook", "internal/guard", "internal/trustlist"},
 	"signer":   {"runbook"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox", "internal/pgpcert",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox", "internal/pgpcert", "internal/trustlist",
 	},
 	"policy": {"runbook", "verifier", "internal/guard"},
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
@@ -43,11 +43,12 @@ var mayImport = map[string][]string{
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
 
-	"examples":         {},
-	"internal/guard":   {},
-	"internal/newkeys": {},
-	"internal/testenv": {},
-	"internal/vectors": {}, // for tests: no package of ours may import it
+	"examples":           {},
+	"internal/guard":     {},
+	"internal/newkeys":   {},
+	"internal/testenv":   {},
+	"internal/vectors":   {}, // for tests: no package of ours may import it
+	"internal/trustlist": {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
@@ -304,7 +305,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox", "internal/pgpcert",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox", "internal/pgpcert", "internal/trustlist",
 	"format", "ledger", "policy", "signer",
 }
 

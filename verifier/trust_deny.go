@@ -1,0 +1,99 @@
+package verifier
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/runwrit/writ/internal/trustlist"
+)
+
+// codeDenied is the finding about a file that a deny list names.
+const codeDenied = "denied"
+
+// Denial is one entry of a deny list.
+type Denial struct {
+	ID   string // what is denied, such as "x509-spki:<hexadecimal>"
+	Why  string // in the operator's words; may be empty
+	File string // the list
+	Line int
+}
+
+// String says all of it, for a message.
+func (d Denial) String() string {
+	why := d.Why
+	if why == "" {
+		why = "no reason is given"
+	}
+	return fmt.Sprintf("%s is denied: %s (%s, line %d)", d.ID, why, d.File, d.Line)
+}
+
+// DenySerial is the ID of a certificate by its issuer's name and serial number.
+func DenySerial(issuer string, serial *big.Int) string {
+	return "x509-serial:" + serial.Text(16) + " of " + issuer
+}
+
+// Denied returns the entry of any deny list, of whatever store, that names one
+// of ids: "sha256:" of a file, a payload or a signed content, the IDs of an
+// Identity, "openpgp:" of a subkey, or what DenySerial makes.
+func (t *TrustStore) Denied(ids ...string) (Denial, bool) {
+	for _, id := range ids {
+		if d, hit := t.denied[id]; hit {
+			return d, true
+		}
+	}
+	return Denial{}, false
+}
+
+func (t *TrustStore) readDenied() error {
+	t.denied = map[string]Denial{}
+	for _, f := range t.Files(RoomDeny) {
+		entries, err := trustlist.Parse(f.Data)
+		if err != nil {
+			return &TrustError{f.Name, err}
+		}
+		for _, e := range entries {
+			id, err := deniedID(e)
+			if err != nil {
+				return &TrustError{f.Name, err}
+			}
+			if _, known := t.denied[id]; !known {
+				t.denied[id] = Denial{ID: id, Why: e.Why, File: f.Name, Line: e.Line}
+			}
+		}
+	}
+	return nil
+}
+
+// deniedID brings an entry into the form in which it is looked up.
+func deniedID(e trustlist.Entry) (string, error) {
+	switch e.Kind {
+	case "sha256", "x509-sha256", "x509-spki":
+		if !isHex(e.Value, 64) {
+			return "", e.Errorf("%s needs 64 hexadecimal digits", e.Kind)
+		}
+		return e.Kind + ":" + strings.ToLower(e.Value), e.Only()
+	case "openpgp":
+		if !isHex(e.Value, 40) && !isHex(e.Value, 64) {
+			return "", e.Errorf("openpgp needs a whole fingerprint of 40 or 64 hexadecimal digits")
+		}
+		return e.Kind + ":" + strings.ToUpper(e.Value), e.Only()
+	case "x509-serial":
+		serial, ok := new(big.Int).SetString(e.Value, 16)
+		if !ok || serial.Sign() < 0 || strings.ContainsAny(e.Value, "+-_") {
+			return "", e.Errorf("x509-serial needs hexadecimal digits")
+		}
+		if e.Fields["issuer"] == "" {
+			return "", e.Errorf("x509-serial needs the issuer: a serial number is one of its issuer only")
+		}
+		return DenySerial(e.Fields["issuer"], serial), e.Only("issuer")
+	default:
+		return "", e.Errorf("unknown word %q: want sha256, x509-sha256, x509-spki, x509-serial or openpgp", e.Kind)
+	}
+}
+
+func isHex(s string, digits int) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil && len(s) == digits
+}
