@@ -60,13 +60,14 @@ func TestAdversarialMessages(t *testing.T) {
 		"54 a digest and more": {func(m *vectors.Message) {
 			m.Content = style.IndirectData(crypto.SHA256, append(bytes.Clone(sum), "more"...))
 		}, malformed, structure, "cms-structure"},
-		"54 no digest":             {func(m *vectors.Message) { m.Content = style.IndirectData(crypto.SHA256, nil) }, malformed, structure, "cms-structure"},
-		"54 of other content":      {func(m *vectors.Message) { m.Content = style.IndirectData(crypto.SHA256, make([]byte, 32)) }, verifier.Tampered, verifier.CheckContentDigest, ""},
-		"54 swapped after signing": {func(m *vectors.Message) { m.Digested = []byte("other content") }, verifier.Tampered, verifier.CheckContentDigest, "content-swapped"},
-		"55 a second signer":       {func(m *vectors.Message) { m.ExtraSigners = evil.message(style, content).SignerInfo(t) }, malformed, structure, "cms-structure"},
-		"55 the same signer twice": {func(m *vectors.Message) { m.ExtraSigners = m.SignerInfo(t) }, malformed, structure, "cms-structure"},
-		"59 3 KB of attributes":    {func(m *vectors.Message) { m.AddUnsigned(stuffing(3000)) }, verifier.Valid, "", "unsigned-attribute"},
-		"59 5 KB of attributes":    {func(m *vectors.Message) { m.AddUnsigned(stuffing(5000)) }, malformed, structure, ""},
+		"54 no digest":               {func(m *vectors.Message) { m.Content = style.IndirectData(crypto.SHA256, nil) }, malformed, structure, "cms-structure"},
+		"54 of other content":        {func(m *vectors.Message) { m.Content = style.IndirectData(crypto.SHA256, make([]byte, 32)) }, verifier.Tampered, verifier.CheckContentDigest, ""},
+		"54 swapped after signing":   {func(m *vectors.Message) { m.Digested = []byte("other content") }, verifier.Tampered, verifier.CheckContentDigest, "content-swapped"},
+		"55 a second signer":         {func(m *vectors.Message) { m.ExtraSigners = evil.message(style, content).SignerInfo(t) }, malformed, structure, "cms-structure"},
+		"55 the same signer twice":   {func(m *vectors.Message) { m.ExtraSigners = m.SignerInfo(t) }, malformed, structure, "cms-structure"},
+		"59 3 KB of attributes":      {func(m *vectors.Message) { m.AddUnsigned(stuffing(3000)) }, verifier.Valid, "", "unsigned-attribute"},
+		"59 5 KB of attributes":      {func(m *vectors.Message) { m.AddUnsigned(stuffing(5000)) }, malformed, structure, ""},
+		"60 garbage for a timestamp": {func(m *vectors.Message) { m.AddUnsigned(vectors.TokenAttribute(vectors.Octets([]byte("garbage")))) }, verifier.Valid, "", "timestamp"},
 		"62 RSA-PSS": {func(m *vectors.Message) {
 			m.SignatureAlgorithm = vectors.Seq(vectors.OID(vectors.OIDPSS), vectors.Seq())
 		}, verifier.Unsupported, verifier.CheckSupported, ""},
@@ -338,4 +339,47 @@ func certificateBomb(t *testing.T, f *scriptForger) []byte {
 	m := f.message(vectors.StyleOf(".ps1"), []byte(forgedContent))
 	m.Certificates = bytes.Repeat(m.Certificates, 250_000/len(m.Certificates))
 	return m.Build(t)
+}
+
+// TestAdversarialChains: certificates of one name that could all have issued each
+// other, with the keys that take longest.
+func TestAdversarialChains(t *testing.T) {
+	t.Parallel()
+	f := newScriptForger(t)
+	v := f.verifier(t)
+	algorithm := vectors.Seq(vectors.OID("1.2.840.113549.1.1.11"), vectors.Null())
+	name := f.root.Cert.RawSubject
+	certificate := func(serial int64, spki []byte) []byte {
+		return vectors.Seq(
+			vectors.Seq(vectors.Context(0, vectors.Int(2)), vectors.Int(serial), algorithm, name,
+				vectors.Seq(vectors.UTCTime(f.now.AddDate(-1, 0, 0)), vectors.UTCTime(f.now.AddDate(1, 0, 0))), name, spki,
+				vectors.Context(3, vectors.Seq(
+					vectors.Seq(vectors.OID("2.5.29.19"), vectors.TLV(1, []byte{0xFF}), vectors.Octets(vectors.Seq(vectors.TLV(1, []byte{0xFF})))),
+					vectors.Seq(vectors.OID("2.5.29.37"), vectors.Octets(vectors.Seq(vectors.OID("1.3.6.1.5.5.7.3.3"))))))),
+			algorithm, vectors.TLV(3, []byte{0, 1}, make([]byte, 1023)))
+	}
+	key := vectors.P256(t)
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(certificate(1, spki))
+	if err != nil {
+		t.Fatal(err)
+	}
+	style, content := vectors.StyleOf(".ps1"), []byte(forgedContent)
+	m := vectors.NewMessage(&vectors.Identity{Cert: cert, Key: key}, crypto.SHA256, style.IndirectData(crypto.SHA256, style.Digest(crypto.SHA256, content)))
+	for i := range int64(31) {
+		modulus := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 8192), big.NewInt(2*i+1))
+		m.Certificates = append(m.Certificates, certificate(i+2, vectors.Seq(vectors.Seq(vectors.OID(vectors.OIDRSA), vectors.Null()),
+			vectors.TLV(3, []byte{0}, vectors.Seq(vectors.BigInt(modulus), vectors.Int(1<<31-1)))))...)
+	}
+	file := style.Render(content, m.Build(t))
+	t.Run("84 a bag of issuers", func(t *testing.T) {
+		start := time.Now()
+		attack{"", file, "", verifier.Untrusted, verifier.CheckTrust, ""}.judge(t, v)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
 }

@@ -136,7 +136,11 @@ func TestAdversarialLayout(t *testing.T) {
 		{"29 one character changed", []byte(strings.Replace(good, "Output 1", "Output 3", 1)), "", verifier.Tampered, verifier.CheckContentDigest, ""},
 		{"31 a blank line put before it", []byte("\r\n" + good), "", verifier.Tampered, verifier.CheckContentDigest, ""},
 		{"31 blank lines before the block", []byte(content + "\r\n" + block), "", verifier.Tampered, verifier.CheckContentDigest, ""},
+		{"33 a block in a here-string, and one at the end", f.signed(t, ".ps1", []byte("$t = @'"+good+"'@\r\n")), "", malformed, layout, "two-blocks"},
 		{"46 a no-break space in the marker", with(0, func(l string) string { return strings.Replace(l, "# SIG", "#\u00A0SIG", 1) }), "", malformed, layout, "look-alike-marker"},
+		{"91 a comment that PowerShell takes for the marker", f.signed(t, ".ps1", []byte("#sig # begn signature blok\r\nevil\r\n")), "", malformed, layout, "look-alike-marker"},
+		{"91 one with a zero-width space", f.signed(t, ".ps1", []byte("\xEF\xBB\xBF# SIG # Be\u200Bgin signature block\r\nevil\r\n")), "", malformed, layout, "look-alike-marker"},
+		{"91 one that is far enough", f.signed(t, ".ps1", []byte("# the signature block follows, begin at the end\r\n")), "", verifier.Valid, "", ""},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,11 +168,17 @@ func TestAdversarialEncodings(t *testing.T) {
 		{"35 UTF-8 made UTF-16 of the same text", wide(strings.TrimPrefix(string(umlaut), bom)), "", verifier.Valid, "", ""},
 		{"36 UTF-16 with bytes like line ends", f.signed(t, ".ps1", wide("'\u0A0A\u010A\u0D0A'\r\n")), "", verifier.Valid, "", ""},
 		{"37 UTF-16 big endian", vectors.UTF16BE(bytes.TrimPrefix(umlaut, []byte(bom))), "", verifier.Unsupported, verifier.CheckSupported, "utf-16be"},
+		{"38 a .mof with its block rewritten", style.Render([]byte(forgedContent), f.message(vectors.StyleOf(".mof"), []byte(forgedContent)).Build(t)), "", verifier.Valid, "", ""},
+		{"39 a .psd1 with another name", f.signed(t, ".psd1", []byte(forgedContent)), "job.ps1", verifier.Valid, "", ""},
 		{"40 an empty script", style.Render(nil, f.message(style, nil).Build(t)), "", verifier.Valid, "", ""},
 		{"41 no line end before the block", signed("Write-Output 1"), "", verifier.Valid, "", ""},
 		{"42 UTF-8 without a mark", signed("Write-Output 'ü'\r\n"), "", verifier.Ambiguous, verifier.CheckEncoding, "ambiguous-encoding"},
 		{"43 one byte too many in UTF-16", append(f.signed(t, ".ps1", wide("Write-Output 1\r\n")), 0), "", verifier.Malformed, verifier.CheckLayout, "trailing"},
+		{"44 line separators of other kinds", signed(bom + "$x = 'a\u2028b\u2029c\u0085d\ve\ff'\r\n"), "", verifier.Valid, "", ""},
 		{"89 smart quotes without a mark", signed(quotes), "", verifier.Ambiguous, verifier.CheckEncoding, "ambiguous-encoding"},
+		{"90 a lone CR", signed("Write-Output 1 # \revil\r\n"), "", verifier.Valid, "", ""},
+		{"90 a bidirectional override", signed(bom + "Write-Output 1 # \u202E\u2066evil\u2069\r\n"), "", verifier.Valid, "", ""},
+		{"90 a zero-width space", signed(bom + "Write-Out\u200Bput 1\r\n"), "", verifier.Valid, "", ""},
 		{"89 smart quotes with a mark", signed(bom + quotes), "", verifier.Valid, "", ""},
 	} {
 		t.Run(a.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -28,13 +29,14 @@ const (
 	powerShellGUID = "\x1f\xcc\x3b\x60\x59\x4b\x08\x4e\xb7\x24\xd2\xc6\x29\x7e\xf3\x51"
 	// VBScriptGUID is that of VBScript, which no PowerShell file has.
 	VBScriptGUID = "\x4e\xf0\x29\x16\x99\x27\xb5\x4d\x8f\xe5\xac\xe1\x0f\x17\xeb\xab"
+	wsfGUID      = "\x70\x05\x61\x1a\xce\x38\xd4\x11\xa2\xa3\x00\x10\x4b\xd3\x50\x90"
 	jScriptGUID  = "\x10\xe0\xc9\x06\xce\x38\xd4\x11\xa2\xa3\x00\x10\x4b\xd3\x50\x90"
 	// MSIGUID is that of installer packages, which no script has.
 	MSIGUID = "\xf1\x10\x0c\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46"
 )
 
-// StyleOf returns the style of an extension, in lower case with its dot. It
-// knows every type but .wsf, whose block stands inside the text.
+// StyleOf returns the style of an extension, in lower case with its dot. The
+// block of a .wsf stands inside the text, before the last </job>.
 func StyleOf(ext string) Style {
 	style := func(prefix, suffix string) Style {
 		return Style{prefix, suffix, prefix + beginWords + suffix, prefix + endWords + suffix, 64, powerShellGUID, 0x10000, false}
@@ -51,6 +53,8 @@ func StyleOf(ext string) Style {
 		return host("'' SIG '' ", VBScriptGUID)
 	case ".js", ".jse":
 		return host("// SIG // ", jScriptGUID)
+	case ".wsf":
+		return Style{"** SIG ** ", "", "<signature>", "</signature>", 44, wsfGUID, 1, true}
 	default:
 		return style("# ", "")
 	}
@@ -68,18 +72,24 @@ func UTF16(text string) []byte {
 // Digest is the digest of a script's content, which is UTF-8, with or without a
 // mark, or UTF-16LE with one.
 func (s Style) Digest(h crypto.Hash, content []byte) []byte {
-	text := content
-	if !strings.HasPrefix(string(content), "\xFF\xFE") {
-		text = UTF16(string(content))
+	return s.DigestAround(h, content, nil)
+}
+
+// DigestAround is the digest of what stands before and behind the block.
+func (s Style) DigestAround(h crypto.Hash, before, behind []byte) []byte {
+	if !isUTF16(before) {
+		before, behind = UTF16(string(before)), UTF16(string(behind))
 	}
 	if !s.WSH {
-		return Sum(h, text)
+		return Sum(h, before, behind)
 	}
-	if strings.HasPrefix(string(text), "\xFF\xFE") {
-		text = text[2:]
+	if isUTF16(before) {
+		before = before[2:]
 	}
-	return Sum(h, text, binary.LittleEndian.AppendUint32(nil, uint32(len(text)/2)))
+	return Sum(h, before, behind, binary.LittleEndian.AppendUint32(nil, uint32(len(before)/2)))
 }
+
+func isUTF16(text []byte) bool { return strings.HasPrefix(string(text), "\xFF\xFE") }
 
 // SIPInfo is the SpcSipInfo of a type of script.
 func SIPInfo(version int64, guid string) []byte {
@@ -106,12 +116,15 @@ func (s Style) Lines(der []byte) []string {
 
 // Render puts the signature behind the content, as Windows does, in the
 // content's encoding.
-func (s Style) Render(content, der []byte) []byte {
-	block := "\r\n" + strings.Join(s.Lines(der), "\r\n") + "\r\n"
-	if strings.HasPrefix(string(content), "\xFF\xFE") {
-		return append(append([]byte{}, content...), UTF16(block)...)
+func (s Style) Render(content, der []byte) []byte { return s.RenderAround(content, nil, der) }
+
+// RenderAround puts the signature between the two parts of a text.
+func (s Style) RenderAround(before, behind, der []byte) []byte {
+	block := []byte("\r\n" + strings.Join(s.Lines(der), "\r\n") + "\r\n")
+	if isUTF16(before) {
+		block = UTF16(string(block))
 	}
-	return append(append([]byte{}, content...), block...)
+	return slices.Concat(before, block, behind)
 }
 
 // UTF16BE turns a text in UTF-8 into UTF-16BE with a mark.
