@@ -8,6 +8,7 @@ import (
 
 	"github.com/runwrit/writ/internal/authscript"
 	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -28,6 +29,9 @@ type Authenticode struct {
 	// Now is the clock by which Sign judges the signing certificate; time.Now if
 	// nil. Verification gets its time from the verifier.
 	Now func() time.Time
+	// Timestamp gets the timestamp of a signature that Sign makes, and if it
+	// fails nothing is signed; nil for none.
+	Timestamp signer.TimestampFunc
 }
 
 // NewAuthenticode returns the format.
@@ -35,6 +39,14 @@ func NewAuthenticode() *Authenticode { return &Authenticode{} }
 
 // authenticodeName is the format's stable word.
 const authenticodeName = "authenticode"
+
+func (a *Authenticode) clock() time.Time {
+	now := time.Now
+	if a.Now != nil {
+		now = a.Now
+	}
+	return now()
+}
 
 // Name implements verifier.Format and signer.Format.
 func (a *Authenticode) Name() string { return authenticodeName }

@@ -26,7 +26,7 @@ func (a *Authenticode) Append(ctx context.Context, rb *runbook.Runbook, key *sig
 	if script.Block == nil {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "there is no signature to add another one to", Fix: "sign it first, without --append"}
 	}
-	nested, err := a.signScript(rb.Name(), script, key)
+	nested, err := a.signScript(ctx, rb.Name(), script, key)
 	if err != nil {
 		return nil, err
 	}

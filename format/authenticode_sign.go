@@ -39,7 +39,7 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	if err != nil {
 		return nil, err
 	}
-	if script.Block, err = a.signScript(rb.Name(), script, key); err != nil {
+	if script.Block, err = a.signScript(ctx, rb.Name(), script, key); err != nil {
 		return nil, err
 	}
 	if len(script.Block) > authscript.MaxBlock {
@@ -49,16 +49,12 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 }
 
 // signScript makes the signature of a script's content.
-func (a *Authenticode) signScript(name string, script *authscript.Script, key *signer.Key) ([]byte, error) {
+func (a *Authenticode) signScript(ctx context.Context, name string, script *authscript.Script, key *signer.Key) ([]byte, error) {
 	private, chain, err := key.X509()
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now
-	if a.Now != nil {
-		now = a.Now
-	}
-	digest, err := fitsAuthenticode(key.Source(), private.Public(), chain, now())
+	digest, err := fitsAuthenticode(key.Source(), private.Public(), chain, a.clock())
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +65,9 @@ func (a *Authenticode) signScript(name string, script *authscript.Script, key *s
 	block, err := signIndirectData(script.Style, h.Sum(nil), digest, private, withoutRoot(chain))
 	if err != nil {
 		return nil, fmt.Errorf("sign %q with %s: %w", name, key.Source(), err)
+	}
+	if block, err = a.stamp(ctx, block); err != nil {
+		return nil, fmt.Errorf("sign %q: %w", name, err)
 	}
 	return block, nil
 }

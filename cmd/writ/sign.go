@@ -23,6 +23,7 @@ type signOptions struct {
 	passphraseFile string
 	passphraseEnv  string
 	force, check   bool
+	timestamp      timestampOptions
 	signMode
 	paths []string
 }
@@ -47,13 +48,17 @@ and leaves its text and its first signature as they are. --remove takes the whol
 signature block off. --replace signs anew, whoever signed before, and takes the
 signatures of others off with the block; without it they are kept.
 
+With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
+is signed; with --tsa only one by these authorities will do.
+
 Exit codes: 0 signed (with --check: all are signed), 1 a file is not, 2 the
 question is malformed or the key does not fit, 3 a file cannot be read or
-written.`,
+written, or no authority gave a timestamp.`,
 		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
+  writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
   writ sign --check --trust trust runbooks`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -67,6 +72,7 @@ written.`,
 	f.StringVar(&o.format, "format", "auto", "signature `format`: auto, authenticode or clearsign")
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
 	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
+	o.timestamp.addTo(cmd)
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
 	o.signMode.addTo(cmd)
@@ -76,6 +82,9 @@ written.`,
 
 func (o *signOptions) validate() error {
 	if err := o.validateMode(); err != nil {
+		return err
+	}
+	if err := o.validateTimestamp(); err != nil {
 		return err
 	}
 	switch {
@@ -101,7 +110,7 @@ func (o *signOptions) validate() error {
 func (o *signOptions) formatNamed(name string) signer.Format {
 	for _, f := range signFormats() {
 		if f.Name() == name {
-			return f
+			return o.timestamp.equip(f)
 		}
 	}
 	return nil
@@ -138,11 +147,17 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.timestamp.open(a); err != nil {
+		return err
+	}
 	var before signer.VerifyFunc
 	if o.append {
-		if before, verify, err = o.appendVerify(trust); err != nil {
-			return err
-		}
+		before, verify, err = o.appendVerify(trust)
+	} else {
+		verify, err = o.wantStamped(key, verify, trust)
+	}
+	if err != nil {
+		return err
 	}
 	files, err := a.filesToSign(o, key)
 	if err != nil {
@@ -156,7 +171,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		format := o.formatFor(path, key)
 		switch {
 		case o.append:
-			err = a.appendOne(ctx, path, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
+			err = a.appendOne(ctx, path, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force}, o.timestamp.get)
 		case o.check:
 			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		default:

@@ -44,7 +44,11 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if key.Kind() == signer.KindOpenPGP {
 		room = verifier.RoomOpenPGP
 	}
-	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: anchor})
+	files, err := o.timestamp.anchors(o.trust.tsas)
+	if err != nil {
+		return nil, nil, err
+	}
+	trust, err := verifier.NewTrust(append(files, verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: anchor})...)
 	if err != nil {
 		return nil, nil, noAnswer(err)
 	}

@@ -77,8 +77,8 @@ func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after sig
 	return before, after, nil
 }
 
-func (a *app) appendOne(ctx context.Context, path string, o signer.AppendOptions) error {
-	o.Format = format.NewAuthenticode()
+func (a *app) appendOne(ctx context.Context, path string, o signer.AppendOptions, timestamp signer.TimestampFunc) error {
+	o.Format = &format.Authenticode{Timestamp: timestamp}
 	outcome, err := signer.AppendFile(ctx, path, o)
 	return a.sayOutcome("signed", outcome, err)
 }

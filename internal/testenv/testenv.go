@@ -4,6 +4,7 @@
 package testenv
 
 import (
+	"go/build"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,10 +27,15 @@ func Shared(t testing.TB, name string) string {
 	return dir
 }
 
-// Tool returns the path of a program.
+// Tool returns the path of a program, which may be where "go install" puts it.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
+	for _, dir := range filepath.SplitList(build.Default.GOPATH) {
+		if err != nil {
+			path, err = exec.LookPath(filepath.Join(dir, "bin", name))
+		}
+	}
 	if err != nil {
 		missing(t, "the program "+name+" is not installed")
 	}
