@@ -174,11 +174,11 @@ func TestAdversarialEncodings(t *testing.T) {
 		{"41 no line end before the block", signed("Write-Output 1"), "", verifier.Valid, "", ""},
 		{"42 UTF-8 without a mark", signed("Write-Output 'ü'\r\n"), "", verifier.Ambiguous, verifier.CheckEncoding, "ambiguous-encoding"},
 		{"43 one byte too many in UTF-16", append(f.signed(t, ".ps1", wide("Write-Output 1\r\n")), 0), "", verifier.Malformed, verifier.CheckLayout, "trailing"},
-		{"44 line separators of other kinds", signed(bom + "$x = 'a\u2028b\u2029c\u0085d\ve\ff'\r\n"), "", verifier.Valid, "", ""},
+		{"44 line separators of other kinds", signed(bom + "$x = 'a\u2028b\u2029c\u0085d\ve\ff'\r\n"), "", verifier.Valid, "", "line-separator"},
 		{"89 smart quotes without a mark", signed(quotes), "", verifier.Ambiguous, verifier.CheckEncoding, "ambiguous-encoding"},
-		{"90 a lone CR", signed("Write-Output 1 # \revil\r\n"), "", verifier.Valid, "", ""},
-		{"90 a bidirectional override", signed(bom + "Write-Output 1 # \u202E\u2066evil\u2069\r\n"), "", verifier.Valid, "", ""},
-		{"90 a zero-width space", signed(bom + "Write-Out\u200Bput 1\r\n"), "", verifier.Valid, "", ""},
+		{"90 a lone CR", signed("Write-Output 1 # \revil\r\n"), "", verifier.Valid, "", "lone-cr"},
+		{"90 a bidirectional override", signed(bom + "Write-Output 1 # \u202E\u2066evil\u2069\r\n"), "", verifier.Valid, "", "bidi-control"},
+		{"90 a zero-width space", signed(bom + "Write-Out\u200Bput 1\r\n"), "", verifier.Valid, "", "zero-width"},
 		{"89 smart quotes with a mark", signed(bom + quotes), "", verifier.Valid, "", ""},
 	} {
 		t.Run(a.name, func(t *testing.T) {

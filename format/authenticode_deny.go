@@ -20,8 +20,9 @@ func (x *authenticodeExam) checkDeny(content *cms.IndirectData, leaf *x509.Certi
 	}
 	var ids []string
 	signed := "signed digest " + hex.EncodeToString(content.Sum)
-	if d, known := cms.DigestOf(content.Digest); known && d.Name == "sha256" {
-		ids = append(ids, "sha256:"+hex.EncodeToString(content.Sum))
+	if d, known := cms.DigestOf(content.Digest); known {
+		signed = "signed digest " + d.Name + ":" + hex.EncodeToString(content.Sum)
+		ids = append(ids, d.Name+":"+hex.EncodeToString(content.Sum))
 	}
 	ids = append(ids, deniableIDs(append([]*x509.Certificate{leaf}, chain...))...)
 	if denial, hit := x.trust.lists.Denied(ids...); hit {

@@ -108,7 +108,7 @@ var reasonWords = map[int]string{
 func (r revocation) holdsAt(at time.Time) bool {
 	switch r.reason {
 	case reasonKeyCompromise, reasonCACompromise, reasonAACompromise:
-		return r.invalid.IsZero() || !at.Before(r.invalid)
+		return r.invalid.IsZero() || !at.Before(r.invalid) || !at.Before(r.date)
 	}
 	since := r.date
 	if !r.invalid.IsZero() && r.invalid.Before(since) {

@@ -294,7 +294,8 @@ func TestCaseRevokedBeforeOrAfterTheTrustedTime(t *testing.T) {
 		"compromise of the authority, signed before":     {2, time.Time{}, before, true},
 		"key compromise since, signed before":            {1, revoked.AddDate(0, 0, -2), before, true},
 		"key compromise since, signed before that":       {1, before, before.Add(-time.Second), false},
-		"key compromise, suspected later, signed before": {1, after, revoked, false},
+		"key compromise, suspected later, signed before": {1, after, before, false},
+		"key compromise, suspected later, signed then":   {1, after, revoked, true},
 		"superseded, invalid since, signed after that":   {4, revoked.AddDate(0, 0, -2), before, true},
 		"superseded, invalid later, signed after":        {4, after.AddDate(0, 0, 2), after, true},
 	} {

@@ -242,7 +242,7 @@ func TestWhatADenyListNamesIsRevoked(t *testing.T) {
 	file := signedScript(t, leaf, inter)
 	base := store{"a/x509-ca/ca.pem": string(root.PEM())}
 	valid := inspect(t, base.verifier(t, now), "job.ps1", file)
-	_, content, _ := strings.Cut(checkDetail(valid, verifier.CheckDeny), "signed digest ")
+	_, content, _ := strings.Cut(checkDetail(valid, verifier.CheckDeny), "signed digest sha256:")
 	serial := func(id *vectors.Identity) string { return fmt.Sprintf("x509-serial:%x", id.Cert.SerialNumber) }
 	for name, c := range map[string]struct {
 		entry   string

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -35,7 +36,8 @@ func DenySerial(issuer string, serial *big.Int) string {
 }
 
 // Denied returns the entry of any deny list, of whatever store, that names one
-// of ids: "sha256:" of a file, a payload or a signed content, the IDs of an
+// of ids: "sha256:" of a file, a payload or a signed
+// content, "sha384:" or "sha512:" of a signed content, the IDs of an
 // Identity, "openpgp:" of a subkey, or what DenySerial makes.
 func (t *TrustStore) Denied(ids ...string) (Denial, bool) {
 	for _, id := range ids {
@@ -69,9 +71,10 @@ func (t *TrustStore) readDenied() error {
 // deniedID brings an entry into the form in which it is looked up.
 func deniedID(e trustlist.Entry) (string, error) {
 	switch e.Kind {
-	case "sha256", "x509-sha256", "x509-spki":
-		if !isHex(e.Value, 64) {
-			return "", e.Errorf("%s needs 64 hexadecimal digits", e.Kind)
+	case "sha256", "sha384", "sha512", "x509-sha256", "x509-spki":
+		digits := map[string]int{"sha384": 96, "sha512": 128}
+		if n := cmp.Or(digits[e.Kind], 64); !isHex(e.Value, n) {
+			return "", e.Errorf("%s needs %d hexadecimal digits", e.Kind, n)
 		}
 		return e.Kind + ":" + strings.ToLower(e.Value), e.Only()
 	case "openpgp":
@@ -89,7 +92,7 @@ func deniedID(e trustlist.Entry) (string, error) {
 		}
 		return DenySerial(e.Fields["issuer"], serial), e.Only("issuer")
 	default:
-		return "", e.Errorf("unknown word %q: want sha256, x509-sha256, x509-spki, x509-serial or openpgp", e.Kind)
+		return "", e.Errorf("unknown word %q: want sha256, sha384, sha512, x509-sha256, x509-spki, x509-serial or openpgp", e.Kind)
 	}
 }
 
