@@ -101,14 +101,14 @@ const clearSignedHead = "-----BEGIN PGP SIGNED MESSAGE-----"
 
 func (c *authenticodeChecker) check(style *authscript.Style, data []byte, now time.Time) verifier.Outcome {
 	x, claimed := c.exam(style, data, now)
-	o := verifier.Outcome{Capable: true}
-	if claimed {
-		o = x.outcome()
+	switch {
+	case claimed:
+		return x.outcome()
+	case bytes.HasPrefix(data, []byte(clearSignedHead)):
+		return verifier.Outcome{Capable: true}
+	default:
+		return verifier.Outcome{Capable: true, Findings: hiddenFindings(data, authscript.Detect(data))}
 	}
-	if !bytes.HasPrefix(data, []byte(clearSignedHead)) {
-		o.Findings = append(o.Findings, hiddenFindings(data)...)
-	}
-	return o
 }
 
 // exam examines a file, unless it is not of this format.

@@ -32,9 +32,9 @@ func (x *authenticodeExam) findStale(sd *cms.SignedData, content *cms.IndirectDa
 
 // hiddenFindings say where a text may read otherwise than it runs. They change no
 // verdict: the signature covers these characters.
-func hiddenFindings(data []byte) []verifier.Finding {
+func hiddenFindings(data []byte, e authscript.Encoding) []verifier.Finding {
 	var findings []verifier.Finding
-	for _, h := range authscript.HiddenCharacters(data, authscript.Detect(data)) {
+	for _, h := range authscript.HiddenCharacters(data, e) {
 		what := hiddenNotes[h.Code]
 		if h.Count > 1 {
 			what += fmt.Sprintf("; %d of them, the first is %U", h.Count, h.First)

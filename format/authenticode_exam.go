@@ -66,7 +66,8 @@ func newAuthenticodeExam(style *authscript.Style, data []byte, now time.Time, tr
 }
 
 func (x *authenticodeExam) outcome() verifier.Outcome {
-	o := verifier.Outcome{Claimed: true, Verdict: x.verdict, Findings: x.findings, Payload: x.data}
+	o := verifier.Outcome{Claimed: true, Verdict: x.verdict, Payload: x.data}
+	o.Findings = append(x.findings, hiddenFindings(x.data, x.encoding())...)
 	if x.repairable() {
 		o.Repair = x.repair.How
 	}
@@ -74,6 +75,14 @@ func (x *authenticodeExam) outcome() verifier.Outcome {
 		o.Signatures = append([]verifier.Signature{x.signature}, x.nested...)
 	}
 	return o
+}
+
+// encoding is that of the file, which a script that was parsed knows already.
+func (x *authenticodeExam) encoding() authscript.Encoding {
+	if x.script != nil && x.layoutErr == nil {
+		return x.script.Encoding
+	}
+	return authscript.Detect(x.data)
 }
 
 // record puts a check's result into its place.

@@ -1,6 +1,7 @@
 package authscript_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -44,6 +45,32 @@ func TestBytesOfACodePageAreNotHiddenCharacters(t *testing.T) {
 	if got := authscript.HiddenCharacters([]byte("# \x85 and \xAD and \xA0\r\n"), authscript.ANSI); got != nil {
 		t.Error(got)
 	}
+}
+
+// A finding names a line that is there, and the mark of the encoding is no find.
+func FuzzHiddenCharacters(f *testing.F) {
+	for _, text := range []string{"1\r2", "\u202E\u200B\u2028", "\uFEFF\uFEFF", utf16le("\u200Ea\r\n"), "\xFE\xFF\x20\x0E", "\xE2\x80"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e := authscript.Detect(data)
+		for _, h := range authscript.HiddenCharacters(data, e) {
+			if h.Count < 1 || h.Line < 1 || h.Line > 1+len(data) || h.Code == "" {
+				t.Errorf("%+v", h)
+			}
+		}
+		n := 0
+		s := &authscript.Script{Encoding: e, Content: data}
+		for edit := range s.Edits() {
+			n++
+			if bytes.Equal(edit.Script.Content, data) || edit.What == "" {
+				t.Errorf("%q is no edit: %s", edit.Script.Content, edit.What)
+			}
+		}
+		if n > 36 {
+			t.Errorf("%d edits", n)
+		}
+	})
 }
 
 func BenchmarkHiddenCharacters(b *testing.B) {
