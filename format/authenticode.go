@@ -23,7 +23,7 @@ import (
 // text on every host. A timestamp by an authority of the trust store says when a
 // signature was made, and its certificate is judged as of then; every other one
 // is judged now. Of revocations it knows what the trust store
-// holds.
+// holds, and what Fetch gets.
 // docs/formats/authenticode.md says what it refuses, and why.
 type Authenticode struct {
 	// Now is the clock by which Sign judges the signing certificate; time.Now if
@@ -32,6 +32,9 @@ type Authenticode struct {
 	// Timestamp gets the timestamp of a signature that Sign makes, and if it
 	// fails nothing is signed; nil for none.
 	Timestamp signer.TimestampFunc
+	// Fetch, if given, gets revocation lists and OCSP responses where the trust
+	// store has no fresh answer; nil: nothing is ever fetched.
+	Fetch FetchFunc
 }
 
 // NewAuthenticode returns the format.
@@ -59,7 +62,7 @@ func (a *Authenticode) OutputName(name string) string { return name }
 // x509-pins and crl. It fails with *verifier.TrustError if a file there cannot be
 // read or honoured whole.
 func (a *Authenticode) Load(t *verifier.TrustStore) (verifier.Checker, error) {
-	trust, err := loadAuthenticodeTrust(t)
+	trust, err := loadAuthenticodeTrust(t, a.Fetch)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (t *authenticodeTrust) withdrawn(chain []*x509.Certificate, at, now time.Ti
 		return errors.New(denial.String())
 	}
 	for i, cert := range chain[:len(chain)-1] {
-		for _, a := range t.revocations.ask(cert, chain[i+1], now) {
+		for _, a := range t.ask(cert, chain[i+1], now) {
 			if a.why == "" && a.revoked && a.holdsAt(at) {
 				return fmt.Errorf("the certificate of %q is revoked: %s (%s)", cert.Subject.String(), a.revocation, a.source)
 			}

@@ -18,7 +18,7 @@ func (a *Authenticode) Restore(rb *runbook.Runbook) (restored signer.Restoration
 	if !carries {
 		return signer.Restoration{}, false
 	}
-	trust, err := loadAuthenticodeTrust(&verifier.TrustStore{}) // none: signers do not matter here
+	trust, err := loadAuthenticodeTrust(&verifier.TrustStore{}, nil) // none: signers do not matter here
 	if err != nil {
 		return signer.Restoration{}, false
 	}

@@ -25,13 +25,17 @@ type revocations struct {
 // loadRevocations reads the room crl. A file that is not understood whole is an
 // error: what it revokes would go unnoticed.
 func loadRevocations(files []verifier.TrustFile) (*revocations, error) {
-	r := &revocations{crls: map[string][]*crlFile{}, ocsp: map[string][]*ocspResponse{}}
+	r := newRevocations()
 	for _, f := range files {
 		if err := r.add(f.Name, f.Data); err != nil {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 	}
 	return r, nil
+}
+
+func newRevocations() *revocations {
+	return &revocations{crls: map[string][]*crlFile{}, ocsp: map[string][]*ocspResponse{}}
 }
 
 func (r *revocations) empty() bool { return len(r.crls) == 0 && len(r.ocsp) == 0 }
@@ -155,7 +159,7 @@ func (x *authenticodeExam) checkRevocation(chain []*x509.Certificate) {
 	for i, cert := range chain[:len(chain)-1] {
 		source := ""
 		why := "nothing in the trust store is about it"
-		for _, a := range x.trust.revocations.ask(cert, chain[i+1], x.now) {
+		for _, a := range x.trust.ask(cert, chain[i+1], x.now) {
 			switch {
 			case a.why != "":
 				why = a.source + ": " + a.why

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/runwrit/writ/internal/cms"
 	"github.com/runwrit/writ/verifier"
@@ -18,6 +19,7 @@ type authenticodeTrust struct {
 	vouchers    map[string][]*x509.Certificate // all of all rooms x509-ca, by subject
 	tsa         *authenticodeAnchors           // the rooms tsa of all stores; nil for none
 	revocations *revocations
+	online      *onlineRevocations   // nil: nothing is fetched
 	lists       *verifier.TrustStore // for its deny lists
 }
 
@@ -52,8 +54,11 @@ func (a *authenticodeAnchors) where() string {
 	return fmt.Sprintf(" (store %q)", a.name)
 }
 
-func loadAuthenticodeTrust(t *verifier.TrustStore) (*authenticodeTrust, error) {
+func loadAuthenticodeTrust(t *verifier.TrustStore, fetch FetchFunc) (*authenticodeTrust, error) {
 	trust := &authenticodeTrust{vouchers: map[string][]*x509.Certificate{}, lists: t}
+	if fetch != nil {
+		trust.online = &onlineRevocations{fetch: fetch, known: map[string]*revocations{}, why: map[string]string{}}
+	}
 	var err error
 	if trust.revocations, err = loadRevocations(t.Files(verifier.RoomCRL)); err != nil {
 		return nil, err
@@ -99,12 +104,22 @@ func loadAuthenticodeTrust(t *verifier.TrustStore) (*authenticodeTrust, error) {
 	return trust, nil
 }
 
+// ask gathers what is known about cert, and asks elsewhere only where the trust
+// store does not settle it.
+func (t *authenticodeTrust) ask(cert, issuer *x509.Certificate, now time.Time) []revocationAnswer {
+	answers := t.revocations.ask(cert, issuer, now)
+	if t.online == nil || settled(answers) {
+		return answers
+	}
+	return append(answers, t.online.ask(cert, issuer, now)...)
+}
+
 // mode of a store that has set m.
 func (t *authenticodeTrust) mode(m verifier.RevocationMode) verifier.RevocationMode {
 	switch {
 	case m != "":
 		return m
-	case t.revocations.empty():
+	case t.revocations.empty() && t.online == nil:
 		return verifier.RevocationOff
 	default:
 		return verifier.RevocationPrefer

@@ -115,8 +115,14 @@ func misused(cmd *cobra.Command, err error) error {
 }
 
 // verifyFormats are the verifying halves of all formats, judged by the clock now.
-func verifyFormats() []verifier.Format {
-	return []verifier.Format{format.NewAuthenticode(), format.NewClearsign()}
+// None of them uses a network.
+func verifyFormats() []verifier.Format { return fetchingFormats(nil) }
+
+// fetchingFormats are the same, with leave to fetch revocations.
+func fetchingFormats(fetch format.FetchFunc) []verifier.Format {
+	authenticode := format.NewAuthenticode()
+	authenticode.Fetch = fetch
+	return []verifier.Format{authenticode, format.NewClearsign()}
 }
 
 // signFormats are the signing halves of all formats.

@@ -12,7 +12,8 @@ import (
 
 type auditOptions struct {
 	judgeOptions
-	paths []string
+	online onlineOption
+	paths  []string
 }
 
 func newAuditCmd(a *app) *cobra.Command {
@@ -38,6 +39,7 @@ there is none, 2 the question is malformed, 3 something cannot be read.`,
 		},
 	}
 	o.addTo(cmd)
+	o.online.addTo(cmd)
 	return cmd
 }
 
@@ -51,7 +53,7 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 			return usagef("audit needs files or folders, not %q", p)
 		}
 	}
-	v, err := o.verifier()
+	v, err := o.verifier(o.online.formats(ctx))
 	if err != nil {
 		return err
 	}

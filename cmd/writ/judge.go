@@ -24,7 +24,7 @@ func (o *judgeOptions) addTo(cmd *cobra.Command) {
 }
 
 // verifier judges by the trust and at the time that were given.
-func (o *judgeOptions) verifier() (*verifier.Verifier, error) {
+func (o *judgeOptions) verifier(formats []verifier.Format) (*verifier.Verifier, error) {
 	now, err := o.clock.clock()
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (o *judgeOptions) verifier() (*verifier.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := newVerifier(trust, now)
+	v, err := verifier.New(trust, verifier.Options{Formats: formats, Now: now})
 	if err != nil {
 		return nil, noAnswer(err)
 	}
@@ -43,7 +43,7 @@ func (o *judgeOptions) verifier() (*verifier.Verifier, error) {
 // inspector judges signers by the trust that was given, or not at all.
 func (o *judgeOptions) inspector() (audit.Inspector, error) {
 	if o.trust.given() {
-		return o.verifier()
+		return o.verifier(verifyFormats())
 	}
 	now, err := o.clock.clock()
 	if err != nil {

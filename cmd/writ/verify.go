@@ -13,6 +13,7 @@ import (
 
 type verifyOptions struct {
 	judgeOptions
+	online  onlineOption
 	payload string
 	name    string
 	paths   []string
@@ -40,6 +41,7 @@ malformed (no trust given, too), 3 a file or the trust store cannot be read.`,
 		},
 	}
 	o.addTo(cmd)
+	o.online.addTo(cmd)
 	cmd.Flags().StringVar(&o.payload, "payload", "", "write the signed content of the one valid runbook to this `file`")
 	cmd.Flags().StringVar(&o.name, "name", "", "file `name` of the runbook on standard input, for its type")
 	return cmd
@@ -58,7 +60,7 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 			return err
 		}
 	}
-	v, err := o.verifier()
+	v, err := o.verifier(o.online.formats(ctx))
 	if err != nil {
 		return err
 	}
