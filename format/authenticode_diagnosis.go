@@ -50,5 +50,5 @@ var hiddenNotes = map[string]string{
 	authscript.CodeBidi:          "a character that changes the direction of the text: it reads otherwise than it runs",
 	authscript.CodeZeroWidth:     "a character that prints as nothing: two names that look the same differ",
 	authscript.CodeLineSeparator: "a Unicode line separator, which some programs take for a line end",
-	authscript.CodeLoneCR:        "a carriage return by itself: a line end to PowerShell, and not to every editor",
+	authscript.CodeLoneCR:        "a carriage return by itself: a line end to the interpreter, and not to every editor",
 }

@@ -11,7 +11,7 @@ const (
 	CodeBidi          = "bidi-control"   // change the direction of the text
 	CodeZeroWidth     = "zero-width"     // print as nothing
 	CodeLineSeparator = "line-separator" // line ends to some programs, blanks to others
-	CodeLoneCR        = "lone-cr"        // a line end to PowerShell, and to few editors
+	CodeLoneCR        = "lone-cr"        // a line end to the interpreter, and to few editors
 )
 
 // Hidden is a kind of character in a text that an editor or a terminal may not
