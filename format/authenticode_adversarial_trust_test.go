@@ -2,9 +2,11 @@ package format_test
 
 import (
 	"crypto"
+	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"math/big"
 	"testing"
 	"time"
 
@@ -129,4 +131,29 @@ func TestAdversarialPins(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestADeniedCertificateCannotBeWrittenInAnotherWay: a deny list names a
+// certificate by its digest. Anybody can turn an ECDSA signature (r, s) into
+// (r, n-s), and write something behind the signature of a certificate.
+func TestADeniedCertificateCannotBeWrittenInAnotherWay(t *testing.T) {
+	t.Parallel()
+	f := newScriptForger(t)
+	style, content := vectors.StyleOf(".ps1"), []byte(forgedContent)
+	trust := store{"s/x509-ca/ca": string(f.root.PEM())}
+	parts := vectors.Split(vectors.Body(f.leaf.Cert.Raw))
+	value := vectors.Split(vectors.Body(f.leaf.Cert.Signature))
+	s := new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(vectors.Body(value[1])))
+	twin := vectors.Seq(parts[0], parts[1], vectors.TLV(3, []byte{0}, vectors.Seq(value[0], vectors.BigInt(s))))
+	longer := vectors.Seq(append(parts, vectors.Null())...)
+	file := func(raw []byte) []byte {
+		m := f.message(style, content)
+		m.Certificates = raw
+		return style.Render(content, m.Build(t))
+	}
+	denying := trust.with("s/deny/list", "x509-sha256:"+sha256Hex(f.leaf.Cert.Raw)).verifier(t, f.now)
+	attack{"", file(twin), "", verifier.Valid, "", ""}.judge(t, trust.verifier(t, f.now))
+	attack{"", file(f.leaf.Cert.Raw), "", verifier.Revoked, verifier.CheckDeny, ""}.judge(t, denying)
+	attack{"", file(twin), "", verifier.Revoked, verifier.CheckDeny, ""}.judge(t, denying)
+	attack{"", file(longer), "", verifier.Malformed, verifier.CheckStructure, "cms-structure"}.judge(t, denying)
 }

@@ -1,10 +1,14 @@
 package format
 
 import (
+	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/runwrit/writ/internal/cms"
@@ -37,10 +41,55 @@ func deniableIDs(list []*x509.Certificate) []string {
 	var ids []string
 	for _, c := range list {
 		ids = append(ids, certificateIDs(c)...)
+		for _, twin := range twins(c) {
+			ids = append(ids, "x509-sha256:"+sha256Of(twin))
+		}
 		// Two ways to write one name: a deny list had better take either.
 		ids = append(ids, verifier.DenySerial(c.Issuer.String(), c.SerialNumber), verifier.DenySerial(exactName(c.RawIssuer), c.SerialNumber))
 	}
 	return ids
+}
+
+// twins are the certificate as anybody can write it, who needs no key for that:
+// for each ECDSA signature (r, s) there is (r, n-s), which verifies just as well
+// and gives the certificate another digest. Which curve its issuer has does not
+// matter: a wrong guess is a digest that nobody has denied.
+func twins(c *x509.Certificate) [][]byte {
+	var outer struct {
+		TBS, Algorithm asn1.RawValue
+		Value          asn1.BitString
+	}
+	var value struct{ R, S *big.Int }
+	switch c.SignatureAlgorithm {
+	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.ECDSAWithSHA1:
+	default:
+		return nil
+	}
+	if _, err := asn1.Unmarshal(c.Raw, &outer); err != nil {
+		return nil
+	}
+	if _, err := asn1.Unmarshal(c.Signature, &value); err != nil {
+		return nil
+	}
+	var list [][]byte
+	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		other := value
+		other.S = new(big.Int).Sub(curve.Params().N, value.S)
+		sum, err := asn1.Marshal(other)
+		if err != nil || other.S.Sign() <= 0 {
+			continue
+		}
+		outer.Value = asn1.BitString{Bytes: sum, BitLength: 8 * len(sum)}
+		if raw, err := asn1.Marshal(outer); err == nil {
+			list = append(list, raw)
+		}
+	}
+	return list
+}
+
+func sha256Of(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // withdrawn says why a timestamp authority counts for nothing: it is denied, or

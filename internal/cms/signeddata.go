@@ -236,17 +236,37 @@ func (s *SignedData) parseCertificates(b []byte, attributeCertificates bool) err
 			r.any()
 			continue
 		}
-		raw := r.next(tagSequence, "Certificate").full
+		e := r.next(tagSequence, "Certificate")
 		if r.err != nil {
 			return r.err
 		}
-		c, err := x509.ParseCertificate(raw)
+		if err := checkCertificateForm(e); err != nil {
+			return err
+		}
+		c, err := x509.ParseCertificate(e.full)
 		if err != nil {
 			return malformed(0, "certificate %d: %v", len(s.Certificates)+1, err)
 		}
 		s.Certificates = append(s.Certificates, c)
 	}
 	return r.err
+}
+
+// checkCertificateForm: crypto/x509 passes over what stands behind the signature
+// inside a certificate. Nothing covers that, and it would give one certificate
+// any number of digests.
+func checkCertificateForm(e element) error {
+	r := read(e.body)
+	r.next(tagSequence, "tbsCertificate")
+	r.next(tagSequence, "signatureAlgorithm")
+	value := r.next(tagBitString, "signatureValue").body
+	if err := r.end("Certificate"); err != nil {
+		return err
+	}
+	if value[0] != 0 {
+		return malformed(0, "the signature of a certificate is not whole bytes")
+	}
+	return nil
 }
 
 // SignerCertificate returns the certificate that the signer names by issuer and

@@ -111,12 +111,21 @@ func BER(element []byte, depth int) []byte {
 		return element
 	}
 	out := []byte{element[0], 0x80}
-	for rest := Body(element); len(rest) > 0; {
-		n := len(rest) - len(after(rest))
-		out = append(out, BER(rest[:n], depth-1)...)
-		rest = rest[n:]
+	for _, part := range Split(Body(element)) {
+		out = append(out, BER(part, depth-1)...)
 	}
 	return append(out, 0, 0)
+}
+
+// Split returns the elements that stand one behind the other in a body.
+func Split(body []byte) [][]byte {
+	var parts [][]byte
+	for len(body) > 0 {
+		rest := after(body)
+		parts = append(parts, body[:len(body)-len(rest)])
+		body = rest
+	}
+	return parts
 }
 
 // after returns what follows the first element.
