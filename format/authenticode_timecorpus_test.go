@@ -23,8 +23,12 @@ func TestCorpusTimestampsAllParse(t *testing.T) {
 	for _, row := range readIndex(t, dir) {
 		sd := corpusSignature(row["path"], readFile(t, filepath.Join(dir, filepath.FromSlash(row["path"]))))
 		if sd == nil {
+			if row["timestamp"] != "none" {
+				t.Errorf("%s: its signature is not read, and has a timestamp", row["path"])
+			}
 			continue
 		}
+		read := 0
 		for _, a := range sd.Signer.Unsigned {
 			for _, value := range a.Values {
 				var stamp *cms.Timestamp
@@ -41,6 +45,7 @@ func TestCorpusTimestampsAllParse(t *testing.T) {
 					t.Errorf("%s: %v", row["path"], err)
 					continue
 				}
+				read++
 				word := "good"
 				if _, err := stamp.Check(sd.Signer.Value); err != nil {
 					word = err.Error()
@@ -50,6 +55,9 @@ func TestCorpusTimestampsAllParse(t *testing.T) {
 					t.Errorf("%s: %s", row["path"], word)
 				}
 			}
+		}
+		if (read > 0) != (row["timestamp"] != "none") {
+			t.Errorf("%s: %d timestamps read, the index says %s", row["path"], read, row["timestamp"])
 		}
 	}
 	for key, n := range counts {
