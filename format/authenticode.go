@@ -35,6 +35,8 @@ type Authenticode struct {
 	// Fetch, if given, gets revocation lists and OCSP responses where the trust
 	// store has no fresh answer; nil: nothing is ever fetched.
 	Fetch FetchFunc
+	// Catalogs are asked about files that carry no signature of their own.
+	Catalogs []Catalog
 }
 
 // NewAuthenticode returns the format.
@@ -60,17 +62,24 @@ func (a *Authenticode) OutputName(name string) string { return name }
 // Load implements verifier.Format. It reads the room x509-ca (self-signed
 // certificates are roots, the others may complete a chain), and the rooms
 // x509-pins and crl. It fails with *verifier.TrustError if a file there cannot be
-// read or honoured whole.
+// read or honoured whole, and with *CatalogError if a catalog cannot be read.
 func (a *Authenticode) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	trust, err := loadAuthenticodeTrust(t, a.Fetch)
 	if err != nil {
 		return nil, err
 	}
-	return &authenticodeChecker{trust: trust}, nil
+	catalogs, err := loadCatalogs(a.Catalogs)
+	if err != nil {
+		return nil, err
+	}
+	return &authenticodeChecker{trust: trust, catalogs: catalogs}, nil
 }
 
-// authenticodeChecker holds nothing that changes but a cache with its own lock.
-type authenticodeChecker struct{ trust *authenticodeTrust }
+// authenticodeChecker holds nothing that changes but caches with their own locks.
+type authenticodeChecker struct {
+	trust    *authenticodeTrust
+	catalogs []*catalog
+}
 
 // Check implements verifier.Checker.
 func (c *authenticodeChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (o verifier.Outcome) {
@@ -106,11 +115,13 @@ func (c *authenticodeChecker) check(style *authscript.Style, data []byte, now ti
 	x, claimed := c.exam(style, data, now)
 	switch {
 	case claimed:
-		return x.outcome()
+		o := x.outcome()
+		c.noteCatalogs(&o, style, data)
+		return o
 	case bytes.HasPrefix(data, []byte(clearSignedHead)):
 		return verifier.Outcome{Capable: true}
 	default:
-		return verifier.Outcome{Capable: true, Findings: hiddenFindings(data, authscript.Detect(data))}
+		return c.checkCatalogs(style, data, now)
 	}
 }
 

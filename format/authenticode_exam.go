@@ -48,6 +48,7 @@ type authenticodeExam struct {
 	fits    *authscript.Script   // the text under which the signed digest fits
 	nested  []verifier.Signature // those inside this one
 	primary *authenticodeExam    // the outermost signature; nil if this is it
+	catalog *catalog             // where the signature stands; nil for the file itself
 }
 
 func newAuthenticodeExam(style *authscript.Style, data []byte, now time.Time, trust *authenticodeTrust) *authenticodeExam {
@@ -144,6 +145,18 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 		x.structureFailed(fmt.Errorf("the signature was made for another type of file than a %s, which this is by its name", x.style.Noun))
 		return
 	}
+	x.examineSigner(der, sd, content, "content of a "+x.style.Noun, func() {
+		if x.primary == nil {
+			x.checkContent(sd, content)
+		} else {
+			x.checkNestedContent(sd, content)
+		}
+	})
+}
+
+// examineSigner looks at who signed content. what says of which kind that is, and
+// checkContent holds it against the file.
+func (x *authenticodeExam) examineSigner(der []byte, sd *cms.SignedData, content *cms.IndirectData, what string, checkContent func()) {
 	leaf, err := sd.SignerCertificate()
 	if err != nil {
 		x.structureFailed(err)
@@ -154,22 +167,18 @@ func (x *authenticodeExam) examineMessage(der []byte) {
 		return
 	}
 	var nested [][]byte
-	if x.primary == nil {
+	if x.primary == nil && x.catalog == nil {
 		if nested, err = nestedMessages(&sd.Signer); err != nil {
 			x.structureFailed(err)
 			return
 		}
 	}
-	x.passed(verifier.CheckStructure, "one signer, signed attributes, content of a %s", x.style.Noun)
+	x.passed(verifier.CheckStructure, "one signer, signed attributes, %s", what)
 	x.describeSigner(sd, leaf)
 	x.checkAlgorithms(sd, leaf)
-	if x.primary == nil {
-		x.checkContent(sd, content)
-	} else {
-		x.checkNestedContent(sd, content)
-	}
+	checkContent()
 	x.checkSignature(sd, leaf)
-	if x.primary == nil {
+	if x.primary == nil && x.catalog == nil {
 		x.findStale(sd, content)
 	}
 	x.checkTime(sd, leaf)
@@ -267,7 +276,7 @@ func (x *authenticodeExam) listAttributes(s *cms.Signer) error {
 		switch a.Type {
 		case cms.OIDTimestamp, cms.OIDCountersign: // checkTime
 		case cms.OIDNestedSignature:
-			x.find("nested-signature", 0, "a nested signature, which this one does not cover: it is judged for itself and lends no trust", "")
+			x.find("nested-signature", 0, "a nested signature, which this one does not cover: it lends no trust", "")
 		default:
 			unknown += a.Size
 			x.find("unsigned-attribute", 0, fmt.Sprintf("unsigned attribute %s of %d bytes, which the signature does not cover", a.Type, a.Size), "")

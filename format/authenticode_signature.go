@@ -99,7 +99,11 @@ func (x *authenticodeExam) checkSecondOpinion(der []byte, sd *cms.SignedData, le
 	if withChain && !x.chainAgreed {
 		roots = x.anchors.roots
 	}
-	if err := secondOpinion(der, sd, leaf, chain, roots, x.at); err != nil {
+	opinion := func() error { return secondOpinion(der, sd, leaf, chain, roots, x.at) }
+	if x.catalog != nil && roots == nil {
+		opinion = func() error { return x.catalog.secondOpinion(sd, leaf) } // the same for each file
+	}
+	if err := opinion(); err != nil {
 		x.failed(verifier.CheckSecondOpinion, "go.mozilla.org/pkcs7 disagrees: %v", err)
 		return
 	}

@@ -116,12 +116,12 @@ func misused(cmd *cobra.Command, err error) error {
 
 // verifyFormats are the verifying halves of all formats, judged by the clock now.
 // None of them uses a network.
-func verifyFormats() []verifier.Format { return fetchingFormats(nil) }
+func verifyFormats() []verifier.Format { return judgingFormats(nil, nil) }
 
-// fetchingFormats are the same, with leave to fetch revocations.
-func fetchingFormats(fetch format.FetchFunc) []verifier.Format {
+// judgingFormats are the same, with leave to fetch revocations and with catalogs.
+func judgingFormats(fetch format.FetchFunc, catalogs []format.Catalog) []verifier.Format {
 	authenticode := format.NewAuthenticode()
-	authenticode.Fetch = fetch
+	authenticode.Fetch, authenticode.Catalogs = fetch, catalogs
 	return []verifier.Format{authenticode, format.NewClearsign()}
 }
 

@@ -53,7 +53,7 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 			return usagef("audit needs files or folders, not %q", p)
 		}
 	}
-	v, err := o.verifier(o.online.formats(ctx))
+	v, err := o.verifier(o.online.fetch(ctx))
 	if err != nil {
 		return err
 	}

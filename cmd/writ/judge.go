@@ -1,35 +1,74 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/verifier"
 )
 
 // judgeOptions are the flags of the commands that judge files and do not act on
 // the answer: verify, inspect, audit.
 type judgeOptions struct {
-	trust  trustOptions
-	clock  clockOption
-	output output
+	trust    trustOptions
+	clock    clockOption
+	output   output
+	catalogs []string
 }
 
 func (o *judgeOptions) addTo(cmd *cobra.Command) {
 	o.trust.addTo(cmd)
 	o.clock.addTo(cmd)
 	o.output.addTo(cmd)
+	cmd.Flags().StringArrayVar(&o.catalogs, "catalog", nil, "a Windows security catalog `file` (.cat) that may list files which carry no signature (repeatable)")
+}
+
+// formats are those to judge with, the catalogs that were named among them.
+func (o *judgeOptions) formats(fetch format.FetchFunc) ([]verifier.Format, error) {
+	var catalogs []format.Catalog
+	for _, path := range o.catalogs {
+		if path == "" {
+			return nil, usagef("--catalog needs the name of a file")
+		}
+		data, err := readCatalog(path)
+		if err != nil {
+			return nil, noAnswer(err)
+		}
+		catalogs = append(catalogs, format.Catalog{Name: filepath.Base(path), Data: data})
+	}
+	return judgingFormats(fetch, catalogs), nil
+}
+
+func readCatalog(path string) ([]byte, error) {
+	info, err := os.Stat(path) // to open a FIFO would be to wait
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("catalog %q is not a regular file", path)
+	case info.Size() > format.MaxCatalogSize:
+		return nil, fmt.Errorf("catalog %q has %d bytes, the limit is %d", path, info.Size(), format.MaxCatalogSize)
+	}
+	return os.ReadFile(path)
 }
 
 // verifier judges by the trust and at the time that were given.
-func (o *judgeOptions) verifier(formats []verifier.Format) (*verifier.Verifier, error) {
+func (o *judgeOptions) verifier(fetch format.FetchFunc) (*verifier.Verifier, error) {
 	now, err := o.clock.clock()
 	if err != nil {
 		return nil, err
 	}
 	trust, err := o.trust.load(false)
+	if err != nil {
+		return nil, err
+	}
+	formats, err := o.formats(fetch)
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +82,17 @@ func (o *judgeOptions) verifier(formats []verifier.Format) (*verifier.Verifier, 
 // inspector judges signers by the trust that was given, or not at all.
 func (o *judgeOptions) inspector() (audit.Inspector, error) {
 	if o.trust.given() {
-		return o.verifier(verifyFormats())
+		return o.verifier(nil)
 	}
 	now, err := o.clock.clock()
 	if err != nil {
 		return nil, err
 	}
-	i, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats(), Now: now})
+	formats, err := o.formats(nil)
+	if err != nil {
+		return nil, err
+	}
+	i, err := verifier.NewInspector(verifier.Options{Formats: formats, Now: now})
 	if err != nil {
 		return nil, noAnswer(err)
 	}

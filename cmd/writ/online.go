@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/format"
-	"github.com/runwrit/writ/verifier"
 )
 
 // Limits of one fetch.
@@ -30,12 +29,12 @@ func (o *onlineOption) addTo(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.on, "online", false, "fetch CRLs and OCSP responses from where the signers' certificates say, if the trust store has no fresh ones")
 }
 
-// formats are those to judge with.
-func (o *onlineOption) formats(ctx context.Context) []verifier.Format {
+// fetch is nil without the flag.
+func (o *onlineOption) fetch(ctx context.Context) format.FetchFunc {
 	if !o.on {
-		return verifyFormats()
+		return nil
 	}
-	return fetchingFormats(newFetch(ctx))
+	return newFetch(ctx)
 }
 
 // newFetch fetches over http and https, until ctx ends. A CRL or OCSP response is

@@ -60,7 +60,7 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 			return err
 		}
 	}
-	v, err := o.verifier(o.online.formats(ctx))
+	v, err := o.verifier(o.online.fetch(ctx))
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,11 @@ type element struct {
 // definite and minimal, low tag numbers, constructed only where DER says so,
 // primitive values in their one form. It looks at each byte once and never
 // deeper than MaxDepth.
-func walk(der []byte) error {
-	if len(der) > MaxSize {
-		return malformed(0, "%d bytes, the limit is %d", len(der), MaxSize)
+func walk(der []byte) error { return walkUpTo(der, MaxSize) }
+
+func walkUpTo(der []byte, limit int) error {
+	if len(der) > limit {
+		return malformed(0, "%d bytes, the limit is %d", len(der), limit)
 	}
 	e, err := header(der, 0)
 	if err != nil {

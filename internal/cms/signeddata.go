@@ -12,6 +12,7 @@ package cms
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"math/big"
@@ -117,10 +118,12 @@ type form struct {
 	content func(s *SignedData, version int, b []byte) error
 	// attributeCertificates may stand among the certificates, and are passed over.
 	attributeCertificates bool
+	// limit is the largest size in bytes; MaxSize if zero.
+	limit int
 }
 
 func parse(der []byte, f form) (*SignedData, error) {
-	if err := walk(der); err != nil {
+	if err := walkUpTo(der, cmp.Or(f.limit, MaxSize)); err != nil {
 		return nil, err
 	}
 	info := read(read(der).next(tagSequence, "ContentInfo").body)
