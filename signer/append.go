@@ -107,8 +107,8 @@ func UnsignFile(ctx context.Context, path string, format Unsigner, check func(co
 		return Outcome{}, err
 	}
 	whole := f.rb.Bytes()
-	if !bytes.HasPrefix(whole, content) {
-		return Outcome{}, fmt.Errorf("unsign %q: what would be left is not the beginning of the file; nothing was written", path)
+	if !cutFrom(whole, content) {
+		return Outcome{}, fmt.Errorf("unsign %q: what would be left is not the file with one piece cut out; nothing was written", path)
 	}
 	if len(content) == len(whole) {
 		return Outcome{Path: path, Unchanged: true}, nil
@@ -125,6 +125,18 @@ func UnsignFile(ctx context.Context, path string, format Unsigner, check func(co
 		return Outcome{}, fmt.Errorf("unsign %q: nothing was written: %w", path, err)
 	}
 	return Outcome{Path: path}, replace(ctx, src, f, slices.Clone(content))
+}
+
+// cutFrom tells whether rest is whole without one piece of it.
+func cutFrom(whole, rest []byte) bool {
+	if len(rest) > len(whole) {
+		return false
+	}
+	before := 0
+	for before < len(rest) && rest[before] == whole[before] {
+		before++
+	}
+	return bytes.HasSuffix(whole, rest[before:])
 }
 
 // mayTakeAll guards the signatures of others: signing anew takes the whole block

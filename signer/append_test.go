@@ -134,6 +134,24 @@ func TestSigningAnewTakesTheSignaturesOfOthersOnlyWithReplace(t *testing.T) {
 	}
 }
 
+// A Windows script file holds its block in the middle.
+func TestTheBlockInTheMiddleOfAFileComesOffToo(t *testing.T) {
+	t.Parallel()
+	s, dir := authenticode(t), newFiles(t)
+	text := []byte("<job>\r\n<script language=\"JScript\">1</script>\r\n</job>\r\n")
+	path := dir.write("a.wsf", text)
+	if _, err := signer.SignFile(t.Context(), path, s.Options); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signer.AppendFile(t.Context(), path, appending(s)); err != nil {
+		t.Fatal(err)
+	}
+	fine := func(context.Context, *runbook.Runbook) error { return nil }
+	if out, err := signer.UnsignFile(t.Context(), path, s.Format.(signer.Unsigner), fine); err != nil || out.Unchanged || !bytes.Equal(dir.read("a.wsf"), text) {
+		t.Errorf("%+v, %v: %q", out, err, dir.read("a.wsf"))
+	}
+}
+
 func TestUnsignedFilesAreWhatTheyWereBeforeSigning(t *testing.T) {
 	t.Parallel()
 	s, dir := authenticode(t), newFiles(t)
