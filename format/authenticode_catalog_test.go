@@ -122,9 +122,9 @@ func TestASignatureOfTheFileIsNeverHiddenByACatalog(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %+v", name, r.Verdict, c.want, r.Findings)
 		}
 	}
-	clear := []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n1+1\n")
-	catalog := vectors.Catalog(t, leaf, testenv.VectorTime(), vectors.FlatMember(crypto.SHA256, clear))
-	if r := listed(t, ca, "job.ps1", clear, catalog); r.Verdict == verifier.Valid || r.Format != "clearsign" {
+	document := []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n1+1\n")
+	catalog := vectors.Catalog(t, leaf, testenv.VectorTime(), vectors.FlatMember(crypto.SHA256, document))
+	if r := listed(t, ca, "job.ps1", document, catalog); r.Verdict == verifier.Valid || r.Format != "clearsign" {
 		t.Errorf("a clear-signed document without its signature: %s of %s", r.Verdict, r.Format)
 	}
 	shell := []byte("echo 1\n")
