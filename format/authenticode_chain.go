@@ -157,6 +157,9 @@ func (x *authenticodeExam) checkChain(sd *cms.SignedData, leaf *x509.Certificate
 		}
 	}
 	*x = best
+	if x.has(verifier.CheckTrust, verifier.StatusPassed) {
+		x.signature.TrustStore = x.anchors.name
+	}
 	return chain
 }
 

@@ -219,7 +219,11 @@ func TestEachStoreJudgesByItself(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := inspect(t, c.trust.verifier(t, now), "job.ps1", file)
-			if r.Verdict != c.verdict || !strings.Contains(checkDetail(r, verifier.CheckTrust), c.store) {
+			trusting := ""
+			if c.verdict == verifier.Valid {
+				trusting = strings.Trim(strings.TrimPrefix(c.store, "store "), `"`)
+			}
+			if r.Verdict != c.verdict || !strings.Contains(checkDetail(r, verifier.CheckTrust), c.store) || r.Signatures[0].TrustStore != trusting {
 				t.Errorf("%s, want %s by %s: %+v", r.Verdict, c.verdict, c.store, r.Signatures)
 			}
 		})

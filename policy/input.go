@@ -57,6 +57,9 @@ type Runbook struct {
 type Signature struct {
 	Format  string `json:"format"`
 	Verdict string `json:"verdict"`
+	// TrustStore names the store of the trust store that trusts the signer. It is
+	// left out where none does, or where the format makes no difference.
+	TrustStore string `json:"trust_store,omitempty"`
 	// Nested says that the signature stands inside another one, which does not
 	// cover it. It counts as a signer if its own verdict is "valid".
 	Nested bool   `json:"nested,omitempty"`
@@ -206,7 +209,7 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 
 func signatureFacts(s verifier.Signature) Signature {
 	facts := Signature{
-		Format: s.Format, Verdict: s.Verdict.String(), Nested: s.Nested, SignedAtSource: s.SignedAtSource, Digest: s.Digest,
+		Format: s.Format, Verdict: s.Verdict.String(), TrustStore: s.TrustStore, Nested: s.Nested, SignedAtSource: s.SignedAtSource, Digest: s.Digest,
 		Signer: Signer{
 			IDs: append([]string{}, s.Signer.IDs...), Display: shorten(s.Signer.Display), Issuer: shorten(s.Signer.Issuer),
 			KeyID: shorten(s.Signer.KeyID), Algorithm: s.Signer.Algorithm, NotAfterNS: nanoseconds(s.Signer.NotAfter),

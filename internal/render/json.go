@@ -35,6 +35,7 @@ type jsonSigner struct {
 type jsonSignature struct {
 	Format         string           `json:"format"`
 	Verdict        verifier.Verdict `json:"verdict"`
+	TrustStore     string           `json:"trust_store,omitempty"`
 	Nested         bool             `json:"nested,omitempty"`
 	Signer         jsonSigner       `json:"signer"`
 	SignedAt       *time.Time       `json:"signed_at"`
@@ -239,7 +240,7 @@ func newJSONFile(f File) jsonFile {
 	}
 	for _, s := range f.Report.Signatures {
 		out.Signatures = append(out.Signatures, jsonSignature{
-			Format: s.Format, Verdict: s.Verdict, Nested: s.Nested,
+			Format: s.Format, Verdict: s.Verdict, TrustStore: s.TrustStore, Nested: s.Nested,
 			Signer: jsonSigner{
 				IDs: notNil(s.Signer.IDs), Display: s.Signer.Display, Issuer: s.Signer.Issuer,
 				KeyID: s.Signer.KeyID, Algorithm: s.Signer.Algorithm, NotAfter: timeOrNull(s.Signer.NotAfter),
