@@ -1,10 +1,12 @@
 package testenv
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,9 +14,31 @@ import (
 // TimestampServer starts Sigstore's timestamp authority on loopback, with keys
 // that it makes for itself, and returns the URL to ask and its certificates. It
 // ends with the test.
+//
+// Beside the port that it is told, the server takes port 2112 for its metrics,
+// and ends if that is taken: of two test runs on one machine the second waits
+// here for the first.
 func TimestampServer(t testing.TB) (url string, chain []byte) {
 	t.Helper()
 	program := Tool(t, "timestamp-server")
+	for range 120 {
+		url, chain, said := startTimestampServer(t, program)
+		if chain != nil {
+			return url, chain
+		}
+		if !strings.Contains(said, "address already in use") {
+			t.Fatalf("the timestamp server does not start: %.2000s", said)
+		}
+		time.Sleep(time.Second) // nothing tells when the other server ends
+	}
+	t.Fatal("the ports of the timestamp server are taken all the time")
+	return "", nil
+}
+
+// startTimestampServer waits until the server answers or has ended; then said is
+// what it wrote.
+func startTimestampServer(t testing.TB, program string) (url string, chain []byte, said string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -26,30 +50,48 @@ func TimestampServer(t testing.TB) (url string, chain []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var out bytes.Buffer
 	cmd := exec.Command(program, "serve", "--host", host, "--port", port, "--timestamp-signer", "memory", "--disable-ntp-monitoring")
+	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it never ends well: it is killed, or fails to start
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		<-ended
 	})
 	url = "http://" + net.JoinHostPort(host, port) + "/api/v1/timestamp"
-	for range 600 {
-		if chain, err = get(url + "/certchain"); err == nil {
-			return url, chain
+	for answers := 0; ; {
+		select {
+		case <-ended:
+			return "", nil, out.String()
+		case <-time.After(100 * time.Millisecond): // nothing tells when a server listens
 		}
-		time.Sleep(100 * time.Millisecond) // there is no other way to learn that a server listens
+		if chain = get(url + "/certchain"); chain != nil {
+			answers++
+		}
+		if answers == 3 { // it may answer once and then end, for want of the other port
+			return url, chain, ""
+		}
 	}
-	t.Fatalf("the timestamp server does not answer: %v", err)
-	return "", nil
 }
 
-func get(url string) ([]byte, error) {
-	res, err := http.Get(url)
+// get returns nil while nobody answers.
+func get(url string) []byte {
+	client := &http.Client{Timeout: 10 * time.Second}
+	res, err := client.Get(url)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end
-	return io.ReadAll(res.Body)
+	data, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return nil
+	}
+	return data
 }
