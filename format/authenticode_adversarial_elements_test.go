@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runwrit/writ/internal/cms"
 	"github.com/runwrit/writ/internal/vectors"
 	"github.com/runwrit/writ/verifier"
 )
@@ -113,6 +114,32 @@ func TestNoChangedElementOfATimestampSavesAnExpiredSignature(t *testing.T) {
 			return
 		}
 		if r := stamped(changed); r.Verdict == verifier.Valid && !(path == certificate && how == "twice") {
+			t.Errorf("%s %s: valid", path, how)
+		}
+	})
+}
+
+// TestNoChangedElementOfACatalogStaysValid does the same to a catalog. Beside the
+// unsigned attributes nothing in it may change.
+func TestNoChangedElementOfACatalogStaysValid(t *testing.T) {
+	t.Parallel()
+	f := newScriptForger(t)
+	content := []byte(forgedContent)
+	style := vectors.StyleOf(".ps1")
+	m := vectors.NewCatalog(f.leaf, f.now, vectors.FlatMember(crypto.SHA256, content), style.TextMember(crypto.SHA256, content), vectors.FlatMember(crypto.SHA256, []byte("other")))
+	der := m.Build(t)
+	if r := listed(t, f.root.PEM(), "job.ps1", content, der); r.Verdict != verifier.Valid {
+		t.Fatalf("%s: %+v", r.Verdict, r.Signatures)
+	}
+	const certificates = "/1/0/3"
+	mutate(der, "", func(path, how string, changed []byte) {
+		if bytes.Equal(changed, der) || isNullOrNot(path, how) {
+			return
+		}
+		if _, _, err := cms.ParseCatalog(changed); err != nil {
+			return
+		}
+		if r := listed(t, f.root.PEM(), "job.ps1", content, changed); r.Verdict == verifier.Valid && !(path == certificates+"/0" && how == "twice") {
 			t.Errorf("%s %s: valid", path, how)
 		}
 	})

@@ -115,7 +115,7 @@ var adversarial = map[int]struct {
 	89: {"smart quotes without a mark: other code in another host", "`ambiguous`", "TestAdversarialEncodings/89", ""},
 	90: {"lone CR, bidirectional and zero-width characters before the block", "findings with their lines; the verdict stays, for they are signed", "TestAdversarialEncodings/90 TestHiddenCharactersAreSaidAndChangeNoVerdict", ""},
 	91: {"look-alikes of the marker", "`malformed`, `look-alike-marker`", "TestAdversarialLayout/91", ""},
-	92: {"a catalog that claims a file whose own signature is invalid", "the signature in the file decides; the catalog is a finding", "TestASignatureOfTheFileIsNeverHiddenByACatalog", ""},
+	92: {"a catalog that claims a file whose own signature is invalid", "the signature in the file decides; the catalog is a finding", "TestASignatureOfTheFileIsNeverHiddenByACatalog TestNoChangedElementOfACatalogStaysValid", ""},
 }
 
 const notInTheList = "the list has no such number"
