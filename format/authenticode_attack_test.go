@@ -398,6 +398,9 @@ func FuzzAuthenticodeCheck(f *testing.F) {
 			f.Add(ext, bytes.ReplaceAll(signed, []byte("\r\n"), []byte("\n")))
 		}
 	}
+	several := appendSignature(f, k, "job.ps1", sign(f, k, "job.ps1", []byte("1+1\r\n")))
+	valid[string(several)], contents[beforeBlock(several)] = true, true
+	f.Add(".ps1", several)
 	f.Fuzz(func(t *testing.T, ext string, data []byte) {
 		rb, err := runbook.Parse("job"+ext, data)
 		if err != nil {

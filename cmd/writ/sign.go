@@ -43,10 +43,10 @@ A file that this key has signed as it stands is left alone. With --check nothing
 is written: it names the files that are unsigned or stale; --trust, --ca or
 --keyring may then stand in for the key.
 
---append adds a signature to a PowerShell file that is valid by --trust or --ca,
-and leaves its text and its first signature as they are. --remove takes the whole
-signature block off. --replace signs anew, whoever signed before, and takes the
-signatures of others off with the block; without it they are kept.
+--append adds a signature to a file that is signed in place and valid by --trust
+or --ca, and leaves its text and its other signatures as they are. --remove takes
+the whole signature block off. --replace signs anew, whoever signed before, and
+takes all signatures off with the block; without it a file with several is refused.
 
 With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
 is signed; with --tsa only one by these authorities will do.
