@@ -37,6 +37,13 @@ type Authenticode struct {
 	Fetch FetchFunc
 	// Catalogs are asked about files that carry no signature of their own.
 	Catalogs []Catalog
+	// AddMark has Sign put a byte-order mark before UTF-8 text that has none and
+	// is not ASCII, instead of refusing it. The mark is then part of the script.
+	AddMark bool
+	// CodePage is one more ANSI code page, of CodePages, under which a check tries
+	// the digest of text that has no byte-order mark and is not ASCII; zero for
+	// none. It only helps to say what happened: such text is never valid.
+	CodePage int
 }
 
 // NewAuthenticode returns the format.
@@ -72,13 +79,14 @@ func (a *Authenticode) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &authenticodeChecker{trust: trust, catalogs: catalogs}, nil
+	return &authenticodeChecker{trust: trust, catalogs: catalogs, codePage: a.CodePage}, nil
 }
 
 // authenticodeChecker holds nothing that changes but caches with their own locks.
 type authenticodeChecker struct {
 	trust    *authenticodeTrust
 	catalogs []*catalog
+	codePage int
 }
 
 // Check implements verifier.Checker.
@@ -137,6 +145,7 @@ func (c *authenticodeChecker) exam(style *authscript.Style, data []byte, now tim
 		return nil, false
 	}
 	x = newAuthenticodeExam(style, data, now, c.trust)
+	x.codePage = c.codePage
 	x.examine(script, err)
 	return x, true
 }

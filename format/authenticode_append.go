@@ -19,7 +19,7 @@ func (a *Authenticode) Append(ctx context.Context, rb *runbook.Runbook, key *sig
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	script, err := signable(rb)
+	script, err := a.signable(rb)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *Authenticode) Append(ctx context.Context, rb *runbook.Runbook, key *sig
 // Signatures implements signer.Appender: how many signatures rb carries, nested
 // ones included. It fails with *signer.InputError if it cannot tell.
 func (a *Authenticode) Signatures(rb *runbook.Runbook) (int, error) {
-	script, err := signable(rb)
+	script, err := a.signable(rb)
 	if err != nil || script.Block == nil {
 		return 0, err
 	}

@@ -2,9 +2,7 @@ package format
 
 import (
 	"bytes"
-	"crypto/subtle"
 	"errors"
-	"fmt"
 
 	"github.com/runwrit/writ/internal/authscript"
 	"github.com/runwrit/writ/internal/cms"
@@ -30,11 +28,11 @@ func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.Indirec
 	}
 	x.signature.Digest = digest.Name
 	if x.layoutErr == nil {
-		if reading, ok := matchContent(x.script, digest, content.Sum); ok {
+		if reading, ok := x.matchContent(x.script, digest, content.Sum); ok {
 			x.fits = x.script
 			x.passed(verifier.CheckLineEnds, "as they were signed")
 			x.passed(verifier.CheckContentDigest, "%s of the content", digest.Name)
-			x.recordEncoding(text, reading)
+			x.recordEncoding(text, x.readingWords(reading))
 			x.bindMessageDigest(sd)
 			return
 		}
@@ -44,7 +42,7 @@ func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.Indirec
 		x.bindMessageDigest(sd)
 		return
 	}
-	x.recordEncoding(text, "")
+	x.recordEncoding(text, x.readingWords(authscript.Undecodable))
 	if x.layoutErr != nil {
 		x.reportLayout()
 	} else {
@@ -57,40 +55,24 @@ func (x *authenticodeExam) checkContent(sd *cms.SignedData, content *cms.Indirec
 	}
 }
 
-// matchContent reports whether the digest of the script is sum, and under which
-// reading of its bytes; bytes without a byte-order mark have more than one.
-func matchContent(s *authscript.Script, d cms.Digest, sum []byte) (string, bool) {
-	readings := []authscript.Encoding{s.Encoding}
-	if !s.Encoding.Plain() {
-		readings = []authscript.Encoding{authscript.UTF8, authscript.ANSI}
-	}
-	for _, e := range readings {
-		h := d.Hash.New()
-		if s.WriteSigned(h, e) == nil && subtle.ConstantTimeCompare(h.Sum(nil), sum) == 1 {
-			return e.String(), true
-		}
-	}
-	return "", false
-}
-
-func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Repair, string, bool) {
+func (x *authenticodeExam) matchRepair(d cms.Digest, sum []byte) (authscript.Repair, authscript.Encoding, bool) {
 	for r := range authscript.Repairs(x.style, x.data) {
 		s, err := authscript.Parse(x.style, r.Data)
 		if err != nil || !bytes.Equal(s.Block, x.script.Block) {
 			continue
 		}
-		if reading, ok := matchContent(s, d, sum); ok {
+		if reading, ok := x.matchContent(s, d, sum); ok {
 			x.fits = s
 			return r, reading, true
 		}
 	}
-	return authscript.Repair{}, "", false
+	return authscript.Repair{}, authscript.Undecodable, false
 }
 
 // recordRepair: what was signed is in the file, which has other line ends, or
 // something behind the block. Its encoding matters only after the repair, so an
 // ambiguous one is said, not judged.
-func (x *authenticodeExam) recordRepair(r authscript.Repair, reading string, text *authscript.TextError) {
+func (x *authenticodeExam) recordRepair(r authscript.Repair, reading authscript.Encoding, text *authscript.TextError) {
 	x.passed(verifier.CheckContentDigest, "the content is the signed one: %s", r.How)
 	x.passed(verifier.CheckLineEnds, "as they were signed")
 	switch {
@@ -115,26 +97,38 @@ func (x *authenticodeExam) recordRepair(r authscript.Repair, reading string, tex
 		x.passed(verifier.CheckEncoding, "%s", reading)
 		return
 	}
-	x.recordEncoding(text, reading)
+	x.recordEncoding(text, x.readingWords(reading))
 	if text.Code == authscript.CodeAmbiguous {
 		x.record(verifier.Check{ID: verifier.CheckEncoding, Status: verifier.StatusUnknown,
-			Detail: "to be judged after the repair; the digest fits the reading as " + reading})
+			Detail: "to be judged after the repair; " + x.readingWords(reading)})
 	}
 }
 
-// recordEncoding takes over what CheckText said; reading is the one under which
-// the digest fits, or empty.
-func (x *authenticodeExam) recordEncoding(text *authscript.TextError, reading string) {
+// recordEncoding takes over what CheckText said; words say what the digest tells
+// about it, or nothing.
+func (x *authenticodeExam) recordEncoding(text *authscript.TextError, words string) {
 	if text == nil {
 		x.passed(verifier.CheckEncoding, "%s", authscript.Detect(x.data))
 		return
 	}
 	detail := text.Msg
-	if reading != "" {
-		detail = fmt.Sprintf("%s; the digest fits the reading as %s", text.Msg, reading)
+	if words != "" {
+		detail += "; " + words
 	}
 	x.failed(verifier.CheckEncoding, "line %d: %s", text.Line, detail)
-	x.find(text.Code, text.Line, detail, "save the script as UTF-8 with a byte-order mark and sign it again")
+	x.find(text.Code, text.Line, detail, textFix(x.style, text)+", and sign it again")
+}
+
+// textFix says what to do about text that is not the same everywhere.
+func textFix(style *authscript.Style, text *authscript.TextError) string {
+	switch {
+	case text.Code == authscript.CodeNUL:
+		return "take the NUL out"
+	case style.NoMark:
+		return "save the script as UTF-16 little endian with a byte-order mark"
+	default:
+		return "save the script as UTF-8 with a byte-order mark"
+	}
 }
 
 // bindMessageDigest: the file's digest counts only if the signed attributes bind

@@ -19,7 +19,7 @@ func (x *authenticodeExam) findStale(sd *cms.SignedData, content *cms.IndirectDa
 		return
 	}
 	for e := range x.script.Edits() {
-		if _, ok := matchContent(e.Script, digest, content.Sum); ok {
+		if _, ok := x.matchContent(e.Script, digest, content.Sum); ok {
 			x.find(codeStale, 0, "edited after it was signed, and only blanks, line ends or the byte-order mark changed: it fits "+e.What,
 				"undo that, or sign the script again")
 			return

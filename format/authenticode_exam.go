@@ -24,8 +24,10 @@ var authenticodeChecks = []verifier.CheckID{
 // authenticodeExam is the examination of one file that is of this format.
 type authenticodeExam struct {
 	style *authscript.Style
-	data  []byte
-	now   time.Time
+	// codePage is another ANSI code page to try; zero for none.
+	codePage int
+	data     []byte
+	now      time.Time
 	// at is the time that the signer and the chain are judged at: that of a
 	// timestamp that can be relied on, else now.
 	at    time.Time
@@ -207,7 +209,7 @@ func (x *authenticodeExam) openBroken(err error) bool {
 	var te *authscript.TextError
 	if errors.As(err, &te) {
 		x.failed(verifier.CheckSupported, "%v", te)
-		x.find(te.Code, te.Line, te.Msg, "save the script as UTF-8 with a byte-order mark and sign it again")
+		x.find(te.Code, te.Line, te.Msg, textFix(x.style, te)+", and sign it again")
 		return false
 	}
 	if !errors.As(err, &x.layoutErr) {

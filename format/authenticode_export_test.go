@@ -53,3 +53,23 @@ func TimestamperChain(by *x509.Certificate, t *cms.Timestamp) error {
 func RevocationHoldsAt(date, invalid time.Time, reason int, at time.Time) bool {
 	return revocation{date: date, invalid: invalid, reason: reason}.holdsAt(at)
 }
+
+// ForceSignReading signs bytes without a byte-order mark as text of a code page;
+// 65001 is UTF-8.
+func ForceSignReading(name string, source []byte, codePage int, key crypto.Signer, chain []*x509.Certificate) ([]byte, error) {
+	style, _ := authscript.StyleOf(name)
+	s, err := authscript.New(style, source)
+	if err != nil {
+		return nil, err
+	}
+	reading := authscript.UTF8
+	if codePage != 65001 {
+		reading, _ = authscript.CodePage(codePage)
+	}
+	h := crypto.SHA256.New()
+	if err := s.WriteSigned(h, reading); err != nil {
+		return nil, err
+	}
+	s.Block, err = signIndirectData(style, h.Sum(nil), crypto.SHA256, key, chain)
+	return s.Render(), err
+}

@@ -52,6 +52,7 @@ func appendNested(list [][]byte, s *cms.Signer, depth int) ([][]byte, error) {
 func (x *authenticodeExam) examineNested(messages [][]byte) {
 	for i, der := range messages {
 		n := newAuthenticodeExam(x.style, x.data, x.now, x.trust)
+		n.codePage = x.codePage
 		n.signature.Nested = true
 		n.script, n.layoutErr, n.primary = x.script, x.layoutErr, x
 		for _, c := range x.signature.Checks {
@@ -83,7 +84,7 @@ func (x *authenticodeExam) checkNestedContent(sd *cms.SignedData, content *cms.I
 	if x.primary.fits != nil {
 		text = x.primary.fits
 	}
-	if _, ok := matchContent(text, digest, content.Sum); !ok {
+	if _, ok := x.matchContent(text, digest, content.Sum); !ok {
 		x.failed(verifier.CheckContentDigest, "the content is not what this signature covers")
 		return
 	}

@@ -35,7 +35,7 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	script, err := signable(rb)
+	script, err := a.signable(rb)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (a *Authenticode) signScript(ctx context.Context, name string, script *auth
 
 // Strip implements signer.Stripper: the content is the file without its block.
 func (a *Authenticode) Strip(rb *runbook.Runbook) ([]byte, error) {
-	script, err := signable(rb)
+	script, err := a.signable(rb)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (a *Authenticode) Strip(rb *runbook.Runbook) ([]byte, error) {
 }
 
 // signable returns the content of rb, without the block that it may have.
-func signable(rb *runbook.Runbook) (*authscript.Script, error) {
+func (a *Authenticode) signable(rb *runbook.Runbook) (*authscript.Script, error) {
 	style, ok := scriptStyle(rb.Name())
 	if !ok {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "not a file of a type that carries an Authenticode signature", Fix: "clear-sign it"}
@@ -104,7 +104,10 @@ func signable(rb *runbook.Runbook) (*authscript.Script, error) {
 		}
 	}
 	if te := authscript.CheckText(style, data); te != nil {
-		return nil, &signer.InputError{Name: rb.Name(), Line: te.Line, Msg: te.Msg, Fix: "save the script as UTF-8 with a byte-order mark"}
+		if te.Code != authscript.CodeAmbiguous || !a.AddMark || style.NoMark {
+			return nil, &signer.InputError{Name: rb.Name(), Line: te.Line, Msg: te.Msg, Fix: unreadableFix(style, te)}
+		}
+		script.Content, script.Encoding = authscript.AddMark(script.Content), authscript.UTF8BOM
 	}
 	if script.Encoding == authscript.UTF16BE {
 		return nil, &signer.InputError{Name: rb.Name(), Line: 1, Msg: "UTF-16 big endian: few hosts and tools read it", Fix: "save the script as UTF-16 little endian"}
@@ -116,6 +119,18 @@ func signable(rb *runbook.Runbook) (*authscript.Script, error) {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "fewer than 4 bytes: Windows does not sign such a script", Fix: "give it a comment"}
 	}
 	return script, nil
+}
+
+// unreadableFix is for the signer of text that is not the same everywhere.
+func unreadableFix(style *authscript.Style, text *authscript.TextError) string {
+	fix := textFix(style, text)
+	switch {
+	case text.Code == authscript.CodeAmbiguous && !style.NoMark:
+		fix += ": --add-bom does it"
+	case text.Code == authscript.CodeLossyDecode && !style.NoMark:
+		fix += ", from the code page that it was written in"
+	}
+	return fix
 }
 
 func unsignableFix(style *authscript.Style, data []byte, layout *authscript.LayoutError) string {

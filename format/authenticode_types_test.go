@@ -58,12 +58,11 @@ func TestNoFlippedBitOfAnyTypeStaysValid(t *testing.T) {
 	t.Parallel()
 	k := newKey(t, newkeys.X509Options{Algorithm: "p256"})
 	v := newVerifier(t, testenv.VectorTime(), k.CAPEM)
-	for _, ext := range scriptTypes[3:] {
+	for _, ext := range []string{".cdxml", ".mof", ".vbs", ".js", ".wsf"} { // one of each style
 		t.Run(ext, func(t *testing.T) {
 			t.Parallel()
-			for _, source := range []string{"1+1\r\n", "\xEF\xBB\xBF'ü'"} {
-				sweepAs(t, v, "job"+ext, sign(t, k, "job"+ext, inType(ext, []byte(source))), 8)
-			}
+			sweepAs(t, v, "job"+ext, sign(t, k, "job"+ext, inType(ext, []byte("1+1\r\n"))), 8)
+			sweepAs(t, v, "job"+ext, sign(t, k, "job"+ext, inType(ext, []byte("\xEF\xBB\xBF'ü'"))), 40)
 		})
 	}
 }

@@ -53,6 +53,8 @@ type Options struct {
 	// it, and takes all others off that stand inside it. Without it a file with
 	// several signatures is refused.
 	Replace bool
+	// Profile refuses what the service it names would change.
+	Profile Profile
 }
 
 // Outcome says what SignFile did.
@@ -102,6 +104,9 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 	}
 	src, err := readSource(path, o.Format)
 	if err != nil {
+		return Outcome{}, err
+	}
+	if err := o.Profile.check(src.rb); err != nil {
 		return Outcome{}, err
 	}
 	if src.unfit != nil {

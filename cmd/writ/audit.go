@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/render"
 )
 
@@ -40,6 +42,7 @@ there is none, 2 the question is malformed, 3 something cannot be read.`,
 	}
 	o.addTo(cmd)
 	o.online.addTo(cmd)
+	cmd.Flags().IntVar(&o.codePage, "codepage", 0, "for text without a byte-order mark, try this ANSI code page of Windows too (`number`)")
 	return cmd
 }
 
@@ -52,6 +55,9 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 		if p == "" || p == "-" {
 			return usagef("audit needs files or folders, not %q", p)
 		}
+	}
+	if known := format.CodePages(); o.codePage != 0 && !slices.Contains(known, o.codePage) {
+		return usagef("unknown ANSI code page %d: want one of %v", o.codePage, known)
 	}
 	v, err := o.verifier(o.online.fetch(ctx))
 	if err != nil {

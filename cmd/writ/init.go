@@ -72,7 +72,7 @@ type firstFile struct {
 // writing begins.
 func firstFiles(now time.Time, user string) ([]firstFile, error) {
 	now = now.Truncate(time.Second)
-	x, err := newkeys.X509(newkeys.X509Options{Subject: "writ demo code signing", NotBefore: now})
+	x, err := newkeys.X509(newkeys.X509Options{Algorithm: "rsa2048", Subject: "writ demo code signing", NotBefore: now})
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type judgeOptions struct {
 	clock    clockOption
 	output   output
 	catalogs []string
+	codePage int // only audit has a flag for it
 }
 
 func (o *judgeOptions) addTo(cmd *cobra.Command) {
@@ -42,7 +43,7 @@ func (o *judgeOptions) formats(fetch format.FetchFunc) ([]verifier.Format, error
 		}
 		catalogs = append(catalogs, format.Catalog{Name: filepath.Base(path), Data: data})
 	}
-	return judgingFormats(fetch, catalogs), nil
+	return withCodePage(o.codePage, judgingFormats(fetch, catalogs)), nil
 }
 
 func readCatalog(path string) ([]byte, error) {
@@ -97,6 +98,17 @@ func (o *judgeOptions) inspector() (audit.Inspector, error) {
 		return nil, noAnswer(err)
 	}
 	return i, nil
+}
+
+// withCodePage has the format in which text may be in a code page try this one
+// too; zero is none.
+func withCodePage(number int, formats []verifier.Format) []verifier.Format {
+	for _, f := range formats {
+		if a, ok := f.(*format.Authenticode); ok {
+			a.CodePage = number
+		}
+	}
+	return formats
 }
 
 // clockOption is the --at flag: the time to judge at. It does not exist for

@@ -24,6 +24,8 @@ type signOptions struct {
 	passphraseEnv  string
 	force, check   bool
 	timestamp      timestampOptions
+	addBOM         bool
+	profile        string
 	signMode
 	paths []string
 }
@@ -76,11 +78,16 @@ written, or no authority gave a timestamp.`,
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
 	o.signMode.addTo(cmd)
+	f.BoolVar(&o.addBOM, "add-bom", false, "put a byte-order mark before UTF-8 text that needs one for a signature in place")
+	f.StringVar(&o.profile, "profile", "", "refuse what this `service` would change: azure-automation")
 	o.trust.addTo(cmd)
 	return cmd
 }
 
 func (o *signOptions) validate() error {
+	if err := o.validateHazards(); err != nil {
+		return err
+	}
 	if err := o.validateMode(); err != nil {
 		return err
 	}
@@ -110,7 +117,7 @@ func (o *signOptions) validate() error {
 func (o *signOptions) formatNamed(name string) signer.Format {
 	for _, f := range signFormats() {
 		if f.Name() == name {
-			return o.timestamp.equip(f)
+			return o.equip(f)
 		}
 	}
 	return nil
@@ -163,6 +170,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
+	a.warnOfHazards(o, key, files)
 	var failures []error
 	for _, path := range files {
 		if err := ctx.Err(); err != nil {
@@ -175,7 +183,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		case o.check:
 			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		default:
-			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace})
+			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Profile: signer.Profile(o.profile)})
 		}
 		if err != nil {
 			failures = append(failures, err)

@@ -1,6 +1,7 @@
 package authscript
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -20,8 +21,18 @@ var codePages = map[Encoding]*charmap.Charmap{
 	1258: charmap.Windows1258,
 }
 
-// CodePage returns the encoding of the ANSI code page of this number: 874, or
-// 1250 to 1258. False for all others.
+// CodePages are the numbers of the ANSI code pages that are known here.
+func CodePages() []int {
+	numbers := []int{int(ANSI)}
+	for e := range codePages {
+		numbers = append(numbers, int(e))
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// CodePage returns the encoding of the ANSI code page of this number; false if
+// it is none of CodePages.
 func CodePage(number int) (Encoding, bool) {
 	e := Encoding(number)
 	return e, isCodePage(e)

@@ -92,6 +92,9 @@ var (
 	markUTF16BE = []byte{0xFE, 0xFF}
 )
 
+// AddMark returns text, which is UTF-8 without a byte-order mark, with one.
+func AddMark(text []byte) []byte { return append(bytes.Clone(markUTF8), text...) }
+
 // Detect chooses the encoding of data by its byte-order mark. Without one it is
 // ASCII, or by the rule of Windows: UTF-8 if the first 32 bytes hold a complete
 // UTF-8 sequence of several bytes and nothing invalid, the ANSI code page else.

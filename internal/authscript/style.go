@@ -20,6 +20,9 @@ type Style struct {
 	// the block in UTF-16 units is added, in four bytes. PowerShell hashes the
 	// mark and has no position.
 	WSH bool
+	// NoMark says that the host does not run such files when they begin with the
+	// byte-order mark of UTF-8, though Windows signs them.
+	NoMark bool
 
 	begin, end     string // the markers, each a line of its own
 	prefix, suffix string // of a line of base64
@@ -100,7 +103,7 @@ func powerShellStyle(noun, prefix, suffix string, nearby bool) *Style {
 
 func scriptHostStyle(noun, guid, prefix string) *Style {
 	return &Style{
-		Noun: noun, GUID: guid, Version: versionWSH, WSH: true,
+		Noun: noun, GUID: guid, Version: versionWSH, WSH: true, NoMark: true,
 		begin: prefix + beginWords, end: prefix + endWords, prefix: prefix, width: widthWSH,
 	}
 }
