@@ -20,6 +20,9 @@ import (
 const (
 	MinRSA = 2048
 	MaxRSA = 8192
+	// maxExponent is the largest public exponent of RSA, and the one that nearly
+	// everybody has. A check takes as long as it has bits.
+	maxExponent = 65537
 )
 
 // Digest is a digest algorithm.
@@ -121,7 +124,7 @@ func CheckKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
 		if Oversized(k) {
-			return &UnsupportedError{fmt.Sprintf("an RSA key of %d bits", k.N.BitLen())}
+			return &UnsupportedError{fmt.Sprintf("an RSA key of %d bits with the exponent %d", k.N.BitLen(), k.E)}
 		}
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() && k.Curve != elliptic.P384() {
@@ -139,11 +142,12 @@ func WeakKey(key crypto.PublicKey) bool {
 	return ok && k.N.BitLen() < MinRSA
 }
 
-// Oversized tells whether a key is one that would take too much time to use. It
+// Oversized tells whether a key, by its modulus or its exponent, is one that would
+// take too much time to use. It
 // is to be asked of every certificate that a signature could be checked with.
 func Oversized(key crypto.PublicKey) bool {
 	k, ok := key.(*rsa.PublicKey)
-	return ok && k.N.BitLen() > MaxRSA
+	return ok && (k.N.BitLen() > MaxRSA || k.E > maxExponent)
 }
 
 // ErrDigest says that the signed attributes name another digest than that of the
