@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runwrit/writ/internal/authscript"
 )
@@ -212,5 +213,28 @@ func TestACodePageDecodesAsWindowsDoes(t *testing.T) {
 	var te *authscript.TextError
 	if err := s.WriteSigned(&out, e); !errors.As(err, &te) || te.Code != authscript.CodeLossyDecode {
 		t.Error(err)
+	}
+}
+
+func TestHostileTextOfEveryStyleTakesLinearTime(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	for ext, style := range styles() {
+		whole := signedAs(style, "1\r\n</job>")
+		for _, unit := range []string{"<", "/", "'", "\r\n/", " <", "</job>", "\n</signature>", whole} {
+			file := []byte(strings.Repeat(unit, size/len(unit)) + "\r\n" + whole)
+			for _, data := range [][]byte{file, []byte(utf16le(string(file)))} {
+				start := time.Now()
+				_, _ = authscript.Parse(style, data)
+				_, _ = authscript.New(style, data)
+				_ = authscript.CheckText(style, data)
+				for r := range authscript.Repairs(style, data) {
+					_, _ = authscript.Parse(style, r.Data)
+				}
+				if took := time.Since(start); took > 20*time.Second {
+					t.Errorf("%s of %q: %s", ext, unit[:min(20, len(unit))], took)
+				}
+			}
+		}
 	}
 }
