@@ -327,7 +327,7 @@ func TestAdversarialSizes(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
 			attack{name, file, "", verifier.Malformed, "", ""}.judge(t, v)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -386,7 +386,7 @@ func TestAdversarialChains(t *testing.T) {
 			}
 			start := time.Now()
 			attack{"", style.Render(content, bag.Build(t)), "", c.verdict, c.check, ""}.judge(t, v)
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > 60*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})

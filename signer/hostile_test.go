@@ -159,7 +159,7 @@ func TestKeyFilesThatWantTooMuchAreRefusedAtOnce(t *testing.T) {
 			path := newFiles(t).write("key", c.data)
 			start := time.Now()
 			_, err := signer.OpenKey(t.Context(), path, signer.KeyOptions{Passphrase: passphrase(secretWord)})
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 30*time.Second {
 				t.Errorf("took %s", d)
 			}
 			wantKeyError(t, err, c.want)

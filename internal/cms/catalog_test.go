@@ -115,7 +115,7 @@ func TestALargeCatalogIsReadAtOnce(t *testing.T) {
 	if _, _, err := cms.ParseCatalog(der); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("%d bytes took %v", len(der), took)
 	}
 }
