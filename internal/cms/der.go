@@ -2,6 +2,7 @@ package cms
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -155,10 +156,11 @@ func parseOID(b []byte) (OID, bool) {
 	var arc uint64
 	start := true
 	for i, c := range b {
-		if start && c == 0x80 || arc > 1<<56 {
+		arc = arc<<7 | uint64(c&0x7F)
+		// encoding/asn1, with which the second opinion reads, knows no larger ones.
+		if start && c == 0x80 || arc > math.MaxInt32 {
 			return "", false
 		}
-		arc = arc<<7 | uint64(c&0x7F)
 		start = c&0x80 == 0
 		if !start {
 			continue

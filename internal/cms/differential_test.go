@@ -138,6 +138,23 @@ func TestTheLibraryAgreesWithWhatWeAccept(t *testing.T) {
 	t.Logf("%d of %d shared signatures are accepted", accepted, len(vectorSignatures(t)))
 }
 
+// TestAnObjectIdentifierThatTheLibraryCannotReadIsMalformed: it ignores the
+// error, and then sees no signer at all. Found by FuzzStrictLayerAgainstPKCS7.
+func TestAnObjectIdentifierThatTheLibraryCannotReadIsMalformed(t *testing.T) {
+	t.Parallel()
+	for oid, accepted := range map[string]bool{
+		"\x2b\x06\x01\x04\x87\xff\xff\xff\x7f\x0c": true,
+		"\x2b\x06\x01\x04\x88\x80\x80\x80\x00\x0c": false,
+		"\x2b\x06\x01\x04\xff\xff\xff\xff\x01\x0c": false,
+	} {
+		m := *goodMessages(t)["P-256 with SHA-256"]
+		m.AddUnsigned(vectors.Seq([]byte("\x06\x0a"+oid), vectors.Set(vectors.Seq())))
+		if compare(t, m.Build(t)) != accepted {
+			t.Errorf("% x: want accepted %t", oid, accepted)
+		}
+	}
+}
+
 // FuzzStrictLayerAgainstPKCS7: what we accept, go.mozilla.org/pkcs7 accepts, with
 // the same signer, content and digest. They may differ by our refusing only.
 // Bytes that are changed seldom verify; so parts are also put into a message that
