@@ -152,11 +152,7 @@ func (f *fileSums) sums(w way) []string {
 		h.Write(f.script.Content)
 		sums = append(sums, string(h.Sum(nil)))
 	case !style.WSH && w.sip == sip{style.GUID, style.Version}:
-		readings := []authscript.Encoding{f.script.Encoding}
-		if !f.script.Encoding.Plain() {
-			readings = []authscript.Encoding{authscript.UTF8, authscript.ANSI}
-		}
-		for _, e := range readings {
+		for _, e := range readings(f.script.Encoding, 0) {
 			h := w.digest.Hash.New()
 			if f.script.WriteSigned(h, e) == nil {
 				sums = append(sums, string(h.Sum(nil)))

@@ -12,22 +12,23 @@ import (
 func CodePages() []int { return authscript.CodePages() }
 
 // readings are the encodings under which the digest of a script is tried. Bytes
-// without a byte-order mark that are not ASCII have more than one.
-func (x *authenticodeExam) readings(e authscript.Encoding) []authscript.Encoding {
+// without a byte-order mark that are not ASCII have more than one; codePage is one
+// more to try, 0 for none.
+func readings(e authscript.Encoding, codePage int) []authscript.Encoding {
 	if e.Plain() {
 		return []authscript.Encoding{e}
 	}
-	readings := []authscript.Encoding{authscript.UTF8, authscript.ANSI}
-	if extra, ok := authscript.CodePage(x.codePage); ok && extra != authscript.ANSI {
-		readings = append(readings, extra)
+	tried := []authscript.Encoding{authscript.UTF8, authscript.ANSI}
+	if extra, ok := authscript.CodePage(codePage); ok && extra != authscript.ANSI {
+		tried = append(tried, extra)
 	}
-	return readings
+	return tried
 }
 
 // matchContent reports whether the digest of the script is sum, and under which
 // reading of its bytes.
 func (x *authenticodeExam) matchContent(s *authscript.Script, d cms.Digest, sum []byte) (authscript.Encoding, bool) {
-	for _, e := range x.readings(s.Encoding) {
+	for _, e := range readings(s.Encoding, x.codePage) {
 		h := d.Hash.New()
 		if s.WriteSigned(h, e) == nil && subtle.ConstantTimeCompare(h.Sum(nil), sum) == 1 {
 			return e, true
@@ -44,7 +45,7 @@ func (x *authenticodeExam) readingWords(reading authscript.Encoding) string {
 		return ""
 	}
 	if reading == authscript.Undecodable {
-		return fmt.Sprintf("the digest fits no reading that was tried, of %v", x.readings(authscript.UTF8))
+		return fmt.Sprintf("the digest fits no reading that was tried, of %v", readings(authscript.UTF8, x.codePage))
 	}
 	return fmt.Sprintf("the digest fits the reading as %s: %s", reading, hostsOf(x.style, authscript.Detect(x.data), reading))
 }

@@ -29,7 +29,7 @@ func newRepairCmd(a *app) *cobra.Command {
 	o := &repairOptions{}
 	cmd := &cobra.Command{
 		Use:   "repair FILE...",
-		Short: "Restore signed files whose line ends were converted on the way",
+		Short: "Restore signed files whose line ends were converted, or that got a byte-order mark",
 		Long: `Restore signed files that are "damaged": git or an editor converted their line
 ends or added a byte-order mark after they were signed.
 

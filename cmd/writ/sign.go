@@ -34,7 +34,7 @@ func newSignCmd(a *app) *cobra.Command {
 	o := &signOptions{}
 	cmd := &cobra.Command{
 		Use:   "sign PATH...",
-		Short: "Sign runbooks: PowerShell in place, others as clear-signed NAME.asc",
+		Short: "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc",
 		Long: `Sign runbooks. An X.509 key signs PowerShell and other script files of Windows
 in place (authenticode), an OpenPGP key signs any runbook as clear-signed text
 in NAME.asc. A folder stands for the runbooks in it that the key can sign.

@@ -2,10 +2,11 @@
 // strictly: DER only, bounded in size and depth, one signer, nothing left over.
 // It is the layer in front of every other reader of the same bytes.
 //
-// It reads the timestamps of such a signature just as strictly.
+// It reads the timestamps of such a signature, and security catalogs, just as
+// strictly.
 //
 // It does not build certificate chains and trusts nobody: it says what is in a
-// signature or a timestamp, whether the signed attributes bind the content, and
+// signature, a timestamp or a catalog, whether the signed attributes bind the content, and
 // whether the signature value fits a key. Nested signatures are handed out as
 // attributes, unread.
 package cms
