@@ -1,6 +1,7 @@
 package format
 
 import (
+	"crypto"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
@@ -17,7 +18,8 @@ import (
 
 // checkDeny asks the deny lists about the signed content, the signer and every
 // authority of the chain. The content is asked for beside the file, whose digest
-// changes with each unsigned attribute.
+// changes with each unsigned attribute, and by every digest, whichever it was
+// signed with.
 func (x *authenticodeExam) checkDeny(content *cms.IndirectData, leaf *x509.Certificate, chain []*x509.Certificate) {
 	if !x.has(verifier.CheckSignature, verifier.StatusPassed) {
 		return
@@ -28,12 +30,41 @@ func (x *authenticodeExam) checkDeny(content *cms.IndirectData, leaf *x509.Certi
 		signed = "signed digest " + d.Name + ":" + hex.EncodeToString(content.Sum)
 		ids = append(ids, d.Name+":"+hex.EncodeToString(content.Sum))
 	}
+	ids = append(ids, x.contentIDs()...)
 	ids = append(ids, deniableIDs(append([]*x509.Certificate{leaf}, chain...))...)
 	if denial, hit := x.trust.lists.Denied(ids...); hit {
 		x.failed(verifier.CheckDeny, "%s", denial)
 		return
 	}
 	x.passed(verifier.CheckDeny, "no deny list names the content (%s), the signer or its authorities", signed)
+}
+
+// contentIDs are the digests that a signature of the content could have, those
+// that some deny list has an entry of: what was denied under one signature must not
+// come back under another digest, or under a catalog. Text that can be read in
+// more than one way has none, and is never valid.
+func (x *authenticodeExam) contentIDs() []string {
+	text := x.fits
+	switch {
+	case x.catalog != nil:
+		text = x.script
+	case x.primary != nil:
+		text = x.primary.fits
+	}
+	if text == nil || !text.Encoding.Plain() {
+		return nil
+	}
+	var ids []string
+	for _, d := range []cms.Digest{{Name: "sha256", Hash: crypto.SHA256}, {Name: "sha384", Hash: crypto.SHA384}, {Name: "sha512", Hash: crypto.SHA512}} {
+		if !x.trust.lists.Denies(d.Name) {
+			continue
+		}
+		h := d.Hash.New()
+		if text.WriteSigned(h, text.Encoding) == nil {
+			ids = append(ids, d.Name+":"+hex.EncodeToString(h.Sum(nil)))
+		}
+	}
+	return ids
 }
 
 // deniableIDs are all names under which a deny list may know certificates.

@@ -70,7 +70,9 @@ type TrustStore struct {
 	files  []TrustFile
 	digest runbook.Digest
 	denied map[string]Denial
-	modes  map[string]RevocationMode // by store
+	// deniedKinds are the first words of what is denied.
+	deniedKinds map[string]bool
+	modes       map[string]RevocationMode // by store
 }
 
 // NewTrust makes a trust store of the given files, which it copies. It fails

@@ -48,8 +48,12 @@ func (t *TrustStore) Denied(ids ...string) (Denial, bool) {
 	return Denial{}, false
 }
 
+// Denies reports whether any deny list has an entry of that kind, such as
+// "sha384": if not, nobody needs to take that digest.
+func (t *TrustStore) Denies(kind string) bool { return t.deniedKinds[kind] }
+
 func (t *TrustStore) readDenied() error {
-	t.denied = map[string]Denial{}
+	t.denied, t.deniedKinds = map[string]Denial{}, map[string]bool{}
 	for _, f := range t.Files(RoomDeny) {
 		entries, err := trustlist.Parse(f.Data)
 		if err != nil {
@@ -60,6 +64,7 @@ func (t *TrustStore) readDenied() error {
 			if err != nil {
 				return &TrustError{f.Name, err}
 			}
+			t.deniedKinds[e.Kind] = true
 			if _, known := t.denied[id]; !known {
 				t.denied[id] = Denial{ID: id, Why: e.Why, File: f.Name, Line: e.Line}
 			}
