@@ -6,7 +6,8 @@ import "slices"
 // Only Valid means yes; the zero value is NotChecked.
 type Verdict string
 
-// The verdicts, worst first: a file gets the worst that applies to it.
+// The verdicts, worst first: a file gets the worst that applies to it,
+// but one that a deny list names is Revoked whatever else there is to it.
 const (
 	NotChecked   Verdict = ""              // nobody looked, or a check could not be made
 	Tampered     Verdict = "tampered"      // the signature is real and the content differs
@@ -14,8 +15,8 @@ const (
 	Malformed    Verdict = "malformed"     // text around or inside the signature, two blocks, trailing DER, wrong layout
 	Ambiguous    Verdict = "ambiguous"     // the bytes decode differently on different hosts
 	Noncanonical Verdict = "noncanonical"  // clear-signed text with trailing blanks or CRs that change meaning
-	Damaged      Verdict = "damaged"       // line ends were converted after signing; restoring them makes it verify
-	Revoked      Verdict = "revoked"
+	Damaged      Verdict = "damaged"       // line ends were converted or a byte-order mark was added; undoing that makes it verify
+	Revoked      Verdict = "revoked"       // key or certificate was revoked, or a deny list names it or the file
 	WrongPurpose Verdict = "wrong-purpose" // extended key usage, key flags, signature type
 	Weak         Verdict = "weak"          // algorithm or key size
 	Untrusted    Verdict = "untrusted"     // signer or chain not in the trust store

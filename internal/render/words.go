@@ -12,7 +12,7 @@ func meaning(v verifier.Verdict) string {
 	case verifier.Malformed:
 		return "something stands around or inside the signature that must not be there"
 	case verifier.Damaged:
-		return "line ends were converted after signing; the signature is real"
+		return "line ends were converted, or a byte-order mark was added, after signing; the signature is real"
 	case verifier.Ambiguous:
 		return "the bytes are read as different text on different hosts"
 	case verifier.Noncanonical:
@@ -26,7 +26,7 @@ func meaning(v verifier.Verdict) string {
 	case verifier.Expired:
 		return "certificate or signature are out of their time"
 	case verifier.Revoked:
-		return "the signer's key or certificate was revoked"
+		return "the signer's key or certificate was revoked, or a deny list names it or the file"
 	case verifier.Weak:
 		return "the algorithm or the key is too weak to prove anything"
 	case verifier.WrongPurpose:
@@ -49,12 +49,14 @@ func repair(v verifier.Verdict) string {
 	case verifier.Damaged:
 		return "restore the line ends (for git: mark signed files \"-text\" in .gitattributes and check them out again), or sign the file again"
 	case verifier.Ambiguous:
-		return "save the source as UTF-8 with a byte order mark, or in plain ASCII, and sign it again"
+		return "save the source as UTF-8 with a byte-order mark (for the Windows Script Host as UTF-16 little endian), or in plain ASCII, and sign it again"
 	case verifier.Noncanonical:
 		return "remove trailing blanks and carriage returns from the source and sign it again"
 	case verifier.Tampered, verifier.BadSignature:
 		return "do not use it; fetch the original again, or have the owner review the content and sign it anew"
-	case verifier.Expired, verifier.Revoked, verifier.Weak, verifier.WrongPurpose:
+	case verifier.Revoked:
+		return "have it signed with another key; a file that a deny list names stays revoked, whoever signs it"
+	case verifier.Expired, verifier.Weak, verifier.WrongPurpose:
 		return "have it signed again with a key that is valid today and meant for code signing"
 	case verifier.Unsupported:
 		return "give it the extension of a runbook type that writ knows, and a signature of a format that writ knows"
