@@ -40,15 +40,11 @@ func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 	}
-	return &clearsignChecker{ring: loader.Ring(), lists: t}, nil
+	return &clearsignChecker{openpgpJudge{format: clearsignName, ring: loader.Ring(), lists: t}}, nil
 }
 
-// clearsignChecker verifies documents against a ring, which is safe for several
-// goroutines.
-type clearsignChecker struct {
-	ring  *pgpcert.Ring
-	lists *verifier.TrustStore // for its deny lists
-}
+// clearsignChecker verifies documents. It is safe for several goroutines.
+type clearsignChecker struct{ openpgpJudge }
 
 // Check looks at one file.
 func (c *clearsignChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {

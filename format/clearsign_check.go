@@ -3,8 +3,7 @@ package format
 import (
 	"errors"
 	"fmt"
-	"hash"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/runwrit/writ/internal/cleartext"
@@ -12,9 +11,6 @@ import (
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
-
-// maxClearsignSignatures is the largest number of signatures on one document.
-const maxClearsignSignatures = 8
 
 // examine tells a document from a file that only looks like one.
 func (c *clearsignChecker) examine(name string, data []byte, now time.Time) verifier.Outcome {
@@ -76,82 +72,34 @@ func (c *clearsignChecker) document(data []byte, now time.Time) verifier.Outcome
 	if !doc.Canonical() {
 		out.Verdict = verifier.Noncanonical
 	}
-	c.hash(doc, parsed)
+	c.hash(doc.WriteHashed, parsed)
+	rule := clearsignRule(doc)
 	for _, p := range parsed {
-		s, findings := c.judge(p, doc, now)
+		s, findings := c.judge(p, rule, now)
 		out.Signatures = append(out.Signatures, s)
 		out.Findings = append(out.Findings, findings...)
 	}
 	return out
 }
 
-// parsedSignature is one signature packet on its way through the checks.
-type parsedSignature struct {
-	*pgpcert.Signature
-	err        error // the packet is not well made
-	candidates []*pgpcert.Key
-	digest     hash.Hash // of the text; nil if nobody needs it
-}
-
-// readSignatures takes the signature packets apart. Nothing but signatures may
-// be among them.
-func readSignatures(data []byte) ([]*parsedSignature, verifier.Verdict, verifier.Finding) {
-	var parsed []*parsedSignature
-	for len(data) > 0 {
-		p, rest, err := pgpcert.NextPacket(data)
-		switch {
-		case err != nil:
-			return nil, verifier.Malformed, verifier.Finding{Code: "bad-packet", Detail: "the signature block holds bytes that are no OpenPGP packet"}
-		case p.Tag != pgpcert.TagSignature:
-			return nil, verifier.Malformed, verifier.Finding{
-				Code:   "foreign-packet",
-				Detail: fmt.Sprintf("the signature block holds a packet of type %d; only signatures belong there", p.Tag),
-			}
-		case len(parsed) == maxClearsignSignatures:
-			return nil, verifier.Malformed, verifier.Finding{
-				Code:   "too-many-signatures",
-				Detail: fmt.Sprintf("more than %d signatures", maxClearsignSignatures),
-			}
+// clearsignRule is what clear-signed text demands of its signatures.
+func clearsignRule(doc *cleartext.Document) formRule {
+	return func(s *pgpcert.Signature) []verifier.Check {
+		var checks []verifier.Check
+		if msg := s.JudgeForm(); msg != "" {
+			checks = append(checks, verifier.Failed(verifier.CheckStructure, "%s", msg))
+		} else if names := doc.Hashes(); len(names) > 0 && !slices.Contains(names, s.HashName()) {
+			checks = append(checks, verifier.Failed(verifier.CheckStructure,
+				"the digest is %s, and the Hash header does not name it; GnuPG could not check the signature", s.HashName()))
 		}
-		s, err := pgpcert.ParseSignature(p.Body)
-		parsed = append(parsed, &parsedSignature{Signature: s, err: err})
-		data = rest
-	}
-	if len(parsed) == 0 {
-		return nil, verifier.Unsigned, verifier.Finding{Code: "no-signature", Detail: "the signature block is empty"}
-	}
-	return parsed, verifier.Valid, verifier.Finding{}
-}
-
-// hash runs the text once through every hash that a signature by a known key
-// needs. Version 4 signatures with the same function share one.
-func (c *clearsignChecker) hash(doc *cleartext.Document, parsed []*parsedSignature) {
-	shared := map[byte]hash.Hash{}
-	var all []io.Writer
-	for _, p := range parsed {
-		if p.err != nil {
-			continue
+		if s.WeakHash() {
+			checks = append(checks, verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", s.HashName()))
 		}
-		p.candidates = c.ring.Candidates(p.Signature)
-		if len(p.candidates) == 0 {
-			continue
+		if s.Type != pgpcert.TypeText {
+			checks = append(checks, verifier.Failed(verifier.CheckKeyUsage,
+				"the signature is of type 0x%02x; only 0x01, over text, counts here", s.Type))
 		}
-		if h, again := shared[p.HashID]; again && !p.Salted() {
-			p.digest = h
-			continue
-		}
-		h, err := p.NewHash()
-		if err != nil {
-			continue // it cannot be checked, and its checks say so
-		}
-		if !p.Salted() {
-			shared[p.HashID] = h
-		}
-		p.digest = h
-		all = append(all, h)
-	}
-	if len(all) > 0 {
-		_ = doc.WriteHashed(io.MultiWriter(all...)) // a hash does not fail
+		return checks
 	}
 }
 

@@ -7,15 +7,26 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/verifier"
 )
 
+// openpgpJudge judges OpenPGP signatures, whatever container they came in. It is
+// safe for several goroutines.
+type openpgpJudge struct {
+	format string // the name of the signature format, for reports
+	ring   *pgpcert.Ring
+	lists  *verifier.TrustStore // for its deny lists
+}
+
+// formRule is what a container demands of a signature, whoever made it; it
+// returns the checks that the signature fails.
+type formRule func(*pgpcert.Signature) []verifier.Check
+
 // judge makes all checks of one signature. Where several certificates hold a key
 // that the signature may be by, each is tried and the best outcome counts.
-func (c *clearsignChecker) judge(p *parsedSignature, doc *cleartext.Document, now time.Time) (verifier.Signature, []verifier.Finding) {
-	out := verifier.Signature{Format: clearsignName, SignedAtSource: verifier.TimeNone}
+func (c *openpgpJudge) judge(p *parsedSignature, rule formRule, now time.Time) (verifier.Signature, []verifier.Finding) {
+	out := verifier.Signature{Format: c.format, SignedAtSource: verifier.TimeNone}
 	if p.err != nil {
 		out.Checks = []verifier.Check{verifier.Failed(verifier.CheckStructure, "%v", p.err)}
 		return out, nil
@@ -34,7 +45,7 @@ func (c *clearsignChecker) judge(p *parsedSignature, doc *cleartext.Document, no
 		out.Checks = []verifier.Check{unsupported}
 		return out, nil
 	}
-	form := formChecks(p.Signature, doc)
+	form := rule(p.Signature)
 	if p.Unsupported != "" { // the algorithm of a key that is not known either
 		form = append(form, unsupported)
 	}
@@ -54,7 +65,7 @@ func (c *clearsignChecker) judge(p *parsedSignature, doc *cleartext.Document, no
 
 // denied is the entry of a deny list that names the key, or a certificate that
 // holds it; "" without one.
-func (c *clearsignChecker) denied(keys []*pgpcert.Key) string {
+func (c *openpgpJudge) denied(keys []*pgpcert.Key) string {
 	var ids []string
 	for _, key := range keys {
 		ids = append(ids, "openpgp:"+key.Fingerprint, "openpgp:"+key.Certificate().Fingerprint)
@@ -65,27 +76,8 @@ func (c *clearsignChecker) denied(keys []*pgpcert.Key) string {
 	return ""
 }
 
-// formChecks are those that need no key.
-func formChecks(s *pgpcert.Signature, doc *cleartext.Document) []verifier.Check {
-	var checks []verifier.Check
-	if msg := s.JudgeForm(); msg != "" {
-		checks = append(checks, verifier.Failed(verifier.CheckStructure, "%s", msg))
-	} else if names := doc.Hashes(); len(names) > 0 && !slices.Contains(names, s.HashName()) {
-		checks = append(checks, verifier.Failed(verifier.CheckStructure,
-			"the digest is %s, and the Hash header does not name it; GnuPG could not check the signature", s.HashName()))
-	}
-	if s.WeakHash() {
-		checks = append(checks, verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", s.HashName()))
-	}
-	if s.Type != pgpcert.TypeText {
-		checks = append(checks, verifier.Failed(verifier.CheckKeyUsage,
-			"the signature is of type 0x%02x; only 0x01, over text, counts here", s.Type))
-	}
-	return checks
-}
-
 // unknownSigner finishes a signature by a key that no certificate holds.
-func (c *clearsignChecker) unknownSigner(out verifier.Signature, p *parsedSignature, form []verifier.Check) (verifier.Signature, []verifier.Finding) {
+func (c *openpgpJudge) unknownSigner(out verifier.Signature, p *parsedSignature, form []verifier.Check) (verifier.Signature, []verifier.Finding) {
 	out.Checks = append(form,
 		verifier.Check{ID: verifier.CheckContentDigest, Status: verifier.StatusUnknown, Detail: "not checked: the signer's key is not known"},
 		verifier.Check{ID: verifier.CheckSignature, Status: verifier.StatusUnknown, Detail: "not checked: the signer's key is not known"},
