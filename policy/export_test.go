@@ -59,9 +59,6 @@ var AllowedBuiltins = allowedBuiltins
 // LibraryText is the text of the built-in library.
 func LibraryText() string { return string(libraryText()) }
 
-// GlobPattern and PatternProblem are the translations that grants.yaml relies on.
-func GlobPattern(glob string) string { return globPattern(glob) }
-
 // GlobProblem says why a text is no glob.
 func GlobProblem(text string) string { return globProblem(text) }
 

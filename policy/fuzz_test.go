@@ -68,17 +68,3 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
-
-func FuzzGlob(f *testing.F) {
-	f.Add("/srv/**/a?.sh", "/srv/x/ab.sh")
-	f.Add("**/*", "a/b")
-	f.Fuzz(func(t *testing.T, glob, path string) {
-		if policy.GlobProblem(glob) != "" {
-			return
-		}
-		matched := globMatch(t, glob, path)
-		if !strings.ContainsAny(glob, "*?") && matched != (glob == path) {
-			t.Errorf("the literal %q and %q: %v", glob, path, matched)
-		}
-	})
-}

@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/runwrit/writ/internal/glob"
 )
 
 // index finds the rules whose match may fit a runbook, so that a decision costs
@@ -31,8 +33,8 @@ func newIndex(rules []rule) *index {
 				x.digest[d] = append(x.digest[d], n)
 			}
 		case len(r.match.paths) > 0:
-			for _, glob := range r.match.paths {
-				x.addGlob(glob, n)
+			for _, text := range r.match.paths {
+				x.addGlob(text, n)
 			}
 		default:
 			x.rest = append(x.rest, n)
@@ -41,11 +43,11 @@ func newIndex(rules []rule) *index {
 	return x
 }
 
-func (x *index) addGlob(glob string, n int32) {
-	prefix, base := globLiterals(glob)
+func (x *index) addGlob(text string, n int32) {
+	prefix, base := glob.Literals(text)
 	switch {
-	case prefix == glob:
-		x.path[glob] = append(x.path[glob], n)
+	case prefix == text:
+		x.path[text] = append(x.path[text], n)
 	case base != "":
 		x.base[base] = append(x.base[base], baseEntry{prefix, n})
 	case prefix != "":

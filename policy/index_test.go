@@ -2,22 +2,12 @@ package policy_test
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/runwrit/writ/policy"
 )
-
-func globMatch(t *testing.T, glob, path string) bool {
-	t.Helper()
-	re, err := regexp.Compile(policy.GlobPattern(glob))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return re.MatchString(path)
-}
 
 // draw is a sequence of numbers, always the same.
 type draw uint64

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/runwrit/writ/internal/glob"
+)
 
 // rule is one rule of grants.yaml. Every part of it must hold.
 type rule struct {
@@ -57,7 +61,7 @@ type parameter struct {
 func (r *rule) term() *ast.Term {
 	paths := make([]*ast.Term, 0, len(r.match.paths))
 	for _, g := range r.match.paths {
-		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(globPattern(g)))))
+		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(glob.Pattern(g)))))
 	}
 	labels := ast.NewObject()
 	for _, l := range r.workers.labels {

@@ -8,19 +8,22 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/glob"
 	"github.com/runwrit/writ/runbook"
 )
 
 var (
 	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "parameters", "run"}
 	parameterTypes = []string{"string", "int", "number", "bool"}
-	knownKinds     = []string{
-		string(runbook.PowerShell), string(runbook.PowerShellModule), string(runbook.PowerShellData),
-		string(runbook.PowerShellXML), string(runbook.PowerShellConsole), string(runbook.PowerShellCDXML), string(runbook.MOF),
-		string(runbook.VBScript), string(runbook.JavaScript), string(runbook.WindowsScript),
-		string(runbook.Bash), string(runbook.Python), string(runbook.Perl), string(runbook.Ruby),
-	}
 )
+
+func knownKinds() []string {
+	var words []string
+	for _, k := range runbook.Kinds() {
+		words = append(words, k.String())
+	}
+	return words
+}
 
 func (g *grants) readRules(t *tree, n *yaml.Node) {
 	nodes := t.items(n, "rules", maxRules)
@@ -79,11 +82,12 @@ func (t *tree) match(n *yaml.Node, field string) match {
 			if bad := globProblem(s); bad != "" {
 				return bad
 			}
-			return globStartProblem(s)
+			return glob.StartProblem(s)
 		})
 	}
 	if v := f["kinds"]; v != nil {
-		m.kinds = t.list(v, field+".kinds", func(s string) string { return oneOf("kind", s, knownKinds) })
+		kinds := knownKinds()
+		m.kinds = t.list(v, field+".kinds", func(s string) string { return oneOf("kind", s, kinds) })
 	}
 	if v := f["sha256"]; v != nil {
 		m.digests = t.list(v, field+".sha256", func(s string) string {

@@ -28,6 +28,14 @@ const (
 	Ruby              Kind = "ruby"               // .rb
 )
 
+// Kinds returns all kinds but Unknown.
+func Kinds() []Kind {
+	return []Kind{
+		PowerShell, PowerShellModule, PowerShellData, PowerShellXML, PowerShellConsole, PowerShellCDXML, MOF,
+		VBScript, JavaScript, WindowsScript, Bash, Python, Perl, Ruby,
+	}
+}
+
 var kindByExt = map[string]Kind{
 	".ps1":    PowerShell,
 	".psm1":   PowerShellModule,

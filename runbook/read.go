@@ -13,10 +13,12 @@ import (
 var ErrNotRegular = errors.New("not a regular file")
 
 // ReadFile reads the regular file at path once and parses it under its base
-// name. A symbolic link is followed only if follow is set. It fails with
-// ErrNotRegular, *SizeError, or the error of the file system.
+// name. A symbolic link is followed only if follow is set; links in the folders
+// above always are. It fails with ErrNotRegular, *SizeError, or the error of the
+// file system.
 func ReadFile(path string, follow bool) (*Runbook, error) {
-	f, err := openRegular(path, follow)
+	resolved := resolve(path, follow)
+	f, err := openRegular(path, resolved, follow)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +30,31 @@ func ReadFile(path string, follow bool) (*Runbook, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read %q: %w", path, ErrNotRegular)
 	}
-	return read(filepath.Base(path), f, info.Size())
+	rb, err := read(filepath.Base(path), f, info.Size())
+	if err == nil {
+		rb.path = filepath.ToSlash(resolved)
+	}
+	return rb, err
+}
+
+// resolve makes path absolute and clean, without links, be it the last element
+// or only the folders above it; "" if that cannot be done.
+func resolve(path string, last bool) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	if last {
+		if abs, err = filepath.EvalSymlinks(abs); err != nil {
+			return ""
+		}
+		return abs
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(folder, filepath.Base(abs))
 }
 
 // Read reads all of r, to at most MaxSize bytes, and parses it under name.
@@ -65,8 +91,9 @@ func read(name string, r io.Reader, expected int64) (*Runbook, error) {
 
 // openRegular refuses what is not a regular file before it is opened, because
 // opening a FIFO or a device can block or act; the caller checks again what it
-// got, because the path may change in between.
-func openRegular(path string, follow bool) (*os.File, error) {
+// got, because the path may change in between. Where resolved is known, that is
+// what is opened, so that the file lies where Path says.
+func openRegular(path, resolved string, follow bool) (*os.File, error) {
 	stat := os.Lstat
 	if follow {
 		stat = os.Stat
@@ -78,7 +105,11 @@ func openRegular(path string, follow bool) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read %q: %w", path, ErrNotRegular)
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|openFlags(follow), 0)
+	target := path
+	if resolved != "" {
+		target, follow = resolved, false
+	}
+	f, err := os.OpenFile(target, os.O_RDONLY|openFlags(follow), 0)
 	if err != nil {
 		if isLinkLoop(err) {
 			return nil, fmt.Errorf("read %q: %w", path, ErrNotRegular)

@@ -47,6 +47,37 @@ func TestReadFileFollowsALinkOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+func TestReadFileKnowsWhereTheFileLay(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, folder, link := filepath.Join(dir, "real", "a.sh"), filepath.Join(dir, "linked"), filepath.Join(dir, "b.sh")
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(dir, "real"), 0o700), os.WriteFile(target, []byte("echo\n"), 0o600),
+		os.Symlink("real", folder), os.Symlink(target, link),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, name := range map[string]string{
+		target: "a.sh", filepath.Join(folder, "a.sh"): "a.sh", dir + "/real/../linked//./a.sh": "a.sh", link: "b.sh",
+	} {
+		rb, err := runbook.ReadFile(path, path == link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rb.Path() != filepath.ToSlash(target) || rb.Name() != name {
+			t.Errorf("%s: %q named %q", path, rb.Path(), rb.Name())
+		}
+	}
+	if rb, err := runbook.Read("a.sh", strings.NewReader("echo\n")); err != nil || rb.Path() != "" {
+		t.Errorf("standard input: %v", err)
+	}
+}
+
 func TestReadFileRefusesFoldersDevicesAndMissingFiles(t *testing.T) {
 	t.Parallel()
 	for _, follow := range []bool{false, true} {

@@ -103,6 +103,7 @@ var ErrName = errors.New("not a plain file name")
 // The zero value holds nothing and verifies as nothing.
 type Runbook struct {
 	name   string
+	path   string
 	kind   Kind
 	digest func() Digest
 	data   []byte
@@ -146,6 +147,10 @@ func checkName(name string) error {
 
 // Name is the file name, without a path.
 func (r *Runbook) Name() string { return r.name }
+
+// Path is where the file lay when ReadFile read it: absolute and clean, links
+// resolved, with slashes; "" where that is not known.
+func (r *Runbook) Path() string { return r.path }
 
 // Kind is what the file name says the runbook is.
 func (r *Runbook) Kind() Kind { return r.kind }

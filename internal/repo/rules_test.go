@@ -30,9 +30,9 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cms"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/keybox", "internal/pgpcert", "internal/trustlist",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/pgpcert", "internal/trustlist",
 	},
-	"policy": {"runbook", "verifier", "internal/guard"},
+	"policy": {"runbook", "verifier", "internal/glob", "internal/guard"},
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":  {"runbook", "verifier", "policy"},
 
@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
 
 	"examples":           {},
+	"internal/glob":      {"runbook"},
 	"internal/guard":     {},
 	"internal/newkeys":   {},
 	"internal/testenv":   {},
@@ -312,7 +313,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/keybox", "internal/pgpcert", "internal/trustlist",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/glob", "internal/keybox", "internal/pgpcert", "internal/trustlist",
 	"format", "ledger", "policy", "signer",
 }
 
