@@ -16,6 +16,9 @@ import (
 type Clearsign struct {
 	// Now is the clock that signatures are dated by; time.Now if nil.
 	Now func() time.Time
+	// Version and Namespace are what signatures claim of the runbook beside its
+	// name and kind, in the forms of verifier.Claims; "" claims nothing.
+	Version, Namespace string
 }
 
 // NewClearsign returns the format with the system's clock.

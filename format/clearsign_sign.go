@@ -29,25 +29,12 @@ const (
 // runbook byte for byte: a text that the format would change, or that GnuPG
 // would cut, is refused with *signer.InputError, which names the line. It fails
 // with *signer.KeyError if the key may not sign now.
-func (c *Clearsign) Sign(_ context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
-	entity, err := key.OpenPGP()
-	if err != nil {
-		return nil, err
-	}
+func (c *Clearsign) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
 	text := rb.Bytes()
 	if err := checkSource(rb.Name(), text); err != nil {
 		return nil, err
 	}
-	clock := c.Now
-	if clock == nil {
-		clock = time.Now
-	}
-	now := clock().UTC()
-	private, err := signingKey(key.Source(), entity, now)
-	if err != nil {
-		return nil, err
-	}
-	value, err := signText(key.Source(), text, private, now)
+	value, err := c.signature(ctx, rb, text, key)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +48,29 @@ func (c *Clearsign) Sign(_ context.Context, rb *runbook.Runbook, key *signer.Key
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "the signed text would not be the runbook, byte for byte", Fix: "report this as a bug of writ"}
 	}
 	return out, nil
+}
+
+// signature makes the signature packet over text, the runbook's own, with the
+// claims about rb.
+func (c *Clearsign) signature(_ context.Context, rb *runbook.Runbook, text []byte, key *signer.Key) ([]byte, error) {
+	notations, err := claimNotations(rb, c.Version, c.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	entity, err := key.OpenPGP()
+	if err != nil {
+		return nil, err
+	}
+	clock := c.Now
+	if clock == nil {
+		clock = time.Now
+	}
+	now := clock().UTC()
+	private, err := signingKey(key.Source(), entity, now)
+	if err != nil {
+		return nil, err
+	}
+	return signText(key.Source(), text, notations, private, now)
 }
 
 // checkSource refuses what cannot be clear-signed without a loss.
@@ -157,8 +167,8 @@ func privateKey(entity *openpgp.Entity, fingerprint string) *packet.PrivateKey {
 }
 
 // signText makes the signature packet: version 4, over text, dated now, with the
-// issuer's fingerprint in the hashed part.
-func signText(source string, text []byte, private *packet.PrivateKey, now time.Time) ([]byte, error) {
+// notations and the issuer's fingerprint in the hashed part.
+func signText(source string, text []byte, notations []signer.Notation, private *packet.PrivateKey, now time.Time) ([]byte, error) {
 	h := clearsignHash.New()
 	_ = cleartext.HashText(h, text) // a hash does not fail
 	sig := &packet.Signature{
@@ -168,6 +178,9 @@ func signText(source string, text []byte, private *packet.PrivateKey, now time.T
 		Hash:         clearsignHash,
 		CreationTime: now,
 		IssuerKeyId:  &private.KeyId,
+	}
+	for _, n := range notations {
+		sig.Notations = append(sig.Notations, &packet.Notation{Name: n.Name, Value: []byte(n.Value), IsHumanReadable: true})
 	}
 	config := &packet.Config{NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)}
 	if err := sig.Sign(h, private, config); err != nil {
