@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -12,6 +13,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/runwrit/writ/internal/authscript"
 	"github.com/runwrit/writ/internal/cms"
 	"github.com/runwrit/writ/verifier"
 )
@@ -20,7 +22,7 @@ import (
 // authority of the chain. The content is asked for beside the file, whose digest
 // changes with each unsigned attribute, and by every digest, whichever it was
 // signed with.
-func (x *authenticodeExam) checkDeny(content *cms.IndirectData, leaf *x509.Certificate, chain []*x509.Certificate) {
+func (x *authenticodeExam) checkDeny(sd *cms.SignedData, content *cms.IndirectData, leaf *x509.Certificate, chain []*x509.Certificate) {
 	if !x.has(verifier.CheckSignature, verifier.StatusPassed) {
 		return
 	}
@@ -31,7 +33,12 @@ func (x *authenticodeExam) checkDeny(content *cms.IndirectData, leaf *x509.Certi
 		ids = append(ids, d.Name+":"+hex.EncodeToString(content.Sum))
 	}
 	ids = append(ids, x.contentIDs()...)
-	ids = append(ids, deniableIDs(append([]*x509.Certificate{leaf}, chain...))...)
+	named := append([]*x509.Certificate{leaf}, chain...)
+	for _, c := range chain {
+		named = append(named, siblings(c, sd.Certificates)...)
+		named = append(named, siblings(c, x.trust.vouchers[string(c.RawSubject)])...)
+	}
+	ids = append(ids, deniableIDs(named)...)
 	if denial, hit := x.trust.lists.Denied(ids...); hit {
 		x.failed(verifier.CheckDeny, "%s", denial)
 		return
@@ -47,7 +54,7 @@ func (x *authenticodeExam) contentIDs() []string {
 	text := x.fits
 	switch {
 	case x.catalog != nil:
-		text = x.script
+		text, _ = authscript.New(x.style, x.data) // with the place where a block would stand
 	case x.primary != nil:
 		text = x.primary.fits
 	}
@@ -65,6 +72,19 @@ func (x *authenticodeExam) contentIDs() []string {
 		}
 	}
 	return ids
+}
+
+// siblings are the certificates of list that say of another issuer what c says:
+// one name, one key. A signer chooses which of them to send along, so a denial of
+// one is a denial of each.
+func siblings(c *x509.Certificate, list []*x509.Certificate) []*x509.Certificate {
+	var found []*x509.Certificate
+	for _, o := range list {
+		if bytes.Equal(o.RawSubject, c.RawSubject) && bytes.Equal(o.RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo) && !bytes.Equal(o.Raw, c.Raw) {
+			found = append(found, o)
+		}
+	}
+	return found
 }
 
 // deniableIDs are all names under which a deny list may know certificates.

@@ -3,6 +3,7 @@ package format_test
 import (
 	"crypto"
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"github.com/runwrit/writ/format"
@@ -69,6 +70,42 @@ func TestDeniedContentIsDeniedWhateverVouchesForIt(t *testing.T) {
 					t.Errorf("%s, %v, want %s: %+v", r.Verdict, err, want, r.Signatures)
 				}
 			})
+		}
+	}
+}
+
+// TestDeniedContentIsDeniedInAWsfThatACatalogLists: the digest of a .wsf includes
+// where its block stood, which the file without the block does not say.
+func TestDeniedContentIsDeniedInAWsfThatACatalogLists(t *testing.T) {
+	t.Parallel()
+	root, leaf := cataloguer(t)
+	wsf := vectors.StyleOf(".wsf")
+	before, behind := []byte("<job>\r\n<script language=\"JScript\">1</script>\r\n"), []byte("</job>\r\n")
+	sum := wsf.DigestAround(crypto.SHA256, before, behind)
+	script := slices.Concat(before, behind)
+	signed := wsf.RenderAround(before, behind, vectors.NewMessage(leaf, crypto.SHA256, wsf.IndirectData(crypto.SHA256, sum)).Build(t))
+	catalog := vectors.Catalog(t, leaf, testenv.VectorTime(), vectors.FlatMember(crypto.SHA256, script))
+	for name, file := range map[string][]byte{"signed": signed, "listed": script} {
+		for list, want := range map[string]verifier.Verdict{
+			"sha256:" + hex.EncodeToString(sum): verifier.Revoked,
+			"sha256:" + sha256Hex(nil):          verifier.Valid,
+		} {
+			trust, err := verifier.NewTrust(
+				verifier.TrustFile{Store: "test", Room: verifier.RoomX509CA, Name: "ca.pem", Data: root.PEM()},
+				verifier.TrustFile{Store: "test", Room: verifier.RoomDeny, Name: "list", Data: []byte(list)},
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := authenticodeAt()
+			a.Catalogs = []format.Catalog{{Name: "test.cat", Data: catalog}}
+			v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{a}, Now: testenv.VectorTime})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := inspect(t, v, "job.wsf", file); r.Verdict != want {
+				t.Errorf("%s, denied %s: %s, want %s: %+v", name, list[:12], r.Verdict, want, r.Signatures)
+			}
 		}
 	}
 }

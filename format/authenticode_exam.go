@@ -185,7 +185,7 @@ func (x *authenticodeExam) examineSigner(der []byte, sd *cms.SignedData, content
 	}
 	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
-	x.checkDeny(content, leaf, chain)
+	x.checkDeny(sd, content, leaf, chain)
 	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(der, sd, leaf, chain)
 	x.remember(sd, leaf, chain)

@@ -305,3 +305,41 @@ func TestCaseSelfSignedSignerIsAnAnchorOnlyInTheStore(t *testing.T) {
 		t.Errorf("in the store: %s: %+v", r.Verdict, r.Signatures)
 	}
 }
+
+// TestADeniedAuthorityDoesNotComeBackAsItsCrossCertificate: one authority, with one
+// key, is certified by two roots that are both trusted. Which of the certificates
+// comes along is the signer's choice, and so is their order.
+func TestADeniedAuthorityDoesNotComeBackAsItsCrossCertificate(t *testing.T) {
+	t.Parallel()
+	r := newRevocable(t)
+	other := vectors.Issue(t, r.now, "Other Root", nil)
+	cross := vectors.IssueFor(t, r.now, "Issuer", other, r.inter.Key)
+	namesake := vectors.Issue(t, r.now, "Issuer", other)
+	both := r.trust.with("s/x509-ca/other", string(other.PEM()))
+	inStore := both.with("s/x509-ca/issuer", string(r.inter.PEM()))
+	for name, c := range map[string]struct {
+		trust store
+		bag   []*vectors.Identity
+		want  verifier.Verdict
+	}{
+		"alone":                      {both, []*vectors.Identity{r.inter}, verifier.Revoked},
+		"before its cross":           {both, []*vectors.Identity{r.inter, cross}, verifier.Revoked},
+		"behind its cross":           {both, []*vectors.Identity{cross, r.inter}, verifier.Revoked},
+		"in the store, not sent":     {inStore, []*vectors.Identity{cross}, verifier.Revoked},
+		"never seen":                 {both, []*vectors.Identity{cross}, verifier.Valid},
+		"a namesake of another key":  {both, []*vectors.Identity{cross, namesake}, verifier.Valid},
+		"a namesake denied in place": {both, []*vectors.Identity{namesake, r.inter}, verifier.Revoked},
+	} {
+		for _, entry := range []string{
+			"x509-sha256:" + sha256Hex(r.inter.Cert.Raw),
+			fmt.Sprintf("x509-serial:%x issuer=%q", r.inter.Cert.SerialNumber, r.inter.Cert.Issuer.String()),
+		} {
+			v := c.trust.with("s/deny/list", entry).verifier(t, r.now)
+			for range 2 { // the second time from memory
+				if report := inspect(t, v, "job.ps1", signedScript(t, append([]*vectors.Identity{r.leaf}, c.bag...)...)); report.Verdict != c.want {
+					t.Errorf("%s, %s: %s, want %s", name, entry[:12], report.Verdict, c.want)
+				}
+			}
+		}
+	}
+}
