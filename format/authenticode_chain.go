@@ -67,8 +67,33 @@ func timeless(c *x509.Certificate) *x509.Certificate {
 	return &forever
 }
 
-// chains builds chains from leaf to the roots. Certificates from the signature
-// can only complete a chain, whatever they are.
+// issued returns the certificates of the bag that lead to an authority of the
+// store, each by a signature that was checked. What else is in a bag cannot
+// complete a chain, and may be there to keep a verifier busy: many authorities of
+// one name, with keys that take long. So only keys of authorities are ever used.
+func (a *authenticodeAnchors) issued(bag []*x509.Certificate) []*x509.Certificate {
+	var good []*x509.Certificate
+	issuers := a.bySubject
+	for len(issuers) > 0 {
+		next := map[string][]*x509.Certificate{}
+		for _, c := range bag {
+			if holds(good, c) || !slices.ContainsFunc(issuers[string(c.RawIssuer)], func(by *x509.Certificate) bool {
+				return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+			}) {
+				continue
+			}
+			good = append(good, c)
+			if c.IsCA {
+				next[string(c.RawSubject)] = append(next[string(c.RawSubject)], c)
+			}
+		}
+		issuers = next
+	}
+	return good
+}
+
+// chains builds chains from leaf to the roots, with those of the bag that the
+// store has issued.
 func (a *authenticodeAnchors) chains(leaf *x509.Certificate, bag []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) ([][]*x509.Certificate, error) {
 	return buildChains(leaf, bag, a.intermediates, a.roots, usage, now)
 }
@@ -196,9 +221,10 @@ func (x *authenticodeExam) checkChainIn(sd *cms.SignedData, leaf *x509.Certifica
 	if leafErr != nil {
 		x.failed(verifier.CheckKeyUsage, "%v", leafErr)
 	}
-	chains, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.at)
+	bag := x.anchors.issued(sd.Certificates)
+	chains, err := x.anchors.chains(leaf, bag, x509.ExtKeyUsageCodeSigning, x.at)
 	if err != nil {
-		chains = x.diagnoseChain(sd, leaf, err)
+		chains = x.diagnoseChain(bag, leaf, err)
 		if chains == nil {
 			return nil
 		}
@@ -258,8 +284,8 @@ func (x *authenticodeExam) remember(sd *cms.SignedData, leaf *x509.Certificate, 
 // diagnoseChain finds out why there is no chain for code signing now: no way to
 // a root at all, a certificate out of its time, or one for another purpose. It
 // returns the chains that there are if these are put aside.
-func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certificate, why error) [][]*x509.Certificate {
-	chains, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.at)
+func (x *authenticodeExam) diagnoseChain(bag []*x509.Certificate, leaf *x509.Certificate, why error) [][]*x509.Certificate {
+	chains, err := x.anchors.timelessChains(leaf, bag, x509.ExtKeyUsageAny, x.at)
 	if err != nil {
 		x.failed(verifier.CheckTrust, "%v", err)
 		if !inTime(leaf, x.at) {
@@ -267,12 +293,12 @@ func (x *authenticodeExam) diagnoseChain(sd *cms.SignedData, leaf *x509.Certific
 		}
 		return nil
 	}
-	if _, err := x.anchors.chains(leaf, sd.Certificates, x509.ExtKeyUsageAny, x.at); err != nil {
+	if _, err := x.anchors.chains(leaf, bag, x509.ExtKeyUsageAny, x.at); err != nil {
 		x.failed(verifier.CheckValidity, "%s", whoIsOutOfTime(chains, x.at, err))
 	} else {
 		x.passed(verifier.CheckValidity, validityDetail)
 	}
-	if _, err := x.anchors.timelessChains(leaf, sd.Certificates, x509.ExtKeyUsageCodeSigning, x.at); err != nil {
+	if _, err := x.anchors.timelessChains(leaf, bag, x509.ExtKeyUsageCodeSigning, x.at); err != nil {
 		x.failed(verifier.CheckKeyUsage, "the chain is not for code signing: %v", err)
 	} else if !x.has(verifier.CheckKeyUsage, verifier.StatusFailed) {
 		x.passed(verifier.CheckKeyUsage, usageDetail)

@@ -44,9 +44,20 @@ func TimestamperChain(by *x509.Certificate, t *cms.Timestamp) error {
 			roots.AddCert(c)
 		}
 	}
-	a := &authenticodeAnchors{roots: roots}
+	a := &authenticodeAnchors{roots: roots, bySubject: map[string][]*x509.Certificate{}}
+	for _, c := range t.Certificates {
+		a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
+	}
 	_, err := a.timestamperChain(by, t)
 	return err
+}
+
+// IssuedBelow returns the certificates of the bag that may complete a chain to the
+// authorities in ca.
+func IssuedBelow(ca []byte, bag []*x509.Certificate) ([]*x509.Certificate, error) {
+	a := newAuthenticodeAnchors("")
+	_, err := a.add(ca)
+	return a.issued(bag), err
 }
 
 // RevocationHoldsAt tells whether a revocation counts for what was signed at at.

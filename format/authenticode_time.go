@@ -131,7 +131,7 @@ func (a *authenticodeAnchors) timestamperChain(by *x509.Certificate, t *cms.Time
 	if slices.ContainsFunc(t.Certificates, func(c *x509.Certificate) bool { return cms.Oversized(c.PublicKey) }) {
 		return nil, fmt.Errorf("a certificate with a key that is too large came with it")
 	}
-	chains, err := a.chains(by, t.Certificates, x509.ExtKeyUsageTimeStamping, t.Time)
+	chains, err := a.chains(by, a.issued(t.Certificates), x509.ExtKeyUsageTimeStamping, t.Time)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type authenticodeAnchors struct {
 	name          string
 	roots         *x509.CertPool
 	intermediates []*x509.Certificate
+	bySubject     map[string][]*x509.Certificate // both
 	// timeless are the same without dates, to tell a chain that has expired from
 	// one that leads nowhere.
 	timelessRoots *x509.CertPool
@@ -42,6 +43,7 @@ type authenticodeAnchors struct {
 func newAuthenticodeAnchors(name string) *authenticodeAnchors {
 	return &authenticodeAnchors{
 		name: name, roots: x509.NewCertPool(), timelessRoots: x509.NewCertPool(), revoking: verifier.RevocationOff,
+		bySubject: map[string][]*x509.Certificate{},
 	}
 }
 
@@ -136,6 +138,7 @@ func (a *authenticodeAnchors) add(data []byte) ([]*x509.Certificate, error) {
 		if cms.Oversized(c.PublicKey) {
 			return nil, fmt.Errorf("a certificate with a key of type %s: too large", keyAlgorithm(c))
 		}
+		a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
 		if !selfSigned(c) {
 			a.intermediates = append(a.intermediates, c)
 			continue

@@ -343,3 +343,35 @@ func TestADeniedAuthorityDoesNotComeBackAsItsCrossCertificate(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangersInTheBagAreNoIssuers: with thirty authorities of one name and one
+// slow key, in nine signatures with eight timestamps each, crypto/x509 made
+// thousands of checks with that key, for one file.
+func TestStrangersInTheBagAreNoIssuers(t *testing.T) {
+	t.Parallel()
+	r := newRevocable(t)
+	stranger := vectors.Issue(t, r.now, "Root", nil)
+	below := vectors.Issue(t, r.now, "Below", r.leaf) // the signer plays authority
+	deep := vectors.Issue(t, r.now, "Deep", r.inter)
+	leaf := vectors.Issue(t, r.now, "Bob", deep, vectors.CodeSigning)
+	bag := []*x509.Certificate{leaf.Cert, stranger.Cert, deep.Cert, below.Cert, r.leaf.Cert, r.inter.Cert, r.leaf.Cert}
+	for range 30 {
+		bag = append(bag, vectors.Issue(t, r.now, "Root", stranger).Cert, vectors.Issue(t, r.now, "Below", below).Cert)
+	}
+	got, err := format.IssuedBelow(r.root.PEM(), bag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{string(r.inter.Cert.Raw): true, string(r.leaf.Cert.Raw): true, string(deep.Cert.Raw): true, string(leaf.Cert.Raw): true}
+	for _, c := range got {
+		if !want[string(c.Raw)] {
+			t.Errorf("%s by %s could complete a chain", c.Subject, c.Issuer)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d certificates, want %d", len(got), len(want))
+	}
+	if report := inspect(t, r.trust.verifier(t, r.now), "job.ps1", signedScript(t, leaf, r.inter, deep)); report.Verdict != verifier.Valid {
+		t.Errorf("a chain of four: %s", report.Verdict)
+	}
+}
