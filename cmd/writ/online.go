@@ -43,8 +43,13 @@ func newFetch(ctx context.Context) format.FetchFunc {
 	client := &http.Client{
 		Timeout: maxFetchTime,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+			switch {
+			case len(via) > maxRedirects || r.URL.Scheme != "http" && r.URL.Scheme != "https":
 				return errors.New("redirected too often, or to something other than http")
+			case r.URL.Hostname() != via[0].URL.Hostname():
+				// Whoever is on the way of an answer over http must not send this
+				// machine to hosts that only it can reach.
+				return errors.New("redirected to another host than the certificate names")
 			}
 			return nil
 		},

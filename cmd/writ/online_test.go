@@ -33,6 +33,8 @@ func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/list.crl", http.StatusFound)
 	case r.URL.Path == "/round.crl":
 		http.Redirect(w, r, "/round.crl", http.StatusFound)
+	case r.URL.Path == "/elsewhere.crl":
+		http.Redirect(w, r, "http://"+strings.Replace(r.Host, "127.0.0.1", "localhost", 1)+"/list.crl", http.StatusFound)
 	case r.URL.Path == "/away.crl":
 		w.Header().Set("Location", "file:///etc/passwd")
 		w.WriteHeader(http.StatusFound)
@@ -160,6 +162,7 @@ func TestFetchingIsBounded(t *testing.T) {
 		"OCSP does not answer, a list does": {[]string{"/gone"}, []string{"/list.crl"}, exitYes, 1},
 		"redirected":                        {nil, []string{"/moved.crl"}, exitYes, 1},
 		"redirected for ever":               {nil, []string{"/round.crl"}, exitNo, 0},
+		"redirected to another host":        {nil, []string{"/elsewhere.crl"}, exitNo, 0},
 		"redirected to a file":              {nil, []string{"/away.crl"}, exitNo, 0},
 		"too large":                         {nil, []string{"/large.crl"}, exitNo, 0},
 		"nothing there":                     {[]string{"/gone"}, []string{"/gone"}, exitNo, 0},
