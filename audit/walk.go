@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
+
+	"github.com/runwrit/writ/runbook"
 )
 
 // Limits of one audit.
@@ -93,6 +96,8 @@ func (w *walk) folder(ctx context.Context, dir string, depth int) error {
 			w.skipped = append(w.skipped, Skip{path, "a symbolic link, not followed"})
 		case !e.Type().IsRegular():
 			w.skipped = append(w.skipped, Skip{path, "not a regular file"})
+		case strings.EqualFold(e.Name(), runbook.ManifestName+runbook.SignatureExt):
+			w.skipped = append(w.skipped, Skip{path, "the manifest of a project: writ manifest verify judges it"})
 		default:
 			err = w.send(ctx, file{path, false})
 		}

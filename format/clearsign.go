@@ -52,5 +52,5 @@ type clearsignChecker struct{ openpgpJudge }
 // Check looks at one file.
 func (c *clearsignChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {
 	rb.View(func(data []byte) { out = c.examine(rb.Name(), data, now) })
-	return out
+	return refuseManifest(out)
 }

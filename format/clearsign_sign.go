@@ -14,6 +14,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"github.com/runwrit/writ/internal/cleartext"
+	"github.com/runwrit/writ/internal/manifest"
 	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
@@ -79,6 +80,12 @@ func checkSource(name string, text []byte) error {
 		return &signer.InputError{
 			Name: name, Msg: "the name says that this is a signed file already",
 			Fix: fmt.Sprintf("sign the runbook itself: writ sign %q", runbook.PayloadName(name)),
+		}
+	}
+	if manifest.IsManifest(text) && name != runbook.ManifestName {
+		return &signer.InputError{
+			Name: name, Line: 1, Msg: "the text is a manifest, which lists the files of a project, and no runbook",
+			Fix: "sign the project: writ manifest sign",
 		}
 	}
 	if place, _ := cleartext.Locate(text); place == cleartext.AtStart {

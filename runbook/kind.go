@@ -26,13 +26,14 @@ const (
 	Python            Kind = "python"             // .py
 	Perl              Kind = "perl"               // .pl
 	Ruby              Kind = "ruby"               // .rb
+	Manifest          Kind = "manifest"           // writ.manifest: a list of files, which is never run
 )
 
 // Kinds returns all kinds but Unknown.
 func Kinds() []Kind {
 	return []Kind{
 		PowerShell, PowerShellModule, PowerShellData, PowerShellXML, PowerShellConsole, PowerShellCDXML, MOF,
-		VBScript, JavaScript, WindowsScript, Bash, Python, Perl, Ruby,
+		VBScript, JavaScript, WindowsScript, Bash, Python, Perl, Ruby, Manifest,
 	}
 }
 
@@ -59,6 +60,9 @@ var kindByExt = map[string]Kind{
 // KindOf returns the kind of the runbook that a file of this name holds; ".asc"
 // at the end is left out first, the case of letters does not matter.
 func KindOf(name string) Kind {
+	if strings.EqualFold(PayloadName(name), ManifestName) {
+		return Manifest
+	}
 	return kindByExt[strings.ToLower(path.Ext(PayloadName(name)))]
 }
 

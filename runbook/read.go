@@ -63,11 +63,19 @@ func Read(name string, r io.Reader) (*Runbook, error) { return read(name, r, 0) 
 // read takes expected as a hint for the buffer only: the file may grow or
 // shrink while it is read.
 func read(name string, r io.Reader, expected int64) (*Runbook, error) {
-	if expected > MaxSize {
-		return nil, &SizeError{Name: name, Size: expected}
-	}
 	if err := checkName(name); err != nil {
 		return nil, err
+	}
+	data, err := readAll(name, r, expected)
+	if err != nil {
+		return nil, err
+	}
+	return newRunbook(name, data), nil
+}
+
+func readAll(name string, r io.Reader, expected int64) ([]byte, error) {
+	if expected > MaxSize {
+		return nil, &SizeError{Name: name, Size: expected}
 	}
 	buf := make([]byte, 0, expected+512)
 	for {
@@ -86,7 +94,7 @@ func read(name string, r io.Reader, expected int64) (*Runbook, error) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 	}
-	return newRunbook(name, buf), nil
+	return buf, nil
 }
 
 // openRegular refuses what is not a regular file before it is opened, because

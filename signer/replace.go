@@ -65,6 +65,9 @@ func fill(temp *os.File, like file, data []byte) error {
 	if _, err := temp.Write(data); err != nil {
 		return err
 	}
+	if like.inMemory() {
+		return errors.Join(temp.Chmod(newFileMode), temp.Sync())
+	}
 	if err := copyOwner(temp, like); err != nil {
 		return err
 	}
@@ -76,6 +79,9 @@ func fill(temp *os.File, like file, data []byte) error {
 	}
 	return temp.Sync()
 }
+
+// newFileMode is the mode of a new file where there is none to be like.
+const newFileMode fs.FileMode = 0o644
 
 // create gives a new file its name, without replacing one that came up
 // meanwhile. The caller removes the temporary name.
@@ -96,6 +102,9 @@ func create(temp, path string) error {
 
 // unchanged looks at source and target once more.
 func unchanged(src *source, target file) error {
+	if src.inMemory() {
+		return target.still()
+	}
 	if err := src.still(); err != nil {
 		return err
 	}

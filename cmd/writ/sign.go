@@ -68,12 +68,10 @@ written, or no authority gave a timestamp.`,
 			return a.runSign(cmd.Context(), o)
 		},
 	}
+	o.addKeyTo(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key")
 	f.StringVar(&o.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
 	f.StringVar(&o.format, "format", "auto", "signature `format`: auto, authenticode or clearsign")
-	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
-	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 	o.timestamp.addTo(cmd)
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
@@ -82,6 +80,14 @@ written, or no authority gave a timestamp.`,
 	f.StringVar(&o.profile, "profile", "", "refuse what this `service` would change: azure-automation")
 	o.trust.addTo(cmd)
 	return cmd
+}
+
+// addKeyTo adds the flags that say whose key signs, whatever is signed.
+func (o *signOptions) addKeyTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key")
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
+	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 }
 
 func (o *signOptions) validate() error {

@@ -77,7 +77,11 @@ func readable(paths ...string) error {
 
 // verifyFunc is our own verifier in the words of the signer.
 func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
-	v, err := newVerifier(trust, nil)
+	return verifyWith(trust, verifyFormats()...)
+}
+
+func verifyWith(trust *verifier.TrustStore, formats ...verifier.Format) (signer.VerifyFunc, error) {
+	v, err := verifier.New(trust, verifier.Options{Formats: formats})
 	if err != nil {
 		return nil, noAnswer(err)
 	}

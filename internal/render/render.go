@@ -62,6 +62,8 @@ type Renderer interface {
 	Verify(w io.Writer, files []File) error
 	Inspect(w io.Writer, i Inspection) error
 	Audit(w io.Writer, r *audit.Result) error
+	// Project is of a folder and its manifest.
+	Project(w io.Writer, p Project) error
 	Version(w io.Writer, v Version) error
 	// PolicyProblems writes what is wrong with a policy, or that nothing is.
 	PolicyProblems(w io.Writer, problems []*policy.FileError) error

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cms"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/pgpcert", "internal/trustlist",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	},
 	"policy": {"runbook", "verifier", "internal/glob", "internal/guard"},
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
@@ -40,8 +40,9 @@ var mayImport = map[string][]string{
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
 	"internal/keybox":     {"runbook"},
+	"internal/manifest":   {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox"},
-	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit"},
+	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit", "internal/manifest"},
 
 	"examples":           {},
 	"internal/glob":      {"runbook"},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
-		"internal/guard", "internal/render", "internal/newkeys", "examples",
+		"internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
 	},
 }
 
@@ -313,7 +314,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/glob", "internal/keybox", "internal/pgpcert", "internal/trustlist",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	"format", "ledger", "policy", "signer",
 }
 

@@ -1,0 +1,3 @@
+package manifest
+
+const openFlags = 0

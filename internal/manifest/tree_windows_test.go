@@ -1,0 +1,3 @@
+package manifest_test
+
+const keepsModes = false
