@@ -128,6 +128,7 @@ func Run(ctx context.Context, roots []string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	r := &Result{Entries: c.entries, Skipped: append(w.skipped, c.skipped...), Problems: append(w.problems, c.problems...)}
+	r.setSidecarsApart()
 	r.setSourcesApart()
 	r.sort()
 	return r, nil
@@ -168,7 +169,7 @@ type Inspector interface {
 // that is too large or has a name that no runbook may have is a fact as well:
 // unsupported. An error means that the file could not be read.
 func Inspect(ctx context.Context, v Inspector, path string, follow bool) (*verifier.Report, error) {
-	rb, err := runbook.ReadFile(path, follow)
+	rb, err := runbook.ReadFileWithSidecars(path, follow)
 	var tooLarge *runbook.SizeError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -215,6 +216,21 @@ func (c *collector) add(f file, o outcome, found int) {
 	if c.progress != nil {
 		c.progress(c.done, found)
 	}
+}
+
+// setSidecarsApart takes out of the entries the detached signatures that were
+// judged with the runbook beside them. What carries the name of one and is
+// something worse stays.
+func (r *Result) setSidecarsApart() {
+	sidecars := map[string]bool{} // by path
+	for _, e := range r.Entries {
+		for _, name := range e.Report.Sidecars {
+			sidecars[filepath.Join(filepath.Dir(e.Path), name)] = true
+		}
+	}
+	r.Entries = slices.DeleteFunc(r.Entries, func(e Entry) bool {
+		return sidecars[e.Path] && e.Report.Verdict == verifier.Unsigned
+	})
 }
 
 // setSourcesApart takes the originals of clear-signed documents out of the

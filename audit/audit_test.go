@@ -255,3 +255,27 @@ func TestAnAuditNeedsAVerifier(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A detached signature is judged with its runbook and is no runbook of its own;
+// without one beside it, it is reported.
+func TestADetachedSignatureIsNoEntryOfItsOwn(t *testing.T) {
+	t.Parallel()
+	dir := library(t, map[string]string{
+		"a.sh": "echo\n", "a.sh.asc": "-----BEGIN PGP SIGNATURE-----\n",
+		"sub/b.sh": "echo\n", "sub/b.sh.sig": "signature",
+		"orphan.sh.asc": "-----BEGIN PGP SIGNATURE-----\n", "sub/a.sh.asc": "of a file in another folder",
+		"c.sh": "echo\n", "c.sh.asc": "SEAL bad\nsomething worse than a signature",
+	})
+	var got []string
+	for _, e := range run(t, audit.Options{}, dir).Entries {
+		rel, err := filepath.Rel(dir, e.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, filepath.ToSlash(rel))
+	}
+	want := []string{"c.sh.asc", "a.sh", "c.sh", "orphan.sh.asc", "sub/a.sh.asc", "sub/b.sh"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}

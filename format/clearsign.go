@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -37,13 +36,11 @@ func (*Clearsign) OutputName(name string) string { return name + runbook.Signatu
 // file has no usable certificate or holds secret keys. A bad certificate beside
 // good ones is left out; a signature by it is untrusted, and a finding says why.
 func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
-	loader := pgpcert.NewLoader()
-	for _, f := range t.Files(verifier.RoomOpenPGP) {
-		if err := loader.Add(f.Name, f.Data); err != nil {
-			return nil, &verifier.TrustError{Path: f.Name, Err: err}
-		}
+	judge, err := loadOpenPGP(clearsignName, t)
+	if err != nil {
+		return nil, err
 	}
-	return &clearsignChecker{openpgpJudge{format: clearsignName, ring: loader.Ring(), lists: t}}, nil
+	return &clearsignChecker{judge}, nil
 }
 
 // clearsignChecker verifies documents. It is safe for several goroutines.

@@ -35,10 +35,7 @@ func readSignatures(data []byte) ([]*parsedSignature, verifier.Verdict, verifier
 				Detail: fmt.Sprintf("the signature block holds a packet of type %d; only signatures belong there", p.Tag),
 			}
 		case len(parsed) == maxOpenPGPSignatures:
-			return nil, verifier.Malformed, verifier.Finding{
-				Code:   "too-many-signatures",
-				Detail: fmt.Sprintf("more than %d signatures", maxOpenPGPSignatures),
-			}
+			return nil, verifier.Malformed, tooManySignatures()
 		}
 		s, err := pgpcert.ParseSignature(p.Body)
 		parsed = append(parsed, &parsedSignature{Signature: s, err: err})
@@ -48,6 +45,10 @@ func readSignatures(data []byte) ([]*parsedSignature, verifier.Verdict, verifier
 		return nil, verifier.Unsigned, verifier.Finding{Code: "no-signature", Detail: "the signature block is empty"}
 	}
 	return parsed, verifier.Valid, verifier.Finding{}
+}
+
+func tooManySignatures() verifier.Finding {
+	return verifier.Finding{Code: "too-many-signatures", Detail: fmt.Sprintf("more than %d signatures", maxOpenPGPSignatures)}
 }
 
 // hash runs what was signed, which write writes, once through every hash that a

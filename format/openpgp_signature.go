@@ -19,6 +19,17 @@ type openpgpJudge struct {
 	lists  *verifier.TrustStore // for its deny lists
 }
 
+// loadOpenPGP reads the certificates of the trust store.
+func loadOpenPGP(format string, t *verifier.TrustStore) (openpgpJudge, error) {
+	loader := pgpcert.NewLoader()
+	for _, f := range t.Files(verifier.RoomOpenPGP) {
+		if err := loader.Add(f.Name, f.Data); err != nil {
+			return openpgpJudge{}, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+	}
+	return openpgpJudge{format: format, ring: loader.Ring(), lists: t}, nil
+}
+
 // formRule is what a container demands of a signature, whoever made it; it
 // returns the checks that the signature fails.
 type formRule func(*pgpcert.Signature) []verifier.Check

@@ -24,3 +24,17 @@ func TestReadFileDoesNotHangOnAFIFO(t *testing.T) {
 		}
 	}
 }
+
+func TestASidecarThatIsAFIFODoesNotHang(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"a.sh": "echo\n"})
+	if err := unix.Mkfifo(filepath.Join(dir, "a.sh.sig"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, follow := range []bool{false, true} {
+		rb, err := runbook.ReadFileWithSidecars(filepath.Join(dir, "a.sh"), follow)
+		if err != nil || len(rb.Sidecars()) != 1 || rb.Sidecars()[0].Refused == "" {
+			t.Errorf("follow %v: %v, %v", follow, rb, err)
+		}
+	}
+}

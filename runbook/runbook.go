@@ -99,15 +99,17 @@ func (e *SizeError) Error() string {
 // ErrName says that a name is empty, a path, too long, or not printable UTF-8.
 var ErrName = errors.New("not a plain file name")
 
-// Runbook is one script as it was read. It is immutable: only Parse,
-// and what reads files, makes one. The zero value holds nothing and verifies as nothing.
+// Runbook is one script as it was read, with the sidecars that were read with
+// it. It is immutable: only the functions here that read or parse make one.
+// The zero value holds nothing and verifies as nothing.
 type Runbook struct {
-	name   string
-	path   string
-	kind   Kind
-	digest func() Digest
-	data   []byte
-	set    *Set
+	name     string
+	path     string
+	kind     Kind
+	digest   func() Digest
+	data     []byte
+	sidecars []Sidecar
+	set      *Set
 }
 
 // Parse takes a copy of data under the given file name (a base name, no path).

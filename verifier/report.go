@@ -47,7 +47,10 @@ type Signature struct {
 	TrustStore string `json:"trust_store,omitempty"`
 	// Nested says that it stands inside another signature, which does not cover
 	// it. It never changes the verdict on the file.
-	Nested         bool      `json:"nested,omitempty"`
+	Nested bool `json:"nested,omitempty"`
+	// Sidecar names the file beside the runbook that holds it; "" for one that
+	// the runbook carries itself.
+	Sidecar        string    `json:"sidecar,omitempty"`
 	Signer         Identity  `json:"signer"`
 	SignedAt       time.Time `json:"signed_at,omitzero"`
 	SignedAtSource string    `json:"signed_at_source"`
@@ -74,6 +77,8 @@ type Report struct {
 	// File is the digest of the bytes as they were read.
 	File runbook.Digest
 	Size int
+	// Sidecars are the names of the files that were read with it.
+	Sidecars []string
 	// Payload is the digest of the bytes that would be run; zero unless Verdict
 	// is Valid.
 	Payload    runbook.Digest

@@ -52,6 +52,10 @@ type Outcome struct {
 	// valid one beside it. Without it each signature that is not nested must be
 	// valid.
 	SideBySide bool
+	// Beside says that the signatures stand outside of the file. They count only
+	// where no other format claims the file: they never hide or outrank what is
+	// inside of it.
+	Beside     bool
 	Signatures []Signature
 	Findings   []Finding
 	// Repair says how to get back to the bytes that were signed, where what
@@ -174,37 +178,17 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		At: now, TrustDigest: v.trust.Digest(),
 		Signatures: []Signature{}, Findings: []Finding{},
 	}
-	var claim Outcome
-	claimed, capable := false, rb.Kind() != runbook.Unknown
+	for _, s := range rb.Sidecars() {
+		report.Sidecars = append(report.Sidecars, s.Name)
+	}
+	given := answers{capable: rb.Kind() != runbook.Unknown}
 	for i, c := range v.checkers {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("inspect %q: %w", rb.Name(), err)
 		}
-		o := c.Check(ctx, rb, now)
-		report.Findings = append(report.Findings, o.Findings...)
-		if !o.Claimed {
-			capable = capable || o.Capable
-			continue
-		}
-		if claimed {
-			report.refuseSecondFormat(v.names[i])
-			continue
-		}
-		claimed = true
-		report.Format = v.names[i]
-		report.judge(o)
-		claim = o
+		given.add(v.names[i], c.Check(ctx, rb, now))
 	}
-	switch {
-	case claimed:
-	case capable:
-		report.Verdict = Unsigned
-	default:
-		report.Verdict = Unsupported
-		report.Findings = append(report.Findings, Finding{
-			Code: "file-type", Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
-		})
-	}
+	claim := given.settle(report)
 	report.File = rb.Digest() // last, since a large file is hashed meanwhile
 	report.deny(v.trust, report.File)
 	if report.Verdict != Valid {
@@ -258,15 +242,4 @@ func (r *Report) judge(o Outcome) {
 	if r.Verdict = worst; worst == Damaged {
 		r.Repair = o.Repair
 	}
-}
-
-// refuseSecondFormat: a file that is of two formats at once is read differently
-// by different tools, so it is neither.
-func (r *Report) refuseSecondFormat(name string) {
-	r.Verdict = Malformed
-	r.Findings = append(r.Findings, Finding{
-		Code:   "two-formats",
-		Detail: fmt.Sprintf("the file carries a signature of format %s and one of format %s", r.Format, name),
-		Fix:    "keep one of the two signatures: sign the clean source again in one format",
-	})
 }

@@ -131,7 +131,7 @@ type candidate struct {
 	verified *verifier.Verified
 }
 
-// read reads the runbook at path once. Links in the folders above it are
+// read reads the runbook at path, and its sidecars, once. Links in the folders above it are
 // resolved first, because rules match the path; the file itself must not be one.
 func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
 	abs, err := filepath.Abs(path)
@@ -143,7 +143,7 @@ func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
 		return nil, err
 	}
 	resolved := filepath.Join(dir, filepath.Base(abs))
-	rb, err := runbook.ReadFile(resolved, false)
+	rb, err := runbook.ReadFileWithSidecars(resolved, false)
 	if err != nil {
 		return nil, err
 	}

@@ -77,5 +77,5 @@ func (a *app) read(ctx context.Context, path, name string) (*runbook.Runbook, er
 	if path == "-" {
 		return a.readStdin(ctx, name)
 	}
-	return runbook.ReadFile(path, true)
+	return runbook.ReadFileWithSidecars(path, true)
 }

@@ -16,6 +16,7 @@ import (
 
 // Signature types (RFC 9580 section 5.2.1).
 const (
+	TypeBinary            = 0x00
 	TypeText              = 0x01
 	typeCertGeneric       = 0x10
 	typeCertPositive      = 0x13

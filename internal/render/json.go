@@ -37,6 +37,7 @@ type jsonSignature struct {
 	Verdict        verifier.Verdict `json:"verdict"`
 	TrustStore     string           `json:"trust_store,omitempty"`
 	Nested         bool             `json:"nested,omitempty"`
+	Sidecar        string           `json:"sidecar,omitempty"`
 	Signer         jsonSigner       `json:"signer"`
 	SignedAt       *time.Time       `json:"signed_at"`
 	SignedAtSource string           `json:"signed_at_source"`
@@ -240,7 +241,7 @@ func newJSONFile(f File) jsonFile {
 	}
 	for _, s := range f.Report.Signatures {
 		out.Signatures = append(out.Signatures, jsonSignature{
-			Format: s.Format, Verdict: s.Verdict, TrustStore: s.TrustStore, Nested: s.Nested,
+			Format: s.Format, Verdict: s.Verdict, TrustStore: s.TrustStore, Nested: s.Nested, Sidecar: s.Sidecar,
 			Signer: jsonSigner{
 				IDs: notNil(s.Signer.IDs), Display: s.Signer.Display, Issuer: s.Signer.Issuer,
 				KeyID: s.Signer.KeyID, Algorithm: s.Signer.Algorithm, NotAfter: timeOrNull(s.Signer.NotAfter),

@@ -141,6 +141,9 @@ func signatureLine(s verifier.Signature) string {
 		kind = "nested signature"
 	}
 	line := fmt.Sprintf("%s %s %s", s.Verdict, s.Format, kind)
+	if s.Sidecar != "" {
+		line += " in " + clip(s.Sidecar)
+	}
 	if !s.SignedAt.IsZero() {
 		line += fmt.Sprintf(", time %s (%s)", s.SignedAt.UTC().Format(time.RFC3339), s.SignedAtSource)
 	}
