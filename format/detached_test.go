@@ -73,7 +73,7 @@ func TestDetachedAttacksOnTheSidecar(t *testing.T) {
 	bad := slices.Clone(good)
 	bad[len(bad)-3] ^= 1
 	textual := bytes.ReplaceAll(bytes.ReplaceAll(detachedScript, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
-	clear := documentOf(t, "echo signed\n", alice.text("echo signed\n", forged{kind: 1, hashed: [][]byte{at(2, alice.created), alice.issuer()}}))
+	document := documentOf(t, "echo signed\n", alice.text("echo signed\n", forged{kind: 1, hashed: [][]byte{at(2, alice.created), alice.issuer()}}))
 	sig := func(data []byte) []runbook.Sidecar { return []runbook.Sidecar{{Name: "deploy.sh.sig", Data: data}} }
 	for name, c := range map[string]struct {
 		sidecars []runbook.Sidecar
@@ -118,7 +118,7 @@ func TestDetachedAttacksOnTheSidecar(t *testing.T) {
 		"a byte order mark before the armor":         {sig(append([]byte("\xef\xbb\xbf"), armored...)), verifier.Malformed, "foreign-packet"},
 		"text behind the armor":                      {sig(append(slices.Clone(armored), "rm\n"...)), verifier.Malformed, "text-after"},
 		"a second block":                             {sig(slices.Concat(armored, armored)), verifier.Malformed, "second-signature-block"},
-		"a clear-signed document behind it":          {sig(slices.Concat(armored, clear)), verifier.Malformed, "second-message"},
+		"a clear-signed document behind it":          {sig(slices.Concat(armored, document)), verifier.Malformed, "second-message"},
 		"a wrong checksum":                           {sig(breakCRC(t, armored)), verifier.Malformed, "bad-crc"},
 		"nine signatures":                            {sig(bytes.Repeat(good, 9)), verifier.Malformed, "too-many-signatures"},
 		"nine signatures in two files":               {append(sig(bytes.Repeat(good, 5)), runbook.Sidecar{Name: "deploy.sh.asc", Data: bytes.Repeat(good, 4)}), verifier.Malformed, "too-many-signatures"},
