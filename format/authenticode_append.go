@@ -26,12 +26,12 @@ func (a *Authenticode) Append(ctx context.Context, rb *runbook.Runbook, key *sig
 	if script.Block == nil {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "there is no signature to add another one to", Fix: "sign it first, without --append"}
 	}
-	nested, err := a.signScript(ctx, rb.Name(), script, key)
+	nested, err := a.signScript(ctx, script, key)
 	if err != nil {
 		return nil, err
 	}
 	if script.Block, err = cms.AddUnsigned(script.Block, cms.OIDNestedSignature, nested); err != nil {
-		return nil, fmt.Errorf("add a signature to %q: %w", rb.Name(), err)
+		return nil, fmt.Errorf("add a signature: %w", err)
 	}
 	if n, err := countSignatures(script.Block); err != nil || n > 1+maxNested {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: fmt.Sprintf("it carries as many nested signatures as it may, %d", maxNested)}

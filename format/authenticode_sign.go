@@ -39,7 +39,7 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 	if err != nil {
 		return nil, err
 	}
-	if script.Block, err = a.signScript(ctx, rb.Name(), script, key); err != nil {
+	if script.Block, err = a.signScript(ctx, script, key); err != nil {
 		return nil, err
 	}
 	if len(script.Block) > authscript.MaxBlock {
@@ -49,7 +49,7 @@ func (a *Authenticode) Sign(ctx context.Context, rb *runbook.Runbook, key *signe
 }
 
 // signScript makes the signature of a script's content.
-func (a *Authenticode) signScript(ctx context.Context, name string, script *authscript.Script, key *signer.Key) ([]byte, error) {
+func (a *Authenticode) signScript(ctx context.Context, script *authscript.Script, key *signer.Key) ([]byte, error) {
 	private, chain, err := key.X509()
 	if err != nil {
 		return nil, err
@@ -60,16 +60,13 @@ func (a *Authenticode) signScript(ctx context.Context, name string, script *auth
 	}
 	h := digest.New()
 	if err := script.WriteSigned(h, script.Encoding); err != nil {
-		return nil, fmt.Errorf("sign %q: %w", name, err)
+		return nil, err
 	}
 	block, err := signIndirectData(script.Style, h.Sum(nil), digest, private, withoutRoot(chain))
 	if err != nil {
-		return nil, fmt.Errorf("sign %q with %s: %w", name, key.Source(), err)
+		return nil, fmt.Errorf("key %q: %w", key.Source(), err)
 	}
-	if block, err = a.stamp(ctx, block); err != nil {
-		return nil, fmt.Errorf("sign %q: %w", name, err)
-	}
-	return block, nil
+	return a.stamp(ctx, block)
 }
 
 // Strip implements signer.Stripper: the content is the file without its block.

@@ -47,7 +47,8 @@ type AppendOptions struct {
 // signatures that are there stay as they are, byte for byte. It is as careful
 // with the file as SignFile, and fails with the same errors; with *InputError where
 // Before does not find the file valid.
-func AppendFile(ctx context.Context, path string, o AppendOptions) (Outcome, error) {
+func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, err error) {
+	defer inFolder(path, &err)
 	if o.Format == nil || o.Key == nil || o.Before == nil || o.After == nil {
 		return Outcome{}, errors.New("append: a format, a key and two verifiers are needed")
 	}
@@ -76,7 +77,7 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (Outcome, err
 	}
 	signed, err := o.Format.Append(ctx, src.rb, o.Key)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, signingFailed(path, err)
 	}
 	if err := selfCheck(ctx, src, src.file, signed, options); err != nil {
 		return Outcome{}, err
@@ -94,7 +95,8 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (Outcome, err
 // UnsignFile takes the signature off the runbook at path, with all others that
 // stand inside it. What is left is exactly what it covered. Unsigned files are
 // left alone. Check judges the result: it fails unless that carries no signature.
-func UnsignFile(ctx context.Context, path string, format Unsigner, check func(context.Context, *runbook.Runbook) error) (Outcome, error) {
+func UnsignFile(ctx context.Context, path string, format Unsigner, check func(context.Context, *runbook.Runbook) error) (_ Outcome, err error) {
+	defer inFolder(path, &err)
 	if format == nil || check == nil {
 		return Outcome{}, errors.New("unsign: a format and a check are needed")
 	}

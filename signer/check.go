@@ -28,7 +28,8 @@ type CheckResult struct {
 
 // CheckFile says whether the runbook at path is signed, and changes nothing. An
 // error means that it could not look.
-func CheckFile(ctx context.Context, path string, format Format, verify VerifyFunc) (CheckResult, error) {
+func CheckFile(ctx context.Context, path string, format Format, verify VerifyFunc) (_ CheckResult, err error) {
+	defer inFolder(path, &err)
 	if format == nil || verify == nil {
 		return CheckResult{}, errors.New("check: a format and a verifier are needed")
 	}

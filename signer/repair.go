@@ -75,7 +75,8 @@ func (e *UnrepairableError) Unwrap() error { return e.Err }
 // failure leaves it as it was and nothing beside it. It fails with
 // *UnrepairableError, *InputError, *ChangedError, or the error of the file
 // system.
-func RepairFile(ctx context.Context, path string, o RepairOptions) (Repaired, error) {
+func RepairFile(ctx context.Context, path string, o RepairOptions) (_ Repaired, err error) {
+	defer inFolder(path, &err)
 	if o.Restorer == nil || o.Intact == nil {
 		return Repaired{}, errors.New("repair: a format and a verifier are needed")
 	}

@@ -98,7 +98,8 @@ func (e *ExistsError) Error() string {
 // Any failure leaves the file as it was and nothing beside it. Besides the
 // errors named here it fails with *InputError, *KeyError, *SelfCheckError,
 // *ExistsError, *ChangedError, or the error of the file system.
-func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
+func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error) {
+	defer inFolder(path, &err)
 	if o.Format == nil || o.Key == nil || o.Verify == nil {
 		return Outcome{}, errors.New("sign: a format, a key and a verifier are needed")
 	}
@@ -132,7 +133,7 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 	}
 	signed, err := o.Format.Sign(ctx, src.rb, o.Key)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, signingFailed(path, err)
 	}
 	if err := selfCheck(ctx, src, target, signed, o); err != nil {
 		return Outcome{}, err
@@ -141,6 +142,25 @@ func SignFile(ctx context.Context, path string, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	return outcome, nil
+}
+
+// inFolder completes the name in an *InputError about a file beside path: several
+// files may have one name.
+func inFolder(path string, err *error) {
+	var input *InputError
+	if errors.As(*err, &input) {
+		input.Name = filepath.Join(filepath.Dir(path), input.Name)
+	}
+}
+
+// signingFailed names the file, unless the error is about the key, or names it.
+func signingFailed(path string, err error) error {
+	var input *InputError
+	var key *KeyError
+	if errors.As(err, &input) || errors.As(err, &key) {
+		return err
+	}
+	return fmt.Errorf("sign %q: %w", path, err)
 }
 
 // source is the runbook as it was read, and what it was read from.

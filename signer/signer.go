@@ -30,8 +30,8 @@ type Format interface {
 
 // InputError says that a runbook cannot be signed as it is.
 type InputError struct {
-	Name string
-	Line int // from 1; 0 where no line is to blame
+	Name string // the runbook's; its path, where it was read from a file
+	Line int    // from 1; 0 where no line is to blame
 	Msg  string
 	// Fix says what to do about it; may be empty.
 	Fix string

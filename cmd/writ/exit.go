@@ -91,19 +91,48 @@ func printError(w io.Writer, err error) {
 	if errors.As(err, &child) {
 		return
 	}
+	printWithHints(w, "error", err)
+}
+
+func printWithHints(w io.Writer, word string, err error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "error: %s\n", render.Escape(err.Error()))
-	var known *exitError
-	if errors.As(err, &known) {
-		for _, h := range known.hints {
-			fmt.Fprintf(&b, "hint: %s\n", render.Escape(h))
-		}
-	}
-	var input *signer.InputError
-	if errors.As(err, &input) && input.Fix != "" {
-		fmt.Fprintf(&b, "hint: %s\n", render.Escape(input.Fix))
+	fmt.Fprintf(&b, "%s: %s\n", word, render.Escape(err.Error()))
+	for _, h := range hintsOf(err) {
+		fmt.Fprintf(&b, "hint: %s\n", render.Escape(h))
 	}
 	_, _ = io.WriteString(w, b.String()) // nobody is left to tell
+}
+
+func hintsOf(err error) []string {
+	var known *exitError
+	var input *signer.InputError
+	var stamp *signer.TimestampError
+	switch {
+	case errors.As(err, &known):
+		return known.hints
+	case errors.As(err, &input) && input.Fix != "":
+		return []string{input.Fix}
+	case errors.As(err, &stamp):
+		return []string{"nothing was signed: try again later, or name one more authority: --timestamp URL,URL"}
+	}
+	return nil
+}
+
+// answerOn is the answer on several files, of which some failed: each failure is
+// a note, with its hints, and the worst decides the exit code.
+func (a *app) answerOn(files int, failures []error, format string, args ...any) error {
+	switch {
+	case len(failures) == 0:
+		return nil
+	case files == 1:
+		return failures[0]
+	}
+	worst := exitNo
+	for _, err := range failures {
+		printWithHints(a.stderr, "note", err)
+		worst = max(worst, exitCode(err))
+	}
+	return &exitError{code: worst, err: fmt.Errorf(format, args...)}
 }
 
 // childError says that the runbook was started and ended with this code. There is

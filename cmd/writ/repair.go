@@ -88,7 +88,7 @@ func (a *app) runRepair(ctx context.Context, o *repairOptions) error {
 	if len(damaged) > 0 {
 		a.note("to keep git from converting line ends again, put into .gitattributes: %s", keepLineEnds(damaged))
 	}
-	return a.repairAnswer(failures, len(o.paths))
+	return a.answerOn(len(o.paths), failures, "the answer on %d of %d files is no", len(failures), len(o.paths))
 }
 
 // repairOne also reports whether the file was damaged and has a repair.
@@ -143,20 +143,4 @@ func keepLineEnds(paths []string) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(slices.Compact(lines), ", ")
-}
-
-// repairAnswer: the worst of several failures decides.
-func (a *app) repairAnswer(failures []error, files int) error {
-	switch {
-	case len(failures) == 0:
-		return nil
-	case files == 1:
-		return failures[0]
-	}
-	worst := exitNo
-	for _, err := range failures {
-		a.note("%s", err.Error())
-		worst = max(worst, exitCode(err))
-	}
-	return &exitError{code: worst, err: fmt.Errorf("the answer on %d of %d files is no", len(failures), files)}
 }

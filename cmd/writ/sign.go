@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -195,7 +194,10 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 			failures = append(failures, err)
 		}
 	}
-	return a.signAnswer(failures, len(files))
+	if len(files) == 0 {
+		return no("there is no runbook that this key can sign")
+	}
+	return a.answerOn(len(files), failures, "%d of %d files are not signed", len(failures), len(files))
 }
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
@@ -241,24 +243,6 @@ func (a *app) checkOne(ctx context.Context, path string, formats []signer.Format
 		return err
 	}
 	return no("%q is %s: %s", path, result.State, result.Detail)
-}
-
-// signAnswer: the worst of several failures decides.
-func (a *app) signAnswer(failures []error, files int) error {
-	switch {
-	case files == 0:
-		return no("there is no runbook that this key can sign")
-	case len(failures) == 0:
-		return nil
-	case len(failures) == 1 && files == 1:
-		return failures[0]
-	}
-	worst := exitNo
-	for _, err := range failures {
-		a.note("%s", err.Error())
-		worst = max(worst, exitCode(err))
-	}
-	return &exitError{code: worst, err: fmt.Errorf("%d of %d files are not signed", len(failures), files)}
 }
 
 // filesToSign lists files as they are given, and of folders the runbooks that

@@ -109,5 +109,8 @@ func (a *app) runUnsign(ctx context.Context, o *signOptions) error {
 			failures = append(failures, err)
 		}
 	}
-	return a.signAnswer(failures, len(files))
+	if len(files) == 0 {
+		return no("there is no runbook that could carry a signature block")
+	}
+	return a.answerOn(len(files), failures, "the signatures of %d of %d files were not removed", len(failures), len(files))
 }
