@@ -83,6 +83,19 @@ func TestAdversarialRevocation(t *testing.T) {
 			}
 		})
 	}
+	t.Run("76 stamped before, revoked twice, once for a stolen key", func(t *testing.T) {
+		t.Parallel()
+		m := vectors.NewMessage(leaf, crypto.SHA256, style.IndirectData(crypto.SHA256, style.Digest(crypto.SHA256, content)))
+		m.AddUnsigned(vectors.TokenAttribute(vectors.Token(t, tsa, m.Sign(t), vectors.Stamp{At: revoked.AddDate(0, 0, -1)})))
+		stolen := x509.RevocationListEntry{SerialNumber: leaf.Cert.SerialNumber, RevocationTime: revoked, ReasonCode: 1}
+		replaced := stolen
+		replaced.ReasonCode = 4
+		trust := store{"s/x509-ca/ca": string(root.PEM()), "s/tsa/ca": string(times.PEM())}
+		for _, entries := range [][]x509.RevocationListEntry{{stolen, replaced}, {replaced, stolen}} {
+			list := vectors.CRL(t, root, now.AddDate(0, 0, -1), entries...)
+			attack{"", style.Render(content, m.Build(t)), "", verifier.Revoked, verifier.CheckRevocation, ""}.judge(t, trust.with("s/crl/list", string(list)).verifier(t, now))
+		}
+	})
 	t.Run("76 the authority of the time is revoked", func(t *testing.T) {
 		t.Parallel()
 		m := vectors.NewMessage(leaf, crypto.SHA256, style.IndirectData(crypto.SHA256, style.Digest(crypto.SHA256, content)))

@@ -96,6 +96,22 @@ func TestAFileThatACatalogListsIsValid(t *testing.T) {
 	}
 }
 
+// The digest of the Windows Script Host includes the place of a block, which a
+// file without one does not have.
+func TestACatalogListsScriptsOfTheScriptHostByTheirBytesAlone(t *testing.T) {
+	t.Parallel()
+	root, leaf := cataloguer(t)
+	script := []byte("WScript.Echo 1\r\n")
+	for want, member := range map[verifier.Verdict][]byte{
+		verifier.Valid:    vectors.FlatMember(crypto.SHA256, script),
+		verifier.Unsigned: vectors.StyleOf(".vbs").TextMember(crypto.SHA256, script),
+	} {
+		if r := listed(t, root.PEM(), "job.vbs", script, vectors.Catalog(t, leaf, testenv.VectorTime(), member)); r.Verdict != want {
+			t.Errorf("%s, want %s: %+v", r.Verdict, want, r.Findings)
+		}
+	}
+}
+
 // TestASignatureOfTheFileIsNeverHiddenByACatalog is attack 92: whatever a catalog
 // says of a file, the signature inside it decides.
 func TestASignatureOfTheFileIsNeverHiddenByACatalog(t *testing.T) {

@@ -1,11 +1,14 @@
 package format_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/internal/vectors"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -89,5 +92,38 @@ func TestHiddenCharactersAreSaidAndChangeNoVerdict(t *testing.T) {
 	clean := inspect(t, v, "a.ps1", forceSign(t, k, []byte("1\r\n")))
 	if len(clean.Findings) > 0 {
 		t.Error(clean.Findings)
+	}
+}
+
+// TestOnlyWhatVerifiesIsARepair: converted line ends are undone where digest and
+// signature value then verify, and nothing is cut off for it.
+func TestOnlyWhatVerifiesIsARepair(t *testing.T) {
+	t.Parallel()
+	f := newScriptForger(t)
+	style := vectors.StyleOf(".ps1")
+	signed := func(change func(*vectors.Message)) string {
+		m := f.message(style, []byte(forgedContent))
+		m.Sign(t)
+		change(m)
+		return string(style.Render([]byte(forgedContent), m.Build(t)))
+	}
+	good := signed(func(*vectors.Message) {})
+	for name, c := range map[string]struct {
+		file string
+		want bool
+	}{
+		"converted": {good, true},
+		"converted, and the value is of another key": {signed(func(m *vectors.Message) { m.Value = slices.Clone(m.Value); m.Value[len(m.Value)-1] ^= 1 }), false},
+		"converted, and edited":                      {"#" + good, false},
+		"converted, and something is behind":         {good + "evil\r\n", false},
+	} {
+		damaged := []byte(strings.ReplaceAll(c.file, "\r\n", "\n"))
+		restored, ok := format.NewAuthenticode().Restore(mustParse(t, "job.ps1", damaged))
+		if ok != c.want || ok && string(restored.Data) != c.file {
+			t.Errorf("%s: restored: %v, %q", name, ok, restored.How)
+		}
+		if r := inspect(t, f.verifier(t), "job.ps1", damaged); (r.Repair != "") != c.want {
+			t.Errorf("%s: the report offers %q", name, r.Repair)
+		}
 	}
 }

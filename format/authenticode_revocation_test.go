@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
@@ -43,6 +44,12 @@ func (r *revocable) entry(id *vectors.Identity, reason int, extensions ...pkix.E
 	return x509.RevocationListEntry{
 		SerialNumber: id.Cert.SerialNumber, RevocationTime: r.now.AddDate(0, -1, 0), ReasonCode: reason, ExtraExtensions: extensions,
 	}
+}
+
+// from changes the date of a revocation.
+func from(e x509.RevocationListEntry, at time.Time) x509.RevocationListEntry {
+	e.RevocationTime = at
+	return e
 }
 
 // crl is a list from yesterday to tomorrow.
@@ -99,6 +106,7 @@ func TestRevocationListsAreHonoured(t *testing.T) {
 		"in one PEM file":                    {[]string{pemOf(r.crl(t, r.inter, nil), rootGood)}, verifier.Valid, verifier.Valid, verifier.Valid, false},
 		"the signer is revoked":              {[]string{r.crl(t, r.inter, nil, other, r.entry(r.leaf, 4)), rootGood}, verifier.Revoked, verifier.Revoked, verifier.Revoked, false},
 		"the signer is revoked, no reason":   {[]string{r.crl(t, r.inter, nil, r.entry(r.leaf, 0)), rootGood}, verifier.Revoked, verifier.Revoked, verifier.Revoked, false},
+		"the signer will be revoked":         {[]string{r.crl(t, r.inter, nil, from(r.entry(r.leaf, 4), r.now.AddDate(0, 0, 1))), rootGood}, verifier.Revoked, verifier.Revoked, verifier.Revoked, false},
 		"the signer is on hold":              {[]string{r.crl(t, r.inter, nil, r.entry(r.leaf, 6)), rootGood}, verifier.Revoked, verifier.Revoked, verifier.Revoked, false},
 		"the authority is revoked":           {[]string{r.crl(t, r.inter, nil), r.crl(t, r.root, nil, r.entry(r.inter, 2))}, verifier.Revoked, verifier.Revoked, verifier.Revoked, false},
 		"nothing of the authority":           {[]string{r.crl(t, r.inter, nil)}, verifier.Valid, verifier.Untrusted, verifier.Valid, true},
@@ -193,6 +201,7 @@ func TestListsThatAreNotHonouredAreRefused(t *testing.T) {
 		"half of it":                   {good[:len(good)/2], "neither"},
 		"PEM that cannot be read":      {"-----BEGIN X509 CRL-----\n!\n-----END X509 CRL-----\n", "cannot be read"},
 		"an OCSP response, an error":   {string(ocsp.UnauthorizedErrorResponse), "error, number 6"},
+		"an OCSP response, twice":      {twice(t, r.ocsp(t, nil, nil)), "one serial number twice"},
 		"an OCSP response, half of it": {r.ocsp(t, nil, nil)[:60], "neither"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,25 +211,61 @@ func TestListsThatAreNotHonouredAreRefused(t *testing.T) {
 	}
 }
 
+// twice repeats what a response says about its one certificate.
+func twice(t testing.TB, response string) string {
+	t.Helper()
+	var outer struct {
+		Status asn1.Enumerated
+		Basic  struct {
+			Type asn1.ObjectIdentifier
+			DER  []byte
+		} `asn1:"explicit,tag:0"`
+	}
+	var basic struct {
+		Data struct {
+			Responder  asn1.RawValue
+			ProducedAt time.Time `asn1:"generalized"`
+			Responses  []asn1.RawValue
+		}
+		Algorithm, Signature asn1.RawValue
+	}
+	_, err := asn1.Unmarshal([]byte(response), &outer)
+	_, err2 := asn1.Unmarshal(outer.Basic.DER, &basic)
+	basic.Data.Responses = append(basic.Data.Responses, basic.Data.Responses...)
+	der, err3 := asn1.Marshal(basic)
+	outer.Basic.DER = der
+	der, err4 := asn1.Marshal(outer)
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	return string(der)
+}
+
 // ocsp is a response of the issuer that the signer is good, but for the edits.
 func (r *revocable) ocsp(t testing.TB, by *vectors.Identity, edit func(*ocsp.Response)) string {
+	t.Helper()
+	issuer := r.inter
+	if by == r.root {
+		issuer = r.root
+	}
+	return r.ocspOf(t, issuer.Cert, by, edit)
+}
+
+// ocspOf is one about the certificate of another issuer.
+func (r *revocable) ocspOf(t testing.TB, issuer *x509.Certificate, by *vectors.Identity, edit func(*ocsp.Response)) string {
 	t.Helper()
 	response := ocsp.Response{
 		Status: ocsp.Good, SerialNumber: r.leaf.Cert.SerialNumber, ThisUpdate: r.now.AddDate(0, 0, -1), NextUpdate: r.now.AddDate(0, 0, 1),
 	}
-	issuer := r.inter
 	if by == nil {
 		by = r.inter
 	} else if by != r.root {
 		response.Certificate = by.Cert
 	}
-	if by == r.root {
-		issuer = r.root
-	}
 	if edit != nil {
 		edit(&response)
 	}
-	der, err := ocsp.CreateResponse(issuer.Cert, by.Cert, response, by.Key)
+	der, err := ocsp.CreateResponse(issuer, by.Cert, response, by.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,6 +281,7 @@ func TestOCSPResponsesAreHonoured(t *testing.T) {
 	responder := vectors.Issue(t, r.now, "Responder", r.inter, responding)
 	expired := vectors.Issue(t, r.now, "Responder", r.inter, responding, vectors.Valid(r.now.AddDate(0, -2, 0), r.now.AddDate(0, -1, 0)))
 	stranger := vectors.Issue(t, r.now, "Responder", r.root, responding)
+	impostor := vectors.Issue(t, r.now, "Issuer", nil) // the same name, another key
 	revoked := func(o *ocsp.Response) {
 		o.Status, o.RevokedAt, o.RevocationReason = ocsp.Revoked, r.now.AddDate(0, -1, 0), 4
 	}
@@ -244,20 +290,21 @@ func TestOCSPResponsesAreHonoured(t *testing.T) {
 		response string
 		require  verifier.Verdict
 	}{
-		"good":                              {r.ocsp(t, nil, nil), verifier.Valid},
-		"good by SHA-256":                   {r.ocsp(t, nil, func(o *ocsp.Response) { o.IssuerHash = 5 }), verifier.Valid},
-		"revoked":                           {r.ocsp(t, nil, revoked), verifier.Revoked},
-		"a stale good":                      {r.ocsp(t, nil, old), verifier.Untrusted},
-		"a stale revoked":                   {r.ocsp(t, nil, func(o *ocsp.Response) { old(o); revoked(o) }), verifier.Revoked},
-		"a good without end":                {r.ocsp(t, nil, func(o *ocsp.Response) { o.NextUpdate = time.Time{} }), verifier.Untrusted},
-		"unknown":                           {r.ocsp(t, nil, func(o *ocsp.Response) { o.Status = ocsp.Unknown }), verifier.Untrusted},
-		"of another serial number":          {r.ocsp(t, nil, func(o *ocsp.Response) { o.SerialNumber = big.NewInt(5) }), verifier.Untrusted},
-		"by another authority, same serial": {r.ocsp(t, r.root, nil), verifier.Untrusted},
-		"by a responder":                    {r.ocsp(t, responder, nil), verifier.Valid},
-		"by a responder that has expired":   {r.ocsp(t, expired, nil), verifier.Untrusted},
-		"by a responder of another issuer":  {r.ocsp(t, stranger, nil), verifier.Untrusted},
-		"by the signer itself":              {r.ocsp(t, r.leaf, nil), verifier.Untrusted},
-		"with a changed byte":               {spoil(r.ocsp(t, nil, nil)), verifier.Untrusted},
+		"good":                               {r.ocsp(t, nil, nil), verifier.Valid},
+		"good by SHA-256":                    {r.ocsp(t, nil, func(o *ocsp.Response) { o.IssuerHash = 5 }), verifier.Valid},
+		"revoked":                            {r.ocsp(t, nil, revoked), verifier.Revoked},
+		"a stale good":                       {r.ocsp(t, nil, old), verifier.Untrusted},
+		"a stale revoked":                    {r.ocsp(t, nil, func(o *ocsp.Response) { old(o); revoked(o) }), verifier.Revoked},
+		"a good without end":                 {r.ocsp(t, nil, func(o *ocsp.Response) { o.NextUpdate = time.Time{} }), verifier.Untrusted},
+		"unknown":                            {r.ocsp(t, nil, func(o *ocsp.Response) { o.Status = ocsp.Unknown }), verifier.Untrusted},
+		"of another serial number":           {r.ocsp(t, nil, func(o *ocsp.Response) { o.SerialNumber = big.NewInt(5) }), verifier.Untrusted},
+		"by another authority, same serial":  {r.ocsp(t, r.root, nil), verifier.Untrusted},
+		"of a certificate of another issuer": {r.ocspOf(t, impostor.Cert, nil, nil), verifier.Untrusted},
+		"by a responder":                     {r.ocsp(t, responder, nil), verifier.Valid},
+		"by a responder that has expired":    {r.ocsp(t, expired, nil), verifier.Untrusted},
+		"by a responder of another issuer":   {r.ocsp(t, stranger, nil), verifier.Untrusted},
+		"by the signer itself":               {r.ocsp(t, r.leaf, nil), verifier.Untrusted},
+		"with a changed byte":                {spoil(r.ocsp(t, nil, nil)), verifier.Untrusted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,6 +339,7 @@ func TestCaseRevokedBeforeOrAfterTheTrustedTime(t *testing.T) {
 		"no reason, signed before":                       {0, time.Time{}, before, false},
 		"key compromise, signed before":                  {1, time.Time{}, before, true},
 		"compromise of the authority, signed before":     {2, time.Time{}, before, true},
+		"compromise of attributes, signed before":        {10, time.Time{}, before, true},
 		"key compromise since, signed before":            {1, revoked.AddDate(0, 0, -2), before, true},
 		"key compromise since, signed before that":       {1, before, before.Add(-time.Second), false},
 		"key compromise, suspected later, signed before": {1, after, before, false},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -198,7 +199,7 @@ func TestAttack71AnAuthorityThatIsNotForTimestampsAloneIsNone(t *testing.T) {
 		"not critical":               {vectors.TimeStampingNotCritical, "not critical"},
 		"for code signing too":       {vectors.TimeStampingAndCodeSigning, "not for timestamps alone"},
 		"a key that may not sign":    {func(c *x509.Certificate) { vectors.TimeStamping(c); c.KeyUsage = x509.KeyUsageKeyEncipherment }, "key usage"},
-		"for something unknown more": {unknownPurposeToo, "not critical"},
+		"for something unknown more": {vectors.TimeStampingAndLifetimeSigning, "not for timestamps alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,9 +209,11 @@ func TestAttack71AnAuthorityThatIsNotForTimestampsAloneIsNone(t *testing.T) {
 	}
 }
 
-func unknownPurposeToo(c *x509.Certificate) {
-	vectors.LifetimeSigning(c)
-	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping}
+func TestATimestampWithAWeakKeyAboveItCountsForNothing(t *testing.T) {
+	t.Parallel()
+	s := newStamping(t)
+	s.tsaRoot = vectors.IssueFor(t, s.now, "Times CA", nil, vectors.RSA(t, 1024), vectors.Valid(s.now.AddDate(-5, 0, 0), s.now.AddDate(5, 0, 0)))
+	s.wantNone(t, s.stamped(t, s.authority(t, vectors.TimeStamping), vectors.Stamp{At: s.during()}), "weak key")
 }
 
 func TestAttack72AnImprintOfAnotherLengthIsRefused(t *testing.T) {
@@ -226,10 +229,26 @@ func TestAttack72AnImprintOfAnotherLengthIsRefused(t *testing.T) {
 			s.wantNone(t, s.stamped(t, s.tsa, vectors.Stamp{At: s.during(), Imprint: imprint}), reason)
 		})
 	}
-	t.Run("by SHA-1", func(t *testing.T) {
-		t.Parallel()
-		s.wantNone(t, s.stamped(t, s.tsa, vectors.Stamp{At: s.during(), Hash: crypto.SHA1}), "collisions")
-	})
+	for name, c := range map[string]struct {
+		signature, imprint crypto.Hash
+		reason             string
+	}{
+		"by SHA-1":                 {crypto.SHA1, crypto.SHA1, "the imprint is made with"},
+		"by SHA-1, signed without": {crypto.SHA256, crypto.SHA1, "the imprint is made with"},
+		"signed with SHA-1":        {crypto.SHA1, crypto.SHA256, "it is signed with"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.wantNone(t, s.file(t, nil, func(value []byte) [][]byte {
+				return [][]byte{vectors.TokenAttribute(vectors.Token(t, s.tsa, value, vectors.Stamp{
+					At: s.during(), Hash: c.signature, Info: func(fields [][]byte) [][]byte {
+						fields[2] = vectors.DigestInfo(c.imprint, vectors.Sum(c.imprint, value))
+						return fields
+					},
+				}))}
+			}), c.reason)
+		})
+	}
 	t.Run("by SHA-512 it is fine", func(t *testing.T) {
 		t.Parallel()
 		s.wantTime(t, s.stamped(t, s.tsa, vectors.Stamp{At: s.during(), Hash: crypto.SHA512}), verifier.Valid, verifier.TimeTSA)
@@ -359,6 +378,14 @@ func TestATokenThatIsNotAsItMustBeCountsForNothing(t *testing.T) {
 	t.Parallel()
 	s := newStamping(t)
 	other := s.authority(t, vectors.TimeStamping)
+	// naming names the signer's certificate by issuer and serial number too.
+	naming := func(issuer []byte, serial *big.Int) vectors.Stamp {
+		return vectors.Stamp{Message: func(m *vectors.Message) {
+			m.Attributes = append(m.Standard()[:2], vectors.Attribute(vectors.OIDSigningCertV2, vectors.Seq(vectors.Seq(vectors.Seq(
+				vectors.Octets(vectors.Sum(crypto.SHA256, s.tsa.Cert.Raw)),
+				vectors.Seq(vectors.Seq(vectors.Context(4, issuer)), vectors.BigInt(serial)))))))
+		}}
+	}
 	replace := func(i int, with []byte) func([][]byte) [][]byte {
 		return func(fields [][]byte) [][]byte { fields[i] = with; return fields }
 	}
@@ -378,6 +405,8 @@ func TestATokenThatIsNotAsItMustBeCountsForNothing(t *testing.T) {
 		"a digest of something else": {vectors.Stamp{Message: func(m *vectors.Message) { m.Digested = []byte("else") }}, "message digest"},
 		"no certificate":             {vectors.Stamp{Message: func(m *vectors.Message) { m.Certificates = nil }}, "certificate"},
 		"no signing-certificate":     {vectors.Stamp{Message: func(m *vectors.Message) { m.Attributes = m.Standard()[:2] }}, "signing-certificate"},
+		"another's issuer":           {naming(s.ca.Cert.RawSubject, s.tsa.Cert.SerialNumber), "signing-certificate"},
+		"another's serial number":    {naming(s.tsa.Cert.RawIssuer, other.Cert.SerialNumber), "signing-certificate"},
 		"another's certificate": {vectors.Stamp{Message: func(m *vectors.Message) {
 			m.Certificates, m.Issuer, m.Serial, m.Key = other.Cert.Raw, other.Cert.RawIssuer, other.Cert.SerialNumber, other.Key
 		}}, "signing-certificate"},
@@ -388,6 +417,12 @@ func TestATokenThatIsNotAsItMustBeCountsForNothing(t *testing.T) {
 			s.wantNone(t, s.stamped(t, s.tsa, c.stamp), c.reason)
 		})
 	}
+	t.Run("with the right issuer and serial number it is fine", func(t *testing.T) {
+		t.Parallel()
+		stamp := naming(s.tsa.Cert.RawIssuer, s.tsa.Cert.SerialNumber)
+		stamp.At = s.during()
+		s.wantTime(t, s.stamped(t, s.tsa, stamp), verifier.Valid, verifier.TimeTSA)
+	})
 	t.Run("with a fraction, an accuracy, an order, a nonce and a name it is fine", func(t *testing.T) {
 		t.Parallel()
 		s.wantTime(t, s.stamped(t, s.tsa, vectors.Stamp{At: s.during(), Info: func(f [][]byte) [][]byte {

@@ -127,6 +127,7 @@ func TestPinsNarrowWhomAStoreTrusts(t *testing.T) {
 		"subject and issuer":          {`x509-identity: ` + subject + ` issuer="CN=Issuer 03"`, verifier.Valid, verifier.Untrusted},
 		"subject and root":            {`x509-identity: ` + subject + ` issuer="CN=Root"`, verifier.Valid, verifier.Untrusted},
 		"subject, another issuer":     {`x509-identity: ` + subject + ` issuer="CN=Issuer 04"`, verifier.Untrusted, verifier.Untrusted},
+		"the signer for its issuer":   {`x509-identity: ` + subject + ` issuer="CN=Contoso\\, Ltd.,O=Contoso"`, verifier.Untrusted, verifier.Untrusted},
 		"part of the subject":         {`x509-identity: subject="CN=Contoso\\, Ltd." issuer="CN=Root"`, verifier.Untrusted, verifier.Untrusted},
 		"durable identity":            {`x509-identity: eku=1.3.6.1.4.1.311.97.6243.61903.30449.99974 issuer="CN=Root"`, verifier.Valid, verifier.Untrusted},
 		"another durable identity":    {`x509-identity: eku=1.3.6.1.4.1.311.97.1.2.3.4 subject="CN=Other" issuer="CN=Root"`, verifier.Untrusted, verifier.Valid},

@@ -93,17 +93,25 @@ func TimeStampingAndCodeSigning(c *x509.Certificate) {
 	purposes(true, oidTimeStamping, oidCodeSigning)(c)
 }
 
+// TimeStampingAndLifetimeSigning is what RFC 3161, 2.3, does not allow, with a
+// purpose that crypto/x509 has no name for.
+func TimeStampingAndLifetimeSigning(c *x509.Certificate) {
+	purposes(true, oidTimeStamping, oidLifetimeSigning)(c)
+}
+
 // LifetimeSigning makes it a leaf whose signatures end with it, whatever their
 // timestamps say.
 func LifetimeSigning(c *x509.Certificate) {
 	CodeSigning(c)
-	c.UnknownExtKeyUsage = append(c.UnknownExtKeyUsage, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 10, 3, 13})
+	c.UnknownExtKeyUsage = append(c.UnknownExtKeyUsage, oidLifetimeSigning)
 }
 
 var (
 	oidExtKeyUsage  = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidCodeSigning  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 3}
 	oidTimeStamping = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}
+
+	oidLifetimeSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 10, 3, 13}
 )
 
 func purposes(critical bool, list ...asn1.ObjectIdentifier) Edit {
