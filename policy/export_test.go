@@ -5,16 +5,6 @@ import (
 	"encoding/json"
 )
 
-// DecodeDocument is decodeDocument for tests: it reports whether the document
-// was understood, and whether it allows.
-func DecodeDocument(v any) (allow bool, err error) {
-	d, err := decodeDocument(v)
-	if err != nil {
-		return false, err
-	}
-	return d.allow, nil
-}
-
 // DecideOnDocument judges an answer that the library would not give.
 func (e *Engine) DecideOnDocument(in Input, v any) Decision {
 	d, err := decodeDocument(v)

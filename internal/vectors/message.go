@@ -3,7 +3,6 @@ package vectors
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/x509"
 	"math/big"
 	"slices"
 	"testing"
@@ -146,13 +145,4 @@ func (m *Message) Build(t testing.TB) []byte {
 	return Seq(OID(OIDSignedData), Context(0, Seq(
 		Int(int64(m.Version)), Set(m.DigestAlgorithms), Seq(OID(m.ContentType), content),
 		certificates, m.CRLs, Set(signer, m.ExtraSigners), m.After)))
-}
-
-// Raw returns the certificates as they stand in a bag.
-func Raw(list ...*x509.Certificate) []byte {
-	var raw []byte
-	for _, c := range list {
-		raw = append(raw, c.Raw...)
-	}
-	return raw
 }
