@@ -66,9 +66,9 @@ func (a *Authenticode) Name() string { return authenticodeName }
 // OutputName implements signer.Format: the signature goes into the file.
 func (a *Authenticode) OutputName(name string) string { return name }
 
-// Load implements verifier.Format. It reads the room x509-ca (self-signed
-// certificates are roots, the others may complete a chain), and the rooms
-// x509-pins and crl. It fails with *verifier.TrustError if a file there cannot be
+// Load implements verifier.Format. It reads the rooms x509-ca and tsa (self-signed
+// certificates are roots, the others may complete a chain), x509-pins, crl and
+// deny, and the settings of the stores. It fails with *verifier.TrustError if a file there cannot be
 // read or honoured whole, and with *CatalogError if a catalog cannot be read.
 func (a *Authenticode) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	trust, err := loadAuthenticodeTrust(t, a.Fetch)

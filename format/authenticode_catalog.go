@@ -38,7 +38,9 @@ type CatalogError struct {
 	Err  error
 }
 
-func (e *CatalogError) Error() string { return fmt.Sprintf("catalog %q: %v", e.Name, e.Err) }
+func (e *CatalogError) Error() string {
+	return fmt.Sprintf("catalog %q: no security catalog in DER that can be read: %v", e.Name, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *CatalogError) Unwrap() error { return e.Err }

@@ -383,7 +383,7 @@ func weakIn(chain []*x509.Certificate) *x509.Certificate {
 // unvouched returns a certificate of the signature that is not part of a chain,
 // nor in the trust store, nor signed by one that is: bytes that anybody could
 // have put there or changed. The certificates of a legacy timestamp stand there
-// too and are not evaluated yet; they are reported.
+// too; those of one that cannot be relied on are reported.
 func (x *authenticodeExam) unvouched(sd *cms.SignedData, chains [][]*x509.Certificate) *x509.Certificate {
 	good := map[string][]*x509.Certificate{}
 	for _, c := range slices.Concat(chains...) {

@@ -58,8 +58,8 @@ func (x *authenticodeExam) checkAlgorithms(sd *cms.SignedData, leaf *x509.Certif
 			return
 		}
 	}
-	x.passed(verifier.CheckSupported, "%s, %s", x.signature.Signer.Algorithm, sd.Signer.Digest.ID)
 	d, _ := cms.DigestOf(sd.Signer.Digest)
+	x.passed(verifier.CheckSupported, "%s, %s", x.signature.Signer.Algorithm, d.Name)
 	switch {
 	case d.Weak:
 		x.failed(verifier.CheckAlgorithms, "digest %s: collisions can be made", d.Name)

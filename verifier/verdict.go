@@ -19,7 +19,7 @@ const (
 	Revoked      Verdict = "revoked"       // key or certificate was revoked, or a deny list names it or the file
 	WrongPurpose Verdict = "wrong-purpose" // extended key usage, key flags, signature type
 	Weak         Verdict = "weak"          // algorithm or key size
-	Untrusted    Verdict = "untrusted"     // signer or chain not in the trust store
+	Untrusted    Verdict = "untrusted"     // the trust store does not trust the signer
 	Expired      Verdict = "expired"
 	Unsupported  Verdict = "unsupported"
 	Unsigned     Verdict = "unsigned" // no signature, or something that only looks signed

@@ -22,7 +22,7 @@ func meaning(v verifier.Verdict) string {
 	case verifier.BadSignature:
 		return "the signature does not verify under the key that it names"
 	case verifier.Untrusted:
-		return "the signer is not in the trust store"
+		return "the signer is not trusted by the trust store"
 	case verifier.Expired:
 		return "certificate or signature are out of their time"
 	case verifier.Revoked:
