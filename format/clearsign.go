@@ -32,9 +32,10 @@ const clearsignName = "clearsign"
 func (*Clearsign) OutputName(name string) string { return name + runbook.SignatureExt }
 
 // Load reads the certificates of the trust store: armored with one or more
-// blocks, binary, or GnuPG keyboxes. It fails with *verifier.TrustError if a
-// file has no usable certificate or holds secret keys. A bad certificate beside
-// good ones is left out; a signature by it is untrusted, and a finding says why.
+// blocks, binary, or GnuPG keyboxes, and the pins and settings. It fails with
+// *verifier.TrustError if a file has no usable certificate or holds secret keys,
+// or pins cannot be read. A bad certificate beside good ones is left out; a
+// signature by it is untrusted, and a finding says why.
 func (c *Clearsign) Load(t *verifier.TrustStore) (verifier.Checker, error) {
 	judge, err := loadOpenPGP(clearsignName, t)
 	if err != nil {
@@ -48,6 +49,6 @@ type clearsignChecker struct{ openpgpJudge }
 
 // Check looks at one file.
 func (c *clearsignChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {
-	rb.View(func(data []byte) { out = c.examine(rb.Name(), data, now) })
+	rb.View(func(data []byte) { out = c.examine(rb, data, now) })
 	return refuseManifest(out)
 }

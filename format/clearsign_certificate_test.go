@@ -44,6 +44,12 @@ func TestClearsignAttacksOnTheSubkey(t *testing.T) {
 	}
 	text := sub.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), sub.issuer()}})
 	foreign := forgedPacket(2, sub.sign(forged{kind: 0x28, hashed: [][]byte{at(2, created), sub.issuer()}}, f.hashed(), sub.hashed())...)
+	byOther := forgedPacket(2, other.sign(forged{kind: 0x28, hashed: [][]byte{at(2, created), other.issuer()}}, f.hashed(), sub.hashed())...)
+	byNobody := forgedPacket(2, other.sign(forged{kind: 0x28, hashed: [][]byte{at(2, created), other.issuer()}}, []byte("another key"))...)
+	revocable := func(packets ...[]byte) []byte {
+		revoker := f.self(forged{kind: 0x1f, hashed: [][]byte{at(2, created), f.issuer(), subpacket(12, append([]byte{0x80, 22}, other.fingerprint()...)...)}}, "")
+		return bytes.Replace(f.certificate(packets...), f.keyPacket(), append(f.keyPacket(), revoker...), 1)
+	}
 	future := clearsignTime.AddDate(1, 0, 0)
 	for _, c := range []certificateAttack{
 		{"a good one", with(good), verifier.Valid, ""},
@@ -70,6 +76,11 @@ func TestClearsignAttacksOnTheSubkey(t *testing.T) {
 		{"a revocation behind another subkey", with(good, other.subkeyPacket(), revoked()), verifier.Revoked, "subkey"},
 		{"a revocation of another subkey", with(good, other.subkeyPacket(), f.binds(forged{kind: 0x28, hashed: [][]byte{at(2, created), f.issuer()}}, other)), verifier.Valid, ""},
 		{"a revocation by the subkey itself", with(good, foreign), verifier.Valid, ""},
+		{"a revocation by a designated revoker", revocable(sub.subkeyPacket(), good, byOther), verifier.Revoked, "the subkey is revoked by a designated revoker"},
+		{"a revocation by a designated revoker behind another subkey", revocable(sub.subkeyPacket(), good, other.subkeyPacket(), byOther), verifier.Valid, ""},
+		{"a revocation by a designated revoker behind no subkey", revocable(byOther, sub.subkeyPacket(), good), verifier.Revoked, "the subkey is revoked by a designated revoker"},
+		{"a revocation by a designated revoker, which is not proved", revocable(sub.subkeyPacket(), good, byNobody), verifier.Revoked, "the subkey is revoked by a designated revoker"},
+		{"a revocation by anybody", with(good, byOther), verifier.Valid, ""},
 		{"a primary key without self-signature", bytes.Join([][]byte{f.keyPacket(), sub.subkeyPacket(), good}, nil), verifier.Untrusted, "no good self-signature"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,6 +156,40 @@ func (c certificateAttack) judge(t *testing.T, text []byte) {
 	}
 	if c.reason != "" {
 		t.Errorf("no failed check says %q: %+v", c.reason, report.Signatures[0].Checks)
+	}
+}
+
+// Anybody can make a revocation and put it into a certificate on its way: it is
+// told of, and changes nothing.
+func TestClearsignTellsOfRevocationsThatDoNotCount(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	f, other := newForger(created), newForger(created)
+	byOther := func(kind byte, more ...[]byte) []byte {
+		return forgedPacket(2, other.sign(forged{kind: kind, hashed: append([][]byte{at(2, created)}, more...)}, f.hashed())...)
+	}
+	for name, c := range map[string]struct {
+		packet []byte
+		words  string // "" for none
+	}{
+		"of the certificate":     {byOther(0x20, other.issuer()), fmt.Sprintf("a revocation of the certificate by the key %X", other.fingerprint())},
+		"of a subkey":            {byOther(0x28, other.keyID()), fmt.Sprintf("a revocation of a subkey by the key %X", other.fingerprint()[12:])},
+		"of their own signature": {byOther(0x30, other.issuer()), ""},
+		"no revocation":          {byOther(0x1f, other.issuer()), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report, _ := clearsignVerdict(t, forgedVerifier(t, f.certificate(bytes.Repeat(c.packet, 9))), "a.sh.asc", forgedDocument(t, "echo a\n", f))
+			found := 0
+			for _, finding := range report.Findings {
+				if finding.Code == "foreign-revocation" && strings.Contains(finding.Detail, c.words) {
+					found++
+				}
+			}
+			if report.Verdict != verifier.Valid || (found > 0) != (c.words != "") || found > 4 {
+				t.Errorf("%s, findings %+v", report.Verdict, report.Findings)
+			}
+		})
 	}
 }
 

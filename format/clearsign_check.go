@@ -13,14 +13,14 @@ import (
 )
 
 // examine tells a document from a file that only looks like one.
-func (c *clearsignChecker) examine(name string, data []byte, now time.Time) verifier.Outcome {
+func (c *clearsignChecker) examine(rb *runbook.Runbook, data []byte, now time.Time) verifier.Outcome {
 	switch place, line := cleartext.Locate(data); place {
 	case cleartext.AtStart:
-		return c.document(data, now)
+		return c.document(rb, data, now)
 	case cleartext.Elsewhere:
 		return refuse(verifier.Malformed, misplaced(data, line))
 	default:
-		return otherOpenPGP(name, data)
+		return otherOpenPGP(rb.Name(), data)
 	}
 }
 
@@ -47,7 +47,7 @@ func misplaced(data []byte, line int) verifier.Finding {
 }
 
 // document judges a file that begins with the marker.
-func (c *clearsignChecker) document(data []byte, now time.Time) verifier.Outcome {
+func (c *clearsignChecker) document(rb *runbook.Runbook, data []byte, now time.Time) verifier.Outcome {
 	doc, err := cleartext.Parse(data)
 	if err != nil {
 		verdict := verifier.Malformed
@@ -69,21 +69,31 @@ func (c *clearsignChecker) document(data []byte, now time.Time) verifier.Outcome
 		Claimed: true, Verdict: verifier.Valid, SideBySide: true,
 		Payload: doc.Text(), PayloadDigest: runbook.DigestLater(doc.Text()), Findings: textFindings(doc),
 	}
-	if !doc.Canonical() {
-		out.Verdict = verifier.Noncanonical
-	}
 	c.hash(doc.WriteHashed, parsed)
-	rule := clearsignRule(doc)
-	for _, p := range parsed {
-		s, findings := c.judge(p, rule, now)
-		out.Signatures = append(out.Signatures, s)
-		out.Findings = append(out.Findings, findings...)
+	on := newOpenPGPSubject(rb)
+	on.form, on.blanks = clearsignRule(doc, now), onlyBlanks(doc)
+	signatures, findings := judgeOne(c.judge).all(parsed, on, now)
+	out.Signatures = signatures
+	out.Findings = append(out.Findings, findings...)
+	if !doc.Canonical() && !(on.blanks && slices.ContainsFunc(signatures, isValid)) {
+		out.Verdict = verifier.Noncanonical
 	}
 	return out
 }
 
+// onlyBlanks reports whether trailing blanks are all that is in the file and not
+// signed.
+func onlyBlanks(doc *cleartext.Document) bool {
+	has := func(code cleartext.Code) bool {
+		return slices.ContainsFunc(doc.Findings(), func(f cleartext.Finding) bool { return f.Code == code })
+	}
+	return has(cleartext.TrailingBlanks) && !has(cleartext.TrailingCR)
+}
+
+func isValid(s verifier.Signature) bool { return verifier.JudgeChecks(s.Checks) == verifier.Valid }
+
 // clearsignRule is what clear-signed text demands of its signatures.
-func clearsignRule(doc *cleartext.Document) formRule {
+func clearsignRule(doc *cleartext.Document, now time.Time) func(*pgpcert.Signature) []verifier.Check {
 	return func(s *pgpcert.Signature) []verifier.Check {
 		var checks []verifier.Check
 		if msg := s.JudgeForm(); msg != "" {
@@ -92,7 +102,7 @@ func clearsignRule(doc *cleartext.Document) formRule {
 			checks = append(checks, verifier.Failed(verifier.CheckStructure,
 				"the digest is %s, and the Hash header does not name it; GnuPG could not check the signature", s.HashName()))
 		}
-		if s.WeakHash() {
+		if s.WeakHash(now) {
 			checks = append(checks, verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", s.HashName()))
 		}
 		if s.Type != pgpcert.TypeText {

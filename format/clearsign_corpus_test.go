@@ -128,7 +128,7 @@ func clearsignCorpus(t testing.TB) (dir string, files []corpusFile) {
 
 // corpusVerifier trusts all certificates of one ring, of which the corpus has
 // some as a folder of single files, deliberately broken ones among them.
-func corpusVerifier(t testing.TB, dir, ring string) *verifier.Verifier {
+func corpusVerifier(t testing.TB, dir, ring string, settings ...string) *verifier.Verifier {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "keys", ring+".d", "*.pgp"))
 	if err != nil {
@@ -151,6 +151,9 @@ func corpusVerifier(t testing.TB, dir, ring string) *verifier.Verifier {
 		if _, err := format.NewClearsign().Load(trust); err == nil {
 			usable = append(usable, file)
 		}
+	}
+	if len(settings) > 0 {
+		usable = append(usable, verifier.TrustFile{Store: "test", Room: verifier.RoomSettings, Name: "settings", Data: []byte(strings.Join(settings, "\n"))})
 	}
 	trust, err := verifier.NewTrust(usable...)
 	if err != nil {

@@ -147,11 +147,8 @@ func signingKey(source string, entity *openpgp.Entity, now time.Time) (*packet.P
 // cannotSign says why a key cannot sign; "" if it can. Of several reasons, the
 // one that a verifier would give.
 func cannotSign(k *pgpcert.Key, private *packet.PrivateKey, now time.Time) string {
-	j := k.Judge(now)
-	for _, problem := range []string{j.Revocation, j.KeyUsage, j.Algorithms, j.Trust, j.Validity, j.Supported} {
-		if problem != "" {
-			return problem
-		}
+	if problem := k.Judge(now).Problem(); problem != "" {
+		return problem
 	}
 	if private.Version != 4 {
 		return fmt.Sprintf("a key of version %d makes signatures that GnuPG cannot read", private.Version)

@@ -72,12 +72,14 @@ func (c *detachedChecker) Check(_ context.Context, rb *runbook.Runbook, now time
 		c.hash(func(w io.Writer) error { _, err := w.Write(data); return err }, parsed)
 		out.Findings = append(out.Findings, besideFindings(rb.Name(), data)...)
 	})
-	for i, p := range parsed {
-		signature, findings := c.judgeOne(p, now)
-		signature.Sidecar = from[i]
-		out.Signatures = append(out.Signatures, signature)
-		out.Findings = append(out.Findings, findings...)
+	on := newOpenPGPSubject(rb)
+	on.form = func(s *pgpcert.Signature) []verifier.Check { return detachedRule(s, now) }
+	signatures, findings := judgeOne(c.overBytes).all(parsed, on, now)
+	for i := range signatures {
+		signatures[i].Sidecar = from[i]
 	}
+	out.Signatures = signatures
+	out.Findings = append(out.Findings, findings...)
 	return out
 }
 
@@ -113,17 +115,17 @@ func readSidecar(s runbook.Sidecar) ([]*parsedSignature, verifier.Verdict, verif
 	return parsed, verifier.Valid, verifier.Finding{}
 }
 
-// judgeOne judges a signature over bytes. One of another type covers something
+// overBytes judges a signature over bytes. One of another type covers something
 // else than the file: its value is not looked at, so that nobody takes the file
 // for changed.
-func (c *detachedChecker) judgeOne(p *parsedSignature, now time.Time) (verifier.Signature, []verifier.Finding) {
+func (c *detachedChecker) overBytes(p *parsedSignature, on openpgpSubject, now time.Time) (verifier.Signature, []verifier.Finding) {
 	if p.err != nil || p.Type == pgpcert.TypeBinary {
-		return c.judge(p, detachedRule, now)
+		return c.judge(p, on, now)
 	}
 	const unread = "not checked: the signature is not over the bytes of the file"
 	out := verifier.Signature{Format: detachedName, SignedAtSource: verifier.TimeNone}
 	out.Signer.KeyID = p.Issuer()
-	out.Checks = append(detachedRule(p.Signature),
+	out.Checks = append(on.form(p.Signature),
 		verifier.Failed(verifier.CheckKeyUsage, "the signature is of type 0x%02x; only 0x00, over the exact bytes, counts here", p.Type),
 		verifier.Check{ID: verifier.CheckContentDigest, Status: verifier.StatusUnknown, Detail: unread},
 		verifier.Check{ID: verifier.CheckSignature, Status: verifier.StatusUnknown, Detail: unread})
@@ -135,12 +137,12 @@ func (c *detachedChecker) judgeOne(p *parsedSignature, now time.Time) (verifier.
 }
 
 // detachedRule is what is demanded of the form of a detached signature.
-func detachedRule(s *pgpcert.Signature) []verifier.Check {
+func detachedRule(s *pgpcert.Signature, now time.Time) []verifier.Check {
 	var checks []verifier.Check
 	if msg := s.JudgeForm(); msg != "" {
 		checks = append(checks, verifier.Failed(verifier.CheckStructure, "%s", msg))
 	}
-	if s.WeakHash() {
+	if s.WeakHash(now) {
 		checks = append(checks, verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", s.HashName()))
 	}
 	return checks

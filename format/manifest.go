@@ -54,7 +54,7 @@ func (c *manifestChecker) Check(_ context.Context, rb *runbook.Runbook, now time
 // the list in it. The list is nil unless all of it is well made and there is a
 // valid signature: nothing of any other is believed.
 func (c *manifestChecker) examineList(rb *runbook.Runbook, data []byte, now time.Time) (verifier.Outcome, *manifest.List) {
-	out := c.examine(rb.Name(), data, now)
+	out := c.examine(rb, data, now)
 	switch {
 	case !out.Claimed:
 		return refuse(verifier.Unsigned, verifier.Finding{

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"fmt"
 	"hash"
 	"slices"
@@ -14,29 +15,46 @@ import (
 // openpgpJudge judges OpenPGP signatures, whatever container they came in. It is
 // safe for several goroutines.
 type openpgpJudge struct {
+	*openpgpTrust
 	format string // the name of the signature format, for reports
-	ring   *pgpcert.Ring
-	lists  *verifier.TrustStore // for its deny lists
 }
 
-// loadOpenPGP reads the certificates of the trust store.
+// loadOpenPGP reads what the trust store says of OpenPGP signers.
 func loadOpenPGP(format string, t *verifier.TrustStore) (openpgpJudge, error) {
-	loader := pgpcert.NewLoader()
-	for _, f := range t.Files(verifier.RoomOpenPGP) {
-		if err := loader.Add(f.Name, f.Data); err != nil {
-			return openpgpJudge{}, &verifier.TrustError{Path: f.Name, Err: err}
-		}
-	}
-	return openpgpJudge{format: format, ring: loader.Ring(), lists: t}, nil
+	trust, err := loadOpenPGPTrust(t)
+	return openpgpJudge{trust, format}, err
 }
 
-// formRule is what a container demands of a signature, whoever made it; it
-// returns the checks that the signature fails.
-type formRule func(*pgpcert.Signature) []verifier.Check
+// judgeOne judges one signature on a subject.
+type judgeOne func(*parsedSignature, openpgpSubject, time.Time) (verifier.Signature, []verifier.Finding)
+
+// all judges all signatures on a subject, and returns them in their order. Where
+// one is by somebody whom no store trusts, stores that refuse that are asked
+// again.
+func (judge judgeOne) all(parsed []*parsedSignature, on openpgpSubject, now time.Time) ([]verifier.Signature, []verifier.Finding) {
+	signatures, findings := judge.each(parsed, on, now)
+	on.strangers = slices.ContainsFunc(signatures, func(s verifier.Signature) bool {
+		return verifier.JudgeChecks(s.Checks) == verifier.Untrusted
+	})
+	if on.strangers {
+		return judge.each(parsed, on, now)
+	}
+	return signatures, findings
+}
+
+func (judge judgeOne) each(parsed []*parsedSignature, on openpgpSubject, now time.Time) (signatures []verifier.Signature, findings []verifier.Finding) {
+	for _, p := range parsed {
+		s, notes := judge(p, on, now)
+		signatures = append(signatures, s)
+		findings = append(findings, notes...)
+	}
+	return signatures, findings
+}
 
 // judge makes all checks of one signature. Where several certificates hold a key
-// that the signature may be by, each is tried and the best outcome counts.
-func (c *openpgpJudge) judge(p *parsedSignature, rule formRule, now time.Time) (verifier.Signature, []verifier.Finding) {
+// that the signature may be by, or several stores trust one of them, each is
+// tried and the best outcome counts.
+func (c *openpgpJudge) judge(p *parsedSignature, on openpgpSubject, now time.Time) (verifier.Signature, []verifier.Finding) {
 	out := verifier.Signature{Format: c.format, SignedAtSource: verifier.TimeNone}
 	if p.err != nil {
 		out.Checks = []verifier.Check{verifier.Failed(verifier.CheckStructure, "%v", p.err)}
@@ -49,29 +67,38 @@ func (c *openpgpJudge) judge(p *parsedSignature, rule formRule, now time.Time) (
 	}
 	unsupported := verifier.Failed(verifier.CheckSupported, "%s cannot be checked", p.Unsupported)
 	switch {
-	case p.WeakHash() && p.Hash == 0:
+	case p.WeakHash(now) && p.Hash == 0:
 		out.Checks = []verifier.Check{verifier.Failed(verifier.CheckAlgorithms, "the digest is %s", p.HashName())}
 		return out, nil
 	case p.Hash == 0, p.Unsupported != "" && len(p.candidates) > 0:
 		out.Checks = []verifier.Check{unsupported}
 		return out, nil
 	}
-	form := rule(p.Signature)
+	form := on.form(p.Signature)
 	if p.Unsupported != "" { // the algorithm of a key that is not known either
 		form = append(form, unsupported)
 	}
 	if p.digest == nil {
 		return c.unknownSigner(out, p, form)
 	}
-	denied := c.denied(p.candidates)
-	best, findings := judgeKey(out, p.candidates[0], p, form, denied, now)
-	for _, key := range p.candidates[1:] {
-		other, notes := judgeKey(out, key, p, form, denied, now)
-		if verifier.JudgeChecks(other.Checks).Rank() > verifier.JudgeChecks(best.Checks).Rank() {
-			best, findings = other, notes
+	exam := openpgpExam{p: p, on: on, form: form, denied: c.denied(p.candidates), now: now}
+	best := verifier.NotChecked
+	var findings []verifier.Finding
+	result := out
+	for _, key := range p.candidates {
+		exam.key, exam.proof = key, prove(key, p)
+		stores, why := c.trusting(key.Certificate(), on, now)
+		if exam.distrust = why; why != "" {
+			stores = []*openpgpStore{nil}
+		}
+		for _, exam.store = range stores {
+			other, notes := exam.judge(out)
+			if v := verifier.JudgeChecks(other.Checks); result.Checks == nil || v.Rank() > best.Rank() {
+				best, result, findings = v, other, notes
+			}
 		}
 	}
-	return best, findings
+	return result, findings
 }
 
 // denied is the entry of a deny list that names the key, or a certificate that
@@ -104,12 +131,24 @@ func (c *openpgpJudge) unknownSigner(out verifier.Signature, p *parsedSignature,
 	return out, findings
 }
 
-// judgeKey makes the checks of a signature under one key. A signer is named only
-// where the signature is proved to be by that key and the key to be of that
-// certificate.
-func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form []verifier.Check, denied string, now time.Time) (verifier.Signature, []verifier.Finding) {
-	j := key.Judge(now)
-	proof := prove(key, p)
+// openpgpExam is a signature under one key, by the rules of one store.
+type openpgpExam struct {
+	p        *parsedSignature
+	on       openpgpSubject
+	form     []verifier.Check // that it fails, whoever made it
+	denied   string
+	now      time.Time
+	key      *pgpcert.Key
+	proof    pgpcert.Proof
+	store    *openpgpStore // nil if none trusts the key's certificate
+	distrust string        // why none does
+}
+
+// judge makes the checks. A signer is named only where the signature is proved
+// to be by that key and the key to be of that certificate.
+func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verifier.Finding) {
+	p, key, proof := e.p, e.key, e.proof
+	j := key.JudgeBy(e.rules())
 	cert := key.Certificate()
 	out.Signer.KeyID = key.Fingerprint
 	out.Signer.Algorithm = key.Algorithm
@@ -117,11 +156,12 @@ func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form
 	out.Signer.NotAfter = j.NotAfter
 	if proof.Valid && j.Trust == "" {
 		out.Signer.IDs = []string{"openpgp:" + cert.Fingerprint}
+		if e.store != nil {
+			out.TrustStore = e.store.name
+		}
 	}
-	validity := key.JudgeTime(p.Signature, now)
-	if validity == "" {
-		validity = j.Validity
-	}
+	validity := cmp.Or(key.JudgeTime(p.Signature, e.now), j.Validity)
+	trust := cmp.Or(j.Trust, e.distrust)
 	given := []struct {
 		id      verifier.CheckID
 		problem string
@@ -132,28 +172,67 @@ func judgeKey(out verifier.Signature, key *pgpcert.Key, p *parsedSignature, form
 		{verifier.CheckAlgorithms, j.Algorithms, fmt.Sprintf("%s with %s", key.Algorithm, p.HashName())},
 		{verifier.CheckContentDigest, digestProblem(proof), "the text is the one that was signed"},
 		{verifier.CheckSignature, valueProblem(proof), "made by the key " + key.Fingerprint},
-		{verifier.CheckTrust, j.Trust, "the certificate " + cert.Fingerprint + " is in the trust store"},
+		{verifier.CheckTrust, trust, "the certificate " + cert.Fingerprint + " is in the trust store" + e.store.where()},
 		{verifier.CheckValidity, validity, "certificate, key and signature are in their time"},
 		{verifier.CheckRevocation, j.Revocation, "neither certificate nor key is revoked"},
 		{verifier.CheckKeyUsage, j.KeyUsage, "the key may sign data"},
-		{verifier.CheckDeny, denied, "no deny list names the key or its certificate"},
+		{verifier.CheckDeny, e.denied, "no deny list names the key or its certificate"},
 	}
 	for _, g := range given {
 		check := verifier.Passed(g.id, "%s", g.fine)
-		if i := slices.IndexFunc(form, func(f verifier.Check) bool { return f.ID == g.id }); i >= 0 {
-			check = form[i]
+		if i := slices.IndexFunc(e.form, func(f verifier.Check) bool { return f.ID == g.id }); i >= 0 {
+			check = e.form[i]
 		} else if g.problem != "" {
 			check = verifier.Failed(g.id, "%s", g.problem)
 		}
 		out.Checks = append(out.Checks, check)
 	}
-	if key.Bits > 0 && key.Bits < pgpcert.RecommendedRSA {
-		return out, []verifier.Finding{{
-			Code:   "short-key",
-			Detail: fmt.Sprintf("the signing key %s is %s; %d bits are recommended", key.Fingerprint, key.Algorithm, pgpcert.RecommendedRSA),
-		}}
+	if e.on.blanks && e.store != nil {
+		out.Checks = append(out.Checks, e.store.checkBlanks())
 	}
-	return out, nil
+	return out, e.findings(j)
+}
+
+// rules are the strictest, but for what the settings of the store lift.
+func (e *openpgpExam) rules() pgpcert.Rules {
+	r := pgpcert.Rules{Now: e.now}
+	if e.store == nil {
+		return r
+	}
+	r.AcceptSHA1 = e.store.rules.AcceptSHA1
+	if e.store.rules.AtSigning {
+		r.Signed = e.p.Created
+	}
+	return r
+}
+
+// findings are what is worth saying about the key.
+func (e *openpgpExam) findings(j pgpcert.Judgement) []verifier.Finding {
+	var findings []verifier.Finding
+	add := func(code, format string, args ...any) {
+		findings = append(findings, verifier.Finding{Code: code, Detail: fmt.Sprintf(format, args...)})
+	}
+	key := e.key
+	if until := key.Until(); e.now.Before(until) {
+		add("short-key", "the signing key %s is %s, which is refused from %s on; 3072 bits are recommended", key.Fingerprint, key.Algorithm, until.Format(time.DateOnly))
+	}
+	if strict := key.Judge(e.now).Problem(); strict != "" && j.OK() {
+		add("accepted-by-settings", "the key %s is accepted only because of the settings%s: %s", key.Fingerprint, e.store.where(), strict)
+	}
+	for _, what := range key.Certificate().Foreign() {
+		add("foreign-revocation", "the certificate %s carries a revocation of %s, which it does not name as its revoker: it does not count, since anybody could have put it there; ask the signer",
+			key.Certificate().Fingerprint, what)
+	}
+	return findings
+}
+
+// checkBlanks makes the check of a text with trailing blanks, which is made for
+// signers that a store trusts.
+func (s *openpgpStore) checkBlanks() verifier.Check {
+	if s.rules.AcceptTrailingBlanks {
+		return verifier.Passed(verifier.CheckCanonicalText, "blanks at line ends are not signed, and are left out of what is executed; the settings accept that%s", s.where())
+	}
+	return verifier.Failed(verifier.CheckCanonicalText, "blanks at line ends, which the signature does not cover")
 }
 
 // prove checks the signature's value on a copy of the hash of the text.

@@ -26,9 +26,12 @@ const (
 	RoomX509CA   Room = "x509-ca"   // roots, and intermediates that complete chains: PEM or DER
 	RoomX509Pins Room = "x509-pins" // which signers below x509-ca are trusted: text
 	RoomOpenPGP  Room = "openpgp"   // certificates: armored, binary, or a GnuPG keybox
-	RoomCRL      Room = "crl"       // revocation lists and OCSP responses: PEM or DER
-	RoomDeny     Room = "deny"      // what is never valid: text
-	RoomTSA      Room = "tsa"       // roots of timestamp authorities, and their intermediates: PEM or DER
+	// RoomOpenPGPPins says which of the certificates in openpgp are trusted, when
+	// and for what: text.
+	RoomOpenPGPPins Room = "openpgp-pins"
+	RoomCRL         Room = "crl"  // revocation lists and OCSP responses: PEM or DER
+	RoomDeny        Room = "deny" // what is never valid: text
+	RoomTSA         Room = "tsa"  // roots of timestamp authorities, and their intermediates: PEM or DER
 	// RoomSettings is no folder but one file, "settings" of a store.
 	RoomSettings Room = "settings"
 )
@@ -36,7 +39,7 @@ const (
 // rooms are those that are folders; anchors those without which nothing could
 // ever be valid.
 var (
-	rooms       = []Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomTSA, RoomCRL, RoomDeny}
+	rooms       = []Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomOpenPGPPins, RoomTSA, RoomCRL, RoomDeny}
 	anchorRooms = []Room{RoomX509CA, RoomOpenPGP}
 )
 
@@ -72,7 +75,7 @@ type TrustStore struct {
 	denied map[string]Denial
 	// deniedKinds are the first words of what is denied.
 	deniedKinds map[string]bool
-	modes       map[string]RevocationMode // by store
+	settings    map[string]map[string]string // by store and name
 }
 
 // NewTrust makes a trust store of the given files, which it copies. It fails

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/runwrit/writ/internal/trustlist"
@@ -17,34 +18,92 @@ const (
 	RevocationOff     RevocationMode = "off"     // nothing is asked
 )
 
-// Revocation returns the mode that the store of that name has set.
-func (t *TrustStore) Revocation(store string) RevocationMode { return t.modes[store] }
+// OpenPGPRules say how a store judges the OpenPGP signers that it trusts. The
+// zero value holds where nothing is set; docs/formats/trust-store.md tells the
+// danger of each.
+type OpenPGPRules struct {
+	// AtSigning judges keys at the time that the signature claims.
+	AtSigning bool
+	// RefuseUnknown trusts nobody on a runbook that somebody signed whom no store
+	// trusts.
+	RefuseUnknown bool
+	// AcceptSHA1 lets self-signatures, bindings and back-signatures with SHA-1
+	// count.
+	AcceptSHA1 bool
+	// AcceptTrailingBlanks accepts clear-signed files with blanks at line ends.
+	AcceptTrailingBlanks bool
+}
 
-// readSettings reads the files "settings": one line "revocation:MODE".
+// The names of the settings.
+const (
+	settingRevocation     = "revocation"
+	settingOpenPGPTime    = "openpgp-time"
+	settingOpenPGPUnknown = "openpgp-unknown-signers"
+	settingOpenPGPSHA1    = "openpgp-sha1-self-signatures"
+	settingOpenPGPBlanks  = "openpgp-trailing-blanks"
+)
+
+// Words of settings.
+const (
+	wordAccept    = "accept"
+	wordRefuse    = "refuse"
+	wordReport    = "report"
+	wordNow       = "now"
+	wordAtSigning = "at-signing"
+)
+
+// settingWords are the words that each setting may have.
+var settingWords = map[string][]string{
+	settingRevocation:     {string(RevocationRequire), string(RevocationPrefer), string(RevocationOff)},
+	settingOpenPGPTime:    {wordNow, wordAtSigning},
+	settingOpenPGPUnknown: {wordReport, wordRefuse},
+	settingOpenPGPSHA1:    {wordRefuse, wordAccept},
+	settingOpenPGPBlanks:  {wordRefuse, wordAccept},
+}
+
+// Revocation returns the mode that the store of that name has set.
+func (t *TrustStore) Revocation(store string) RevocationMode {
+	return RevocationMode(t.settings[store][settingRevocation])
+}
+
+// OpenPGP returns the rules that the store of that name has set.
+func (t *TrustStore) OpenPGP(store string) OpenPGPRules {
+	set := t.settings[store]
+	return OpenPGPRules{
+		AtSigning:            set[settingOpenPGPTime] == wordAtSigning,
+		RefuseUnknown:        set[settingOpenPGPUnknown] == wordRefuse,
+		AcceptSHA1:           set[settingOpenPGPSHA1] == wordAccept,
+		AcceptTrailingBlanks: set[settingOpenPGPBlanks] == wordAccept,
+	}
+}
+
+// readSettings reads the files "settings": lines "name:word".
 func (t *TrustStore) readSettings() error {
-	t.modes = map[string]RevocationMode{}
-	known := []RevocationMode{RevocationRequire, RevocationPrefer, RevocationOff}
+	t.settings = map[string]map[string]string{}
 	for _, f := range t.Files(RoomSettings) {
 		entries, err := trustlist.Parse(f.Data)
 		if err != nil {
 			return &TrustError{f.Name, err}
 		}
+		if t.settings[f.Store] == nil {
+			t.settings[f.Store] = map[string]string{}
+		}
 		for _, e := range entries {
-			mode := RevocationMode(e.Value)
-			switch _, twice := t.modes[f.Store]; {
-			case e.Kind != "revocation":
-				err = e.Errorf("unknown setting %q: want revocation", e.Kind)
+			words, known := settingWords[e.Kind]
+			switch _, twice := t.settings[f.Store][e.Kind]; {
+			case !known:
+				err = e.Errorf("unknown setting %q: want one of %q", e.Kind, slices.Sorted(maps.Keys(settingWords)))
 			case twice:
-				err = e.Errorf("revocation is set twice")
-			case !slices.Contains(known, mode):
-				err = e.Errorf("revocation is %q: want one of %q", mode, known)
+				err = e.Errorf("%s is set twice", e.Kind)
+			case !slices.Contains(words, e.Value):
+				err = e.Errorf("%s is %q: want one of %q", e.Kind, e.Value, words)
 			default:
 				err = e.Only()
 			}
 			if err != nil {
 				return &TrustError{f.Name, err}
 			}
-			t.modes[f.Store] = mode
+			t.settings[f.Store][e.Kind] = e.Value
 		}
 	}
 	return nil

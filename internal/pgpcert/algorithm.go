@@ -11,22 +11,22 @@ import (
 
 // hashFunction is what is known of one hash function.
 type hashFunction struct {
-	name     string // as in a Hash header
-	function crypto.Hash
-	strong   bool
+	name     string      // as in a Hash header
+	function crypto.Hash // 0 for one that is not computed here
 }
 
-// hashes are the functions by their number (RFC 9580 section 9.5).
+// hashes are the functions by their number (RFC 9580 section 9.5). Which of them
+// are good enough is in the table of cutoff.go.
 var hashes = map[byte]hashFunction{
 	1:  {name: "MD5"},
-	2:  {name: "SHA1", function: crypto.SHA1},
+	2:  {name: sha1Name, function: crypto.SHA1},
 	3:  {name: "RIPEMD160"},
-	8:  {name: "SHA256", function: crypto.SHA256, strong: true},
-	9:  {name: "SHA384", function: crypto.SHA384, strong: true},
-	10: {name: "SHA512", function: crypto.SHA512, strong: true},
+	8:  {name: "SHA256", function: crypto.SHA256},
+	9:  {name: "SHA384", function: crypto.SHA384},
+	10: {name: "SHA512", function: crypto.SHA512},
 	11: {name: "SHA224", function: crypto.SHA224},
-	12: {name: "SHA3-256", function: crypto.SHA3_256, strong: true},
-	14: {name: "SHA3-512", function: crypto.SHA3_512, strong: true},
+	12: {name: "SHA3-256", function: crypto.SHA3_256},
+	14: {name: "SHA3-512", function: crypto.SHA3_512},
 }
 
 // HashName is the name of the hash function as a Hash header gives it.
@@ -37,29 +37,12 @@ func (s *Signature) HashName() string {
 	return fmt.Sprintf("hash-%d", s.HashID)
 }
 
-// WeakHash reports whether the hash function is known and not good enough.
-func (s *Signature) WeakHash() bool {
-	h, known := hashes[s.HashID]
-	return known && !h.strong
-}
-
 // Sizes of keys in bits. Larger ones could keep a verifier busy for minutes with
 // a single certificate.
 const (
-	MinRSA         = 2048
-	RecommendedRSA = 3072
-	maxRSA         = 8192
-	maxDSA         = 4096
-	maxDSAOrder    = 512 // of the subgroup
-)
-
-// strength is what is said of a key's algorithm.
-type strength int
-
-const (
-	unsupportedKey strength = iota
-	weakKey
-	goodKey
+	maxRSA      = 8192
+	maxDSA      = 4096
+	maxDSAOrder = 512 // of the subgroup
 )
 
 // goodCurves are those of RFC 9580 section 9.2 that can sign.
@@ -68,49 +51,47 @@ var goodCurves = []packet.Curve{
 	packet.CurveBrainpoolP256, packet.CurveBrainpoolP384, packet.CurveBrainpoolP512,
 }
 
-// algorithmOf names the algorithm of a key and says how good it is.
-func algorithmOf(pk *packet.PublicKey) (name string, bits int, s strength) {
+// algorithmOf names the algorithm of a key, and its family where cutoff.go has
+// one of that name; supported says whether signatures by it can be checked.
+func algorithmOf(pk *packet.PublicKey) (name, family string, bits int, supported bool) {
 	switch pk.PubKeyAlgo {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
-		size, err := pk.BitLength()
-		if err != nil {
-			return "rsa", 0, unsupportedKey
-		}
-		if size < MinRSA {
-			return fmt.Sprintf("rsa%d", size), int(size), weakKey
-		}
-		return fmt.Sprintf("rsa%d", size), int(size), goodKey
+		name, bits, supported = sized(rsaName, pk)
+		return name, rsaName, bits, supported
 	case packet.PubKeyAlgoDSA:
-		size, err := pk.BitLength()
-		if err != nil {
-			return "dsa", 0, weakKey
-		}
-		return fmt.Sprintf("dsa%d", size), int(size), weakKey
+		name, bits, supported = sized(dsaName, pk)
+		return name, dsaName, bits, supported
 	case packet.PubKeyAlgoECDSA:
 		curve, err := pk.Curve()
 		if err != nil {
-			return "ecdsa", 0, unsupportedKey
+			return "ecdsa", "", 0, false
 		}
-		if !slices.Contains(goodCurves, curve) {
-			return "ecdsa-" + string(curve), 0, unsupportedKey
-		}
-		return "ecdsa-" + string(curve), 0, goodKey
+		return "ecdsa-" + string(curve), "", 0, slices.Contains(goodCurves, curve)
 	case packet.PubKeyAlgoEdDSA:
 		curve, err := pk.Curve()
-		if err != nil || curve != packet.Curve25519 && curve != packet.Curve448 {
-			return "eddsa", 0, unsupportedKey
+		switch {
+		case err == nil && curve == packet.Curve448:
+			return "ed448", "", 0, true
+		case err == nil && curve == packet.Curve25519:
+			return "ed25519", "", 0, true
 		}
-		if curve == packet.Curve448 {
-			return "ed448", 0, goodKey
-		}
-		return "ed25519", 0, goodKey
+		return "eddsa", "", 0, false
 	case packet.PubKeyAlgoEd25519:
-		return "ed25519", 0, goodKey
+		return "ed25519", "", 0, true
 	case packet.PubKeyAlgoEd448:
-		return "ed448", 0, goodKey
+		return "ed448", "", 0, true
 	default:
-		return fmt.Sprintf("algorithm-%d", pk.PubKeyAlgo), 0, unsupportedKey
+		return fmt.Sprintf("algorithm-%d", pk.PubKeyAlgo), "", 0, false
 	}
+}
+
+// sized names a key whose strength is its size.
+func sized(family string, pk *packet.PublicKey) (name string, bits int, supported bool) {
+	size, err := pk.BitLength()
+	if err != nil {
+		return family, 0, false
+	}
+	return fmt.Sprintf("%s%d", family, size), int(size), true
 }
 
 // tooLarge reports whether checks under a key would cost too much time.

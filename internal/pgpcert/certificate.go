@@ -3,8 +3,8 @@ package pgpcert
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
@@ -26,14 +26,16 @@ type Certificate struct {
 	// revoked; "" if there is none.
 	Name string
 
+	stores    []string
 	keys      []*Key // the primary key first
 	users     []*user
 	direct    []*Signature // direct-key self-signatures
-	revoked   string       // why the certificate is revoked; "" if it is not
-	weakSelf  string       // a self-signature that is too weak to count; "" for none
+	revoked   revocations
+	weakSelf  string       // the hash function of a self-signature that nobody checks; "" for none
 	checked   int          // signatures checked so far
 	designate [][]byte     // fingerprints of the designated revokers
 	strays    []*Signature // subkey revocations that do not fit where they stand
+	foreign   []string     // revocations that do not count, in words
 }
 
 // Key is a primary key or a subkey.
@@ -50,10 +52,11 @@ type Key struct {
 	body        []byte
 	fingerprint []byte
 	keyID       uint64
-	strength    strength
+	family      string     // of algorithms, as in the table of cutoff.go
+	supported   bool       // signatures by it can be checked
 	bindings    []*binding // of a subkey
-	revoked     string
-	weakBinding string
+	revoked     revocations
+	weakBinding string // the hash function of a binding that nobody checks; "" for none
 }
 
 // binding is a good subkey binding signature.
@@ -65,18 +68,7 @@ type binding struct {
 // user is a user ID with its good self-signatures.
 type user struct {
 	selfs   []*Signature
-	revoked time.Time // when it was revoked last; zero for never
-}
-
-// revoke takes over a revocation. One without a time counts for all times.
-func (u *user) revoke(s *Signature) {
-	at := s.Created
-	if at.IsZero() {
-		at = time.Unix(1<<40, 0)
-	}
-	if at.After(u.revoked) {
-		u.revoked = at
-	}
+	revoked revocations
 }
 
 // Certificate is the certificate that the key belongs to.
@@ -84,6 +76,9 @@ func (k *Key) Certificate() *Certificate { return k.cert }
 
 // Keys returns the keys of the certificate, the primary key first.
 func (c *Certificate) Keys() []*Key { return c.keys }
+
+// Stores names the stores that have a copy of the certificate, sorted.
+func (c *Certificate) Stores() []string { return c.stores }
 
 // material is a certificate as it was collected from one or more files.
 type material struct {
@@ -93,6 +88,7 @@ type material struct {
 	byContent  map[string]*component
 	last       *component // that signatures belong to while a file is read
 	packets    int
+	stores     []string // that a copy was found in
 }
 
 // component is a user ID, user attribute or subkey and the signatures behind it.
@@ -106,6 +102,7 @@ type component struct {
 func (m *material) merge(other *material) {
 	m.onPrimary = append(m.onPrimary, other.onPrimary...)
 	m.packets += other.packets
+	m.stores = append(m.stores, other.stores...)
 	for _, o := range other.components {
 		mine := m.component(o.Packet)
 		mine.signatures = append(mine.signatures, o.signatures...)
@@ -140,6 +137,7 @@ func newCertificate(m *material) (*Certificate, error) {
 		return nil, err
 	}
 	c := &Certificate{Fingerprint: primary.Fingerprint, keys: []*Key{primary}}
+	c.stores = slices.Compact(slices.Sorted(slices.Values(m.stores)))
 	primary.cert = c
 	if err := c.addPrimarySignatures(m.onPrimary); err != nil {
 		return nil, err
@@ -152,7 +150,7 @@ func newCertificate(m *material) (*Certificate, error) {
 	if err := c.placeStrays(); err != nil {
 		return nil, err
 	}
-	c.judgeDesignated(m)
+	c.readForeign(m)
 	return c, nil
 }
 
@@ -196,7 +194,7 @@ func newKey(p Packet) (*Key, error) {
 	}
 	k.Fingerprint = strings.ToUpper(fmt.Sprintf("%x", k.fingerprint))
 	k.keyID = public.KeyId
-	k.Algorithm, k.Bits, k.strength = algorithmOf(public)
+	k.Algorithm, k.family, k.Bits, k.supported = algorithmOf(public)
 	if tooLarge(public, k.Bits) {
 		return nil, fmt.Errorf("key packet: %s is larger than a key may be", k.Algorithm)
 	}
@@ -249,14 +247,14 @@ func (c *Certificate) addUser(comp *component) error {
 		case err != nil:
 			return err
 		case s.Type == typeCertRevocation && (good || !s.checkable()):
-			u.revoke(s)
+			u.revoked = append(u.revoked, newRevocation(s, good, userIDReasons))
 		case s.Type == typeCertRevocation:
 		case c.counts(s, good):
 			u.selfs = append(u.selfs, s)
 		}
 	}
 	c.users = append(c.users, u)
-	if c.Name == "" && len(u.selfs) > 0 && u.revoked.IsZero() {
+	if c.Name == "" && len(u.selfs) > 0 && u.revoked == nil {
 		c.Name = strings.ToValidUTF8(string(comp.Body), "\ufffd")
 	}
 	return nil
@@ -287,13 +285,13 @@ func (c *Certificate) addSubkey(comp *component) error {
 		case err != nil:
 			return err
 		case s.Type == typeSubkeyRevocation && (good || !s.checkable()):
-			k.revoked = revokedSubkey
+			k.revoked = append(k.revoked, newRevocation(s, good, keyReasons))
 		case s.Type == typeSubkeyRevocation:
 			c.strays = append(c.strays, s)
 		case !good && s.checkable():
-		case s.WeakHash():
-			k.weakBinding = "the subkey is bound with " + s.HashName() + " only"
-		case good && acceptable(s):
+		case !s.checkable():
+			k.weakBinding = s.HashName()
+		case acceptable(s):
 			k.bindings = append(k.bindings, &binding{Signature: s, back: checkBack(s, k, feed)})
 		}
 	}

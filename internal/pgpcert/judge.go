@@ -1,7 +1,9 @@
 package pgpcert
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -22,27 +24,55 @@ type Judgement struct {
 }
 
 // OK reports whether nothing is wrong.
-func (j Judgement) OK() bool {
-	return j.Supported == "" && j.Algorithms == "" && j.Trust == "" && j.Validity == "" && j.Revocation == "" && j.KeyUsage == ""
+func (j Judgement) OK() bool { return j.Problem() == "" }
+
+// Problem is the worst that is wrong, "" if nothing is.
+func (j Judgement) Problem() string {
+	return cmp.Or(j.Revocation, j.KeyUsage, j.Algorithms, j.Trust, j.Validity, j.Supported)
 }
 
-// Judge says whether the key may sign data at the given time.
-func (k *Key) Judge(now time.Time) Judgement {
+// Rules say by what a key is judged.
+type Rules struct {
+	Now time.Time
+	// Signed, if it is not zero, is a time at which it is enough that the key had
+	// neither expired nor been retired: the one that a signature claims. What a
+	// key may do at all, and how strong it has to be, is judged now.
+	Signed time.Time
+	// AcceptSHA1 lets self-signatures, bindings and back-signatures with SHA-1
+	// count.
+	AcceptSHA1 bool
+}
+
+// at is the time that expiries are compared with; never one ahead of now.
+func (r Rules) at() time.Time {
+	if !r.Signed.IsZero() && r.Signed.Before(r.Now) {
+		return r.Signed
+	}
+	return r.Now
+}
+
+// Judge says whether the key may sign data at the given time, by the strictest
+// rules.
+func (k *Key) Judge(now time.Time) Judgement { return k.JudgeBy(Rules{Now: now}) }
+
+// JudgeBy says whether the key may sign data.
+func (k *Key) JudgeBy(r Rules) Judgement {
 	var j Judgement
 	c := k.cert
-	switch primary := c.primary(); {
-	case k.strength == unsupportedKey || primary.strength == unsupportedKey:
+	primary := c.primary()
+	if !k.supported || !primary.supported {
 		j.Supported = fmt.Sprintf("a key of %s in a certificate of %s", k.Algorithm, primary.Algorithm)
-	case k.strength == weakKey:
-		j.Algorithms = "the signing key is " + k.Algorithm
-	case primary.strength == weakKey:
-		j.Algorithms = "the primary key is " + primary.Algorithm
 	}
-	setFirst(&j.Revocation, c.revoked)
-	setFirst(&j.Revocation, k.revoked)
-	rule := c.judgePrimary(&j, now)
-	if k != c.primary() {
-		rule = k.judgeBinding(&j, now)
+	if weak := k.weak(r.Now); weak != "" {
+		j.Algorithms = "the signing key is " + weak
+	} else if weak := primary.weak(r.Now); weak != "" {
+		j.Algorithms = "the primary key is " + weak
+	}
+	setFirst(&j.Revocation, c.revoked.problem("the certificate", r))
+	setFirst(&j.Revocation, k.revoked.problem("the subkey", r))
+	rule := c.judgePrimary(&j, r)
+	if k != primary {
+		rule = k.judgeBinding(&j, r)
 	}
 	switch {
 	case rule == nil || j.KeyUsage != "":
@@ -66,20 +96,21 @@ const flagSign = 0x02
 // primary key, nil if no self-signature is in force. The newest self-signature
 // that is in its time rules; a direct-key signature and one over a user ID both
 // count, and of two expiry times the earlier one.
-func (c *Certificate) judgePrimary(j *Judgement, now time.Time) *keyRule {
-	primary := c.primary()
-	j.live("key", now, primary.public.CreationTime, 0)
-	direct := newest(c.direct, now, primary.public.CreationTime)
-	onUser := c.newestOnUser(now)
-	if primary.public.Version == 6 {
+func (c *Certificate) judgePrimary(j *Judgement, r Rules) *keyRule {
+	created := c.primary().public.CreationTime
+	j.live("key", r, created, 0)
+	direct, weak := enough(c.direct, r)
+	chosen := newest(direct, r, created)
+	onUser, weakOnUser := c.newestOnUser(r)
+	if c.primary().public.Version == 6 {
 		onUser = nil // a version 6 key is ruled by its direct-key signature alone
 	}
-	if direct == nil && onUser == nil {
-		c.judgeBare(j)
+	if chosen == nil && onUser == nil {
+		c.judgeBare(j, r, cmp.Or(weak, weakOnUser, c.weakSelf))
 		return nil
 	}
 	rule := &keyRule{}
-	for _, s := range []*Signature{onUser, direct} {
+	for _, s := range []*Signature{onUser, chosen} {
 		if s == nil {
 			continue
 		}
@@ -87,24 +118,25 @@ func (c *Certificate) judgePrimary(j *Judgement, now time.Time) *keyRule {
 			rule.flags, rule.known = firstFlags(s.keyFlags), true
 		}
 		if s.hasKeyExpiry {
-			j.live("certificate", now, primary.public.CreationTime, s.keyLifetime)
+			j.live("certificate", r, created, s.keyLifetime)
 		}
 	}
 	return rule
 }
 
-// judgeBare says why a certificate has no self-signature that counts.
-func (c *Certificate) judgeBare(j *Judgement) {
-	if len(c.direct) == 0 && !c.hasSelf() {
-		if c.weakSelf != "" {
-			setFirst(&j.Algorithms, "the certificate's self-signatures are made with "+c.weakSelf)
+// judgeBare says why a certificate has no self-signature that counts; weak is
+// the hash function of one that is not good enough.
+func (c *Certificate) judgeBare(j *Judgement, r Rules, weak string) {
+	if !c.hasSelf(r) {
+		if weak != "" {
+			setFirst(&j.Algorithms, "the certificate's self-signatures are made with "+weak)
 			return
 		}
 		setFirst(&j.Trust, "the certificate has no good self-signature")
 		return
 	}
 	for _, u := range c.users {
-		if !u.revoked.IsZero() {
+		if u.revoked != nil {
 			setFirst(&j.Revocation, "every user ID of the certificate is revoked or out of its time")
 			return
 		}
@@ -119,59 +151,62 @@ func setFirst(problem *string, msg string) {
 	}
 }
 
-func (c *Certificate) hasSelf() bool {
-	for _, u := range c.users {
-		if len(u.selfs) > 0 {
-			return true
-		}
-	}
-	return false
+// hasSelf reports whether there is a self-signature that is strong enough.
+func (c *Certificate) hasSelf(r Rules) bool {
+	direct, _ := enough(c.direct, r)
+	return len(direct) > 0 || slices.ContainsFunc(c.users, func(u *user) bool {
+		selfs, _ := enough(u.selfs, r)
+		return len(selfs) > 0
+	})
 }
 
 // newestOnUser returns the newest self-signature over a user ID that was not
-// revoked after it.
-func (c *Certificate) newestOnUser(now time.Time) *Signature {
-	var best *Signature
+// revoked after it, and the hash function of one that is not good enough.
+func (c *Certificate) newestOnUser(r Rules) (best *Signature, weak string) {
 	for _, u := range c.users {
-		s := newest(u.selfs, now, c.primary().public.CreationTime)
-		if s == nil || !u.revoked.IsZero() && !s.Created.After(u.revoked) {
+		selfs, weakOne := enough(u.selfs, r)
+		weak = cmp.Or(weak, weakOne)
+		s := newest(selfs, r, c.primary().public.CreationTime)
+		if s == nil || u.revoked.covers(s, r) {
 			continue
 		}
 		if best == nil || s.Created.After(best.Created) {
 			best = s
 		}
 	}
-	return best
+	return best, weak
 }
 
 // judgeBinding judges a subkey and returns its rule, nil if no binding is in
 // force.
-func (k *Key) judgeBinding(j *Judgement, now time.Time) *keyRule {
-	j.live("subkey", now, k.public.CreationTime, 0)
-	var best *binding
+func (k *Key) judgeBinding(j *Judgement, r Rules) *keyRule {
+	created := k.public.CreationTime
+	j.live("subkey", r, created, 0)
+	var all []*Signature
 	for _, b := range k.bindings {
-		if inTime(b.Signature, now, k.public.CreationTime) && (best == nil || b.Created.After(best.Created)) {
-			best = b
-		}
+		all = append(all, b.Signature)
 	}
-	switch {
+	bindings, weak := enough(all, r)
+	best := newest(bindings, r, created)
+	switch weak = cmp.Or(weak, k.weakBinding); {
 	case best != nil:
-	case len(k.bindings) > 0:
+	case len(bindings) > 0:
 		setFirst(&j.Validity, "no binding of the subkey is in its time")
 		return nil
-	case k.weakBinding != "":
-		setFirst(&j.Algorithms, k.weakBinding)
+	case weak != "":
+		setFirst(&j.Algorithms, "the subkey is bound with "+weak+" only")
 		return nil
 	default:
 		setFirst(&j.Trust, "the subkey is not bound to the certificate")
 		return nil
 	}
 	if best.hasKeyExpiry {
-		j.live("subkey", now, k.public.CreationTime, best.keyLifetime)
+		j.live("subkey", r, created, best.keyLifetime)
 	}
 	rule := &keyRule{flags: firstFlags(best.keyFlags), known: best.hasKeyFlags}
 	if rule.flags&flagSign != 0 {
-		best.back.judge(j, now, k.public.CreationTime)
+		i := slices.IndexFunc(k.bindings, func(b *binding) bool { return b.Signature == best })
+		k.bindings[i].back.judge(j, r, created)
 	}
 	return rule
 }
@@ -184,8 +219,8 @@ func firstFlags(flags []byte) byte {
 }
 
 // live judges the time of a key, and keeps the earliest expiry.
-func (j *Judgement) live(what string, now, created time.Time, lifetime time.Duration) {
-	if created.After(now.Add(MaxSkew)) {
+func (j *Judgement) live(what string, r Rules, created time.Time, lifetime time.Duration) {
+	if created.After(r.Now.Add(MaxSkew)) {
 		setFirst(&j.Validity, fmt.Sprintf("the %s is from the future: %s", what, stamp(created)))
 	}
 	if lifetime == 0 {
@@ -195,20 +230,26 @@ func (j *Judgement) live(what string, now, created time.Time, lifetime time.Dura
 	if j.NotAfter.IsZero() || end.Before(j.NotAfter) {
 		j.NotAfter = end
 	}
-	if !now.Before(end) {
+	if !r.at().Before(end) {
 		setFirst(&j.Validity, fmt.Sprintf("the %s expired at %s", what, stamp(end)))
 	}
 }
 
-// newest returns the newest signature that is in its time.
-func newest(signatures []*Signature, now, keyCreated time.Time) *Signature {
-	var best *Signature
-	for _, s := range signatures {
-		if inTime(s, now, keyCreated) && (best == nil || s.Created.After(best.Created)) {
-			best = s
+// newest returns the newest signature that is in its time now or, if there is
+// none, was at the time that keys are judged at.
+func newest(signatures []*Signature, r Rules, keyCreated time.Time) *Signature {
+	for _, at := range []time.Time{r.Now, r.at()} {
+		var best *Signature
+		for _, s := range signatures {
+			if inTime(s, at, keyCreated) && (best == nil || s.Created.After(best.Created)) {
+				best = s
+			}
+		}
+		if best != nil {
+			return best
 		}
 	}
-	return best
+	return nil
 }
 
 // inTime reports whether a self-signature is neither expired, nor from the

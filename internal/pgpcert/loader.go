@@ -47,11 +47,15 @@ func NewLoader() *Loader {
 	return &Loader{byPrimary: map[string]*material{}, places: map[*material]Note{}}
 }
 
-// Add reads one file: armored with one or more blocks, binary, or a GnuPG
-// keybox. A certificate that cannot be used is noted; Add fails with
+// Add reads one file that belongs to no store; see AddTo.
+func (l *Loader) Add(name string, data []byte) error { return l.AddTo("", name, data) }
+
+// AddTo reads one file of a store: armored with one or more blocks, binary, or a
+// GnuPG keybox. A certificate that cannot be used is noted; AddTo fails with
 // ErrNoCertificate if none can be, with ErrSecretKey, with ErrKeyDatabase, or
-// with the error of the container.
-func (l *Loader) Add(name string, data []byte) error {
+// with the error of the container. Copies of one certificate become one, of
+// whatever stores they are.
+func (l *Loader) AddTo(store, name string, data []byte) error {
 	blocks, err := keyblocks(data)
 	if err != nil {
 		return err
@@ -63,7 +67,7 @@ func (l *Loader) Add(name string, data []byte) error {
 			l.notes = append(l.notes, Note{File: name, Position: b.position, Err: b.err})
 			continue
 		}
-		n, err := l.addKeyblock(name, b)
+		n, err := l.addKeyblock(store, name, b)
 		if err != nil {
 			return err
 		}
@@ -124,7 +128,7 @@ func keyblocks(data []byte) ([]keyblock, error) {
 
 // addKeyblock collects the certificates of one run of packets, and returns how
 // many look usable.
-func (l *Loader) addKeyblock(name string, b keyblock) (int, error) {
+func (l *Loader) addKeyblock(store, name string, b keyblock) (int, error) {
 	usable, number := 0, 0
 	var current *material
 	var bad error
@@ -134,6 +138,7 @@ func (l *Loader) addKeyblock(name string, b keyblock) (int, error) {
 			return
 		}
 		note := Note{File: name, Position: fmt.Sprintf("%s, certificate %d", b.position, number), Unread: unread, Err: bad}
+		current.stores = []string{store}
 		if l.keep(current, note) {
 			usable++
 		}

@@ -1,7 +1,7 @@
 package pgpcert
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/sha1" //nolint:gosec // the fingerprint of version 4 keys is defined with SHA-1
 	"crypto/sha256"
 	"encoding/binary"
@@ -125,18 +125,36 @@ func (k *Key) proves(s *Signature, feed func(io.Writer)) bool {
 // checkable reports whether it can be found out whether s is good.
 func (s *Signature) checkable() bool { return s.maths != nil }
 
-// counts reports whether a self-signature may count. One that is too weak may
-// not, and is remembered. Its designated revokers count in any case: they can
-// only take away.
+// counts reports whether a self-signature may count, if its hash function is
+// good enough for whoever asks. One that nobody can check may not, and is
+// remembered. Its designated revokers count in any case: they can only take away.
 func (c *Certificate) counts(s *Signature, good bool) bool {
 	if good || !s.checkable() {
 		c.designate = append(c.designate, s.designated...)
 	}
-	if s.WeakHash() && (good || !s.checkable()) {
+	if s.brokenHash() {
 		c.weakSelf = s.HashName()
-		return false
 	}
 	return good && acceptable(s)
+}
+
+// brokenHash reports whether the hash function is one that is not computed here,
+// because it has been broken for long.
+func (s *Signature) brokenHash() bool {
+	return !s.checkable() && find(s.HashName(), inside, 0) != nil
+}
+
+// enough leaves out the signatures whose hash function is not good enough, and
+// names that of one.
+func enough(signatures []*Signature, r Rules) (kept []*Signature, weak string) {
+	for _, s := range signatures {
+		if s.weakInside(r) {
+			weak = s.HashName()
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept, weak
 }
 
 // selfCritical are the critical subpackets that a signature inside a certificate
@@ -157,9 +175,9 @@ func acceptable(s *Signature) bool {
 // backSignature is what came of looking at the back-signatures of a binding, by
 // which a signing subkey owns up to its primary key.
 type backSignature struct {
-	good    []*Signature // those that count in their time
+	good    []*Signature // those that count in their time, if they are strong enough
 	missing string       // why there is none
-	weak    string       // the hash function of one that is too weak to count
+	weak    string       // the hash function of one that nobody checks; "" for none
 }
 
 func checkBack(s *Signature, sub *Key, feed func(io.Writer)) backSignature {
@@ -168,7 +186,7 @@ func checkBack(s *Signature, sub *Key, feed func(io.Writer)) backSignature {
 		switch {
 		case back.Type != typePrimaryKeyBinding || back.Version != sub.public.Version || !acceptable(back):
 		case len(back.Issuers) > 0 && !back.names(sub):
-		case back.WeakHash() && (!back.checkable() || sub.proves(back, feed)):
+		case back.brokenHash():
 			result.weak = back.HashName()
 		case !sub.proves(back, feed):
 			result.missing = "the subkey's signature of the primary key does not verify"
@@ -179,93 +197,16 @@ func checkBack(s *Signature, sub *Key, feed func(io.Writer)) backSignature {
 	return result
 }
 
-// judge says what is wrong with the back-signatures now.
-func (b *backSignature) judge(j *Judgement, now, keyCreated time.Time) {
-	switch {
-	case newest(b.good, now, keyCreated) != nil:
-	case len(b.good) > 0:
+// judge says what is wrong with the back-signatures.
+func (b *backSignature) judge(j *Judgement, r Rules, keyCreated time.Time) {
+	good, weak := enough(b.good, r)
+	switch weak = cmp.Or(weak, b.weak); {
+	case newest(good, r, keyCreated) != nil:
+	case len(good) > 0:
 		setFirst(&j.Validity, "the subkey's signature of the primary key is not in its time")
-	case b.weak != "":
-		setFirst(&j.Algorithms, "the subkey signed the primary key back with "+b.weak+" only")
+	case weak != "":
+		setFirst(&j.Algorithms, "the subkey signed the primary key back with "+weak+" only")
 	default:
 		j.KeyUsage = b.missing
 	}
-}
-
-// addRevocation honours a revocation of the whole certificate wherever it
-// stands, whatever its reason, age or hash function. One by the primary key that
-// cannot be checked counts as well: to ignore it would be a silent yes. One of a
-// subkey that does not stand behind a subkey is kept for placeStrays.
-func (c *Certificate) addRevocation(p Packet, behind byte) error {
-	s, err := c.ownSignature(p, typeKeyRevocation, typeSubkeyRevocation)
-	if err != nil || s == nil {
-		return err
-	}
-	if s.Type == typeSubkeyRevocation {
-		if behind != TagPublicSubkey {
-			c.strays = append(c.strays, s)
-		}
-		return nil
-	}
-	good, err := c.checkSelf(s, c.primary().feed)
-	if err != nil {
-		return err
-	}
-	if good || !s.checkable() {
-		c.revoked = "the certificate is revoked"
-	}
-	return nil
-}
-
-const revokedSubkey = "the subkey is revoked"
-
-// placeStrays tries the subkey revocations that do not fit where they stand on
-// every subkey: packets that changed places revoke all the same.
-func (c *Certificate) placeStrays() error {
-	for _, s := range c.strays {
-		for _, k := range c.keys[1:] {
-			good, err := c.checkSelf(s, feedSubkey(c.primary(), k))
-			if err != nil {
-				return err
-			}
-			if good || !s.checkable() {
-				k.revoked = revokedSubkey
-			}
-		}
-	}
-	return nil
-}
-
-// judgeDesignated looks for revocations by keys that the certificate names as
-// its designated revokers, wherever they stand. They are honoured unchecked: the
-// revoker's certificate need not be there, and whoever may write the trust store
-// could take the certificate out of it as well.
-func (c *Certificate) judgeDesignated(m *material) {
-	if len(c.designate) == 0 {
-		return
-	}
-	revoked := slices.ContainsFunc(m.onPrimary, c.revokedByAnother)
-	for _, comp := range m.components {
-		revoked = revoked || slices.ContainsFunc(comp.signatures, c.revokedByAnother)
-	}
-	if revoked {
-		c.revoked = "the certificate is revoked by a designated revoker"
-	}
-}
-
-// revokedByAnother reports whether a packet is a revocation of the certificate
-// that names one of its designated revokers.
-func (c *Certificate) revokedByAnother(p Packet) bool {
-	if claimedType(p.Body) != typeKeyRevocation {
-		return false
-	}
-	s, err := parseHead(p.Body, false)
-	return err == nil && slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return slices.ContainsFunc(c.designate, i.is) })
-}
-
-func (i Issuer) is(fingerprint []byte) bool {
-	if i.Fingerprint != nil {
-		return bytes.Equal(i.Fingerprint, fingerprint)
-	}
-	return len(fingerprint) == 20 && binary.BigEndian.Uint64(fingerprint[12:]) == i.KeyID
 }

@@ -74,6 +74,7 @@ type Signature struct {
 	keyFlags     []byte
 	hasKeyFlags  bool
 	designated   [][]byte // fingerprints of designated revokers
+	reasons      []byte   // of a revocation
 	embedded     []*Signature
 	hasEmbedded  bool
 	critical     []byte // types of the critical subpackets

@@ -16,6 +16,7 @@ const (
 	subNotation      = 20
 	subKeyFlags      = 27
 	subSignerUserID  = 28
+	subReason        = 29
 	subEmbedded      = 32
 	subIssuerFpr     = 33
 )
@@ -125,6 +126,10 @@ func (s *Signature) readHashed(kind byte, body []byte) error {
 	case subKeyFlags:
 		again = s.hasKeyFlags
 		s.hasKeyFlags, s.keyFlags = true, body
+	case subReason:
+		if len(body) > 0 {
+			s.reasons = append(s.reasons, body[0])
+		}
 	case subRevocationKey:
 		if len(body) == 22 {
 			s.designated = append(s.designated, body[2:])
