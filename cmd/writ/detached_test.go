@@ -45,7 +45,7 @@ func (k keyPair) detach(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-func writeFile(t *testing.T, path string, data []byte) string {
+func writeFile(t testing.TB, path string, data []byte) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

@@ -60,9 +60,12 @@ func exitCode(err error) int {
 	var known *exitError
 	var usage usageError
 	var key *signer.KeyError
+	var gpg *gpgError
 	switch {
 	case err == nil:
 		return exitYes
+	case errors.As(err, &gpg):
+		return gpg.code
 	case errors.As(err, &known):
 		return known.code
 	case errors.As(err, &usage), errors.As(err, &key):
@@ -88,7 +91,12 @@ func isRefusal(err error) bool {
 // printError writes one "error:" line, then a "hint:" line for each hint.
 func printError(w io.Writer, err error) {
 	var child childError
-	if errors.As(err, &child) {
+	var gpg *gpgError
+	switch {
+	case errors.As(err, &child):
+		return
+	case errors.As(err, &gpg):
+		writeAsGPG(w, gpg.lines)
 		return
 	}
 	printWithHints(w, "error", err)

@@ -22,7 +22,7 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
-	code := execute(ctx, newApp(), os.Args[1:])
+	code := execute(ctx, newApp(), commandLine(os.Args[0], os.Args[1:]))
 	stop()
 	os.Exit(code)
 }

@@ -68,7 +68,7 @@ func (textRenderer) Inspect(w io.Writer, i Inspection) error {
 	}
 	if r.Repair != "" {
 		fmt.Fprintf(&b, "\nto repair: writ repair; it will %s\n", clip(r.Repair))
-	} else if fix := repair(r.Verdict); fix != "" {
+	} else if fix := Repair(r.Verdict); fix != "" {
 		fmt.Fprintf(&b, "\nto repair: %s\n", fix)
 	}
 	return write(w, &b)

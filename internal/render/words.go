@@ -38,9 +38,9 @@ func meaning(v verifier.Verdict) string {
 	return "a check could not be made, and what is not checked is not valid"
 }
 
-// repair says what mends a file of this verdict; "" where nothing is to mend or
+// Repair says what mends a file of this verdict; "" where nothing is to mend or
 // only the operator of the trust store could. It never says to trust more.
-func repair(v verifier.Verdict) string {
+func Repair(v verifier.Verdict) string {
 	switch v {
 	case verifier.Unsigned:
 		return "have it signed by its owner: writ sign"
