@@ -24,14 +24,16 @@ const (
 )
 
 // Key is a key to sign with, wherever it lives: an X.509 key with its
-// certificate chain, or an OpenPGP secret key. It is what a format gets to see
-// of a key source. It may be used by several goroutines.
+// certificate chain, an OpenPGP secret key, or an OpenPGP key that GnuPG keeps.
+// It is what a format gets to see of a key source. It may be used by several
+// goroutines.
 type Key struct {
 	source string
 	notes  []string
 	signer crypto.Signer
 	chain  []*x509.Certificate
 	entity *openpgp.Entity // only the keys that can be used; never handed out itself
+	gpg    *GPGKey         // in place of entity
 	public []byte          // of an OpenPGP key: the whole certificate, armored
 }
 
@@ -80,7 +82,7 @@ func (k *Key) Kind() KeyKind {
 		return ""
 	case k.signer != nil:
 		return KindX509
-	case k.entity != nil:
+	case k.entity != nil, k.gpg != nil:
 		return KindOpenPGP
 	}
 	return ""
@@ -95,6 +97,9 @@ func (k *Key) ID() string {
 		sum := sha256.Sum256(k.chain[0].Raw)
 		return "x509-sha256:" + hex.EncodeToString(sum[:])
 	case KindOpenPGP:
+		if k.gpg != nil {
+			return "openpgp:" + k.gpg.primary
+		}
 		return "openpgp:" + strings.ToUpper(hex.EncodeToString(k.entity.PrimaryKey.Fingerprint))
 	}
 	return ""
@@ -129,11 +134,15 @@ func (k *Key) X509() (crypto.Signer, []*x509.Certificate, error) {
 	return k.signer, slices.Clone(k.chain), nil
 }
 
-// OpenPGP returns the entity, or *KeyError if the key is of another kind. Of the
+// OpenPGP returns the entity, or *KeyError if the key is of another kind or GPG
+// returns it. Of the
 // entity's subkeys only those are there that can sign here and now; its primary
 // key may lack the secret part. Each call returns a copy, because the library
 // caches what it learns about a certificate inside it.
 func (k *Key) OpenPGP() (*openpgp.Entity, error) {
+	if k.GPG() != nil {
+		return nil, &KeyError{k.name(), "its secret part is kept by GnuPG"}
+	}
 	if k == nil || k.entity == nil {
 		return nil, &KeyError{k.name(), "not an OpenPGP key: clear-signing needs an OpenPGP secret key"}
 	}

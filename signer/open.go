@@ -29,8 +29,13 @@ type KeyOptions struct {
 	// certificates in any order, or DER. Certificates in the key file itself count
 	// too.
 	Cert string
-	// Passphrase is asked if the key is encrypted; nil means that there is none.
+	// Passphrase is asked if the key is encrypted; nil means that there is none. Of
+	// a key that GnuPG keeps it is asked in any case and handed to the agent; with
+	// nil the agent asks by its own means.
 	Passphrase PassphraseFunc
+	// Terminal names the terminal on which a gpg-agent may ask, such as
+	// "/dev/pts/1", where the environment variable GPG_TTY does not.
+	Terminal string
 }
 
 // errEncrypted is how a parser says that it needs a passphrase.
@@ -42,9 +47,13 @@ var sourceScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 // OpenKey opens the key at source, which is the path of a file: a PEM private
 // key (PKCS#8, PKCS#1, SEC 1, also encrypted, or a Sigstore key), PKCS#12, or an
 // OpenPGP secret key, armored or binary. The content decides which, not the
-// name. It fails with *KeyError, which never quotes the key or the passphrase;
+// name. Or it is "gpg:" and the fingerprint of a key that GnuPG keeps; then gpg,
+// which must be in PATH, is asked for it and for each signature. It fails with *KeyError, which never quotes the key or the passphrase;
 // if ctx ends while it works, with the cause.
 func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
+	if KeptByGPG(source) {
+		return openGPG(ctx, source, o)
+	}
 	if scheme := sourceScheme.FindString(source); scheme != "" {
 		return nil, &KeyError{source, fmt.Sprintf("this build of writ knows no key sources of the kind %q: give the path of a key file", scheme)}
 	}

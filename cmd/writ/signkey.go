@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
@@ -22,12 +25,14 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if err := readable(o.key, o.cert); err != nil {
 		return nil, nil, err
 	}
-	options := signer.KeyOptions{Cert: o.cert, Passphrase: signer.PassphraseFromTerminal(os.Stdin, a.stderr)}
+	options := signer.KeyOptions{Cert: o.cert, Terminal: terminalName()}
 	switch {
 	case o.passphraseFile != "":
 		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
 	case o.passphraseEnv != "":
 		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
+	case !signer.KeptByGPG(o.key): // an agent asks by itself
+		options.Passphrase = signer.PassphraseFromTerminal(os.Stdin, a.stderr)
 	}
 	key, err := signer.OpenKey(ctx, o.key, options)
 	if err != nil {
@@ -55,11 +60,24 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	return key, trust, nil
 }
 
+// terminalName is the name of the terminal that standard input is, for a
+// pinentry; "" if it is none, or cannot be told.
+func terminalName() string {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return ""
+	}
+	name, err := os.Readlink("/proc/self/fd/0") // elsewhere than on Linux GPG_TTY must say
+	if err != nil || !filepath.IsAbs(name) {
+		return ""
+	}
+	return name
+}
+
 // readable tells a key that cannot be read, for the operator to mend, from one
 // that is no key. Sources that are no files are the signer's to judge.
 func readable(paths ...string) error {
 	for _, path := range paths {
-		if path == "" || strings.Contains(path, "://") {
+		if path == "" || strings.Contains(path, "://") || signer.KeptByGPG(path) {
 			continue
 		}
 		info, err := os.Stat(path)
