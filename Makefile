@@ -4,6 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 PKG      ?= ./...
+MUTANTS  ?= 20000
 OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
@@ -11,10 +12,10 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz cover bench clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover bench clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-7s %s\n' "$$t" "$$d"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-8s %s\n' "$$t" "$$d"; done
 
 build: ## build bin/writ
 	$(GO) build -trimpath -o $(WRIT) ./cmd/writ
@@ -43,6 +44,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s); PKG=./internal/cms/... for one
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x -parallel 2 $$pkg; \
 	  done; \
 	done
+
+fuzz-gpg: ## MUTANTS (20000) documents, the same each time: valid here only with the text that gpg writes
+	WRIT_GPG_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 2h -v -run '^TestClearsignMutantsReadAsGnuPGReadsThem$$' ./format
 
 cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)

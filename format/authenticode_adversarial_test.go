@@ -1,29 +1,13 @@
 package format_test
 
-import (
-	"cmp"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
-	"testing"
-
-	"github.com/runwrit/writ/internal/testenv"
-)
+import "testing"
 
 // lastAdversarial is the last number of the adversarial list.
 const lastAdversarial = 92
 
 // adversarial maps each number of the list of known attacks on signed scripts to
-// the tests that make it. A test is named by its function, and by what the name
-// of its case begins with where it has cases. What has no test says why.
-var adversarial = map[int]struct {
-	attack, says string
-	tests        string // with blanks between them; _ stands for a blank in the name of a case
-	why          string
-}{
+// the tests that make it.
+var adversarial = attackList{
 	1:  {"code after the end line", "`malformed`, `trailing`", "TestAdversarialLayout/01 TestAdversarialTypes/01 TestAdversarialScriptFiles/01", ""},
 	2:  {"blank lines after the end line", "`malformed`, `trailing`", "TestAdversarialLayout/02", ""},
 	3:  {"spaces after the end marker", "`malformed`", "TestAdversarialLayout/03", ""},
@@ -118,88 +102,13 @@ var adversarial = map[int]struct {
 	92: {"a catalog that claims a file whose own signature is invalid", "the signature in the file decides; the catalog is a finding", "TestASignatureOfTheFileIsNeverHiddenByACatalog TestNoChangedElementOfACatalogStaysValid", ""},
 }
 
-const notInTheList = "the list has no such number"
-
 func TestEachAdversarialNumberHasItsTests(t *testing.T) {
 	t.Parallel()
-	sources := testSources(t)
-	for n := 1; n <= lastAdversarial; n++ {
-		a, ok := adversarial[n]
-		if !ok || (a.tests == "") == (a.why == "") || a.why == "" && (a.attack == "" || a.says == "") {
-			t.Errorf("number %d: want tests, or why there are none", n)
-		}
-		for _, name := range strings.Fields(a.tests) {
-			function, part, hasPart := strings.Cut(name, "/")
-			source := sources[function]
-			if source == "" {
-				t.Errorf("number %d: there is no test %s", n, function)
-			}
-			if prefix := strings.ReplaceAll(part, "_", " "); hasPart && !regexp.MustCompile(`"`+regexp.QuoteMeta(prefix)+`[ :"]`).MatchString(source) {
-				t.Errorf("number %d: %s has no case %q", n, function, prefix)
-			}
-		}
-	}
-	if len(adversarial) != lastAdversarial {
-		t.Errorf("%d numbers, want %d", len(adversarial), lastAdversarial)
-	}
-}
-
-// testSources gives for each test function of the repository its text.
-func testSources(t *testing.T) map[string]string {
-	t.Helper()
-	sources := map[string]string{}
-	function := regexp.MustCompile(`(?ms)^func (Test\w+)\(.*?^}`)
-	err := filepath.WalkDir(testenv.Root(t), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		for _, m := range function.FindAllStringSubmatch(string(data), -1) {
-			sources[m[1]] = m[0]
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sources
+	adversarial.hold(t, lastAdversarial)
 }
 
 // The page is made from the table, so that neither says what the other does not.
-// With WRIT_UPDATE=1 in the environment the test writes it.
 func TestTheAdversarialPageIsThatOfTheTable(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(testenv.Root(t), "docs", "formats", "authenticode-attacks.md")
-	const mark = "\n<!-- The table is made by TestTheAdversarialPageIsThatOfTheTable. -->\n"
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, _, ok := strings.Cut(string(page), mark)
-	if !ok {
-		t.Fatalf("%s has no line %q", path, mark)
-	}
-	want := head + mark + adversarialTable()
-	if os.Getenv("WRIT_UPDATE") == "1" {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if string(page) != want {
-		t.Error("the page is not that of the table; WRIT_UPDATE=1 writes it anew")
-	}
-}
-
-func adversarialTable() string {
-	var b strings.Builder
-	b.WriteString("\n| # | attack | writ says | tests |\n|---|---|---|---|\n")
-	for n := 1; n <= lastAdversarial; n++ {
-		a := adversarial[n]
-		tests := a.why
-		if a.tests != "" {
-			tests = "`" + strings.Join(strings.Fields(a.tests), "`, `") + "`"
-		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", n, cmp.Or(a.attack, "-"), cmp.Or(a.says, "-"), tests)
-	}
-	return b.String()
+	holdTable(t, "authenticode-attacks.md", "TestTheAdversarialPageIsThatOfTheTable", adversarial.table())
 }

@@ -22,13 +22,23 @@ type forger struct {
 }
 
 func newForger(created time.Time) *forger {
-	public, secret, err := ed25519.GenerateKey(nil)
+	_, secret, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		panic(err)
 	}
+	return forgerOf(secret, created)
+}
+
+// seededForger is the same one each time.
+func seededForger(seed byte, created time.Time) *forger {
+	return forgerOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize)), created)
+}
+
+func forgerOf(secret ed25519.PrivateKey, created time.Time) *forger {
 	body := binary.BigEndian.AppendUint32([]byte{4}, uint32(created.Unix()))
 	body = append(body, 22, 9, 0x2b, 6, 1, 4, 1, 0xda, 0x47, 0x0f, 1, 1, 7, 0x40) // EdDSA, the curve, 263 bits
-	return &forger{secret, created, append(body, public...)}
+	return &forger{secret, created, append(body, secret[ed25519.SeedSize:]...)}   // the public half
+
 }
 
 func (f *forger) fingerprint() []byte {
@@ -139,7 +149,7 @@ func flags(f byte) []byte { return subpacket(27, f) }
 // whatever else is given.
 func (f *forger) certificate(more ...[]byte) []byte {
 	id := "Forger"
-	good := f.self(forged{kind: 0x13, hashed: [][]byte{at(2, f.created), f.issuer(), flags(3)}}, id)
+	good := f.self(forged{kind: 0x13, hashed: [][]byte{at(2, f.created), f.issuer(), flags(3)}, unhashed: [][]byte{f.keyID()}}, id) // GnuPG 2.2 wants the key ID
 	return bytes.Join(append([][]byte{f.keyPacket(), forgedPacket(13, []byte(id)...), good}, more...), nil)
 }
 
