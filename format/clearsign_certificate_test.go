@@ -231,7 +231,7 @@ func TestClearsignAttacksOnTheSubpackets(t *testing.T) {
 		"a subpacket that is cut off":                   {with([]byte{50, 1, 1}), nil, verifier.Malformed},
 		"a subpacket without a type":                    {with([]byte{0}), nil, verifier.Malformed},
 		"129 subpackets":                                {with(bytes.Repeat(subpacket(60, 1), 127)), nil, verifier.Malformed},
-		"a notation with lengths that reach beyond it":  {with(subpacket(20, 0x80, 0, 0, 0, 0xff, 3, 0xff, 1, 'a')), nil, verifier.Valid},
+		"a notation with lengths that reach beyond it":  {with(subpacket(20, 0x80, 0, 0, 0, 0xff, 3, 0xff, 1, 'a')), nil, verifier.Malformed},
 		"an intended recipient that is somebody else":   {with(subpacket(35, append([]byte{4}, other.fingerprint()...)...)), nil, verifier.Valid},
 		"a critical recipient, which nobody here looks": {with(subpacket(35|critical, append([]byte{4}, f.fingerprint()...)...)), nil, verifier.Malformed},
 	} {

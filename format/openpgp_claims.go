@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 
+	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
@@ -38,4 +39,36 @@ func claimNotations(rb *runbook.Runbook, version, namespace string) ([]signer.No
 		}
 	}
 	return list, nil
+}
+
+// readClaims returns what a signature says of its runbook, nil if it says
+// nothing. Whatever is not made as claimNotations makes it is a problem, and then
+// the signature says nothing.
+func readClaims(s *pgpcert.Signature) (claims *verifier.Claims, problem string) {
+	notations, err := s.Notations(claimDomain)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if len(notations) == 0 {
+		return nil, ""
+	}
+	claims = &verifier.Claims{}
+	for _, n := range notations {
+		field, known := map[string]*string{
+			claimName: &claims.Name, claimKind: &claims.Kind, claimVersion: &claims.Version, claimNamespace: &claims.Namespace,
+		}[n.Tag]
+		switch {
+		case !known:
+			return nil, "the packet claims something of the runbook that is not known"
+		case *field != "":
+			return nil, "the packet claims the same thing of the runbook twice"
+		case n.Text == "":
+			return nil, "the packet claims something of the runbook and does not say what"
+		}
+		*field = n.Text
+	}
+	if bad := claims.Problem(); bad != "" {
+		return nil, "what the packet claims of the runbook is not well made: " + bad
+	}
+	return claims, ""
 }

@@ -65,6 +65,7 @@ func (c *openpgpJudge) judge(p *parsedSignature, on openpgpSubject, now time.Tim
 	if !p.Created.IsZero() {
 		out.SignedAt, out.SignedAtSource = p.Created, verifier.TimeClaimed
 	}
+	out.Claims, _ = readClaims(p.Signature) // judged where the signer is known
 	unsupported := verifier.Failed(verifier.CheckSupported, "%s cannot be checked", p.Unsupported)
 	switch {
 	case p.WeakHash(now) && p.Hash == 0:
@@ -167,7 +168,7 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 		problem string
 		fine    string
 	}{
-		{verifier.CheckStructure, tagProblem(proof), "one well-made signature packet"},
+		{verifier.CheckStructure, packetProblem(proof, p.Signature), "one well-made signature packet"},
 		{verifier.CheckSupported, j.Supported, fmt.Sprintf("version %d, %s", p.Version, key.Algorithm)},
 		{verifier.CheckAlgorithms, j.Algorithms, fmt.Sprintf("%s with %s", key.Algorithm, p.HashName())},
 		{verifier.CheckContentDigest, digestProblem(proof), "the text is the one that was signed"},
@@ -248,11 +249,17 @@ func prove(key *pgpcert.Key, p *parsedSignature) pgpcert.Proof {
 	return key.Verify(p.Signature, clone)
 }
 
-func tagProblem(p pgpcert.Proof) string {
-	if p.Valid && !p.TagMatches {
+// packetProblem is what is wrong with the packet of a good signature. What an
+// unknown signer claims is not looked at: that would let anybody spoil the file.
+func packetProblem(p pgpcert.Proof, s *pgpcert.Signature) string {
+	if !p.Valid {
+		return ""
+	}
+	if !p.TagMatches {
 		return "the packet names the wrong first bytes of the digest, although the signature is good"
 	}
-	return ""
+	_, problem := readClaims(s)
+	return problem
 }
 
 // digestProblem: OpenPGP signs no digest that could be read back. If even the

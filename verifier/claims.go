@@ -58,6 +58,36 @@ func (c *Claims) Problem() string {
 	return ""
 }
 
+// CodeContradicts is the code of the finding that a valid signature was made for
+// a runbook of another name or kind.
+const CodeContradicts = "claim-contradicts"
+
+// contradiction holds what a signature claims against the file. Only valid ones
+// count: anybody may claim anything. It is a finding and no verdict, because the
+// content is what was signed; policy refuses it.
+func (r *Report) contradiction(s Signature) (Finding, bool) {
+	name, kind := runbook.PayloadName(r.Name), r.Kind.String()
+	c := s.Claims
+	if s.Verdict != Valid || c == nil || (c.Name == "" || c.Name == name) && (c.Kind == "" || c.Kind == kind) {
+		return Finding{}, false
+	}
+	claimed := ""
+	if c.Name != "" {
+		claimed += fmt.Sprintf(" the name %q", c.Name)
+	}
+	if c.Kind != "" {
+		if claimed != "" {
+			claimed += " and"
+		}
+		claimed += fmt.Sprintf(" the kind %s", c.Kind)
+	}
+	return Finding{
+		Code:   CodeContradicts,
+		Detail: fmt.Sprintf("the signature by %s is for a runbook of%s; this one is %q, of the kind %s", strings.Join(s.Signer.IDs, ", "), claimed, name, kind),
+		Fix:    "give the file the name that was signed, or have it signed as what it is now",
+	}, true
+}
+
 // Limits of a version.
 const (
 	maxVersionParts  = 4

@@ -75,3 +75,44 @@ func TestClaimsHaveOneForm(t *testing.T) {
 		}
 	}
 }
+
+func TestAClaimOfAValidSignatureIsHeldAgainstTheFile(t *testing.T) {
+	t.Parallel()
+	as := func(s verifier.Signature, c verifier.Claims) verifier.Signature {
+		s.Claims = &c
+		return s
+	}
+	right := verifier.Claims{Name: "a.sh", Kind: "bash", Version: "1"}
+	for name, c := range map[string]struct {
+		file       string
+		signatures []verifier.Signature
+		want       int
+	}{
+		"the right name and kind":                   {"a.sh", []verifier.Signature{as(good, right)}, 0},
+		"the name of a document":                    {"a.sh.asc", []verifier.Signature{as(good, right)}, 0},
+		"no claims":                                 {"a.sh", []verifier.Signature{good}, 0},
+		"only a version":                            {"b.py", []verifier.Signature{as(good, verifier.Claims{Version: "1"})}, 0},
+		"another name":                              {"b.sh", []verifier.Signature{as(good, right)}, 1},
+		"the name in capitals":                      {"A.SH", []verifier.Signature{as(good, right)}, 1},
+		"another name, and none for the kind":       {"b.sh", []verifier.Signature{as(good, verifier.Claims{Name: "a.sh"})}, 1},
+		"another kind, and none for the name":       {"a.py", []verifier.Signature{as(good, verifier.Claims{Kind: "bash"})}, 1},
+		"one right and one wrong":                   {"a.sh", []verifier.Signature{as(good, right), as(good, verifier.Claims{Name: "b.sh"})}, 1},
+		"two wrong":                                 {"b.sh", []verifier.Signature{as(good, right), as(good, right)}, 2},
+		"an unknown signer that contradicts":        {"a.sh", []verifier.Signature{as(unknown, verifier.Claims{Name: "b.sh"}), good}, 0},
+		"an unknown signer that does not, but good": {"b.sh", []verifier.Signature{as(unknown, verifier.Claims{Name: "b.sh"}), as(good, right)}, 1},
+	} {
+		out := verifier.Outcome{Claimed: true, Verdict: verifier.Valid, SideBySide: true, Signatures: c.signatures, Payload: []byte("x\n")}
+		report, err := newVerifier(t, fixed{name: "f", out: out}).Inspect(t.Context(), parse(t, c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Verdict != verifier.Valid || len(report.Findings) != c.want {
+			t.Errorf("%s: %s, %+v; want valid with %d findings", name, report.Verdict, report.Findings, c.want)
+		}
+		for _, f := range report.Findings {
+			if f.Code != verifier.CodeContradicts || f.Fix == "" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}

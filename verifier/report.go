@@ -55,6 +55,8 @@ type Signature struct {
 	SignedAt       time.Time `json:"signed_at,omitzero"`
 	SignedAtSource string    `json:"signed_at_source"`
 	Digest         string    `json:"digest_algorithm,omitempty"` // such as "sha256"
+	// Claims are what the signature says of the runbook; nil if it says nothing.
+	Claims *Claims `json:"claims,omitempty"`
 	Checks         []Check   `json:"checks"`
 }
 

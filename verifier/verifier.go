@@ -222,6 +222,9 @@ func (r *Report) judge(o Outcome) {
 	for _, s := range o.Signatures {
 		s.Verdict = JudgeChecks(s.Checks)
 		r.Signatures = append(r.Signatures, s)
+		if f, ok := r.contradiction(s); ok {
+			r.Findings = append(r.Findings, f)
+		}
 		if s.Nested {
 			continue
 		}
