@@ -19,6 +19,7 @@ const (
 
 	codeSignature = "signature-not-valid"
 	codeDenied    = "denied-digest"
+	codeClaims    = verifier.CodeContradicts
 	codeUserDeny  = "user-deny"
 	codeUserWarn  = "user-warn"
 
@@ -44,7 +45,17 @@ func hardReasons(in *Input, f *facts) []Reason {
 	for _, digest := range slices.Sorted(maps.Keys(f.denied)) {
 		reasons = append(reasons, Reason{Code: codeDenied, Msg: "sha-256 " + digest + " is denied: " + f.denied[digest], Rule: ruleEngine})
 	}
+	if slices.ContainsFunc(in.Signatures, in.contradicts) {
+		reasons = append(reasons, Reason{Code: codeClaims, Msg: "a valid signature on the file is for a runbook of another name or kind", Rule: ruleEngine})
+	}
 	return reasons
+}
+
+// contradicts says whether a valid signature was made for another runbook.
+func (in *Input) contradicts(s Signature) bool {
+	c := s.Claims
+	return s.Verdict == string(verifier.Valid) && c != nil &&
+		(c.Name != "" && c.Name != in.Runbook.Name || c.Kind != "" && c.Kind != in.Runbook.Kind)
 }
 
 // decodeDocument accepts exactly the shape that the library gives; an answer

@@ -23,6 +23,8 @@ type facts struct {
 type person struct {
 	name   string // "" for somebody that grants.yaml does not know
 	groups []string
+	// claims are what each of a signer's valid signatures says of the runbook.
+	claims []verifier.Claims
 }
 
 // lookUp finds the facts about an input. With all set every rule is a
@@ -62,7 +64,7 @@ func (w *workers) mayFit(of *Worker) bool {
 }
 
 // signers returns the people whose valid signatures the file carries, each
-// once. A signature whose identities belong to different people is nobody's.
+// once, with what these claim. A signature whose identities belong to different people is nobody's.
 func (g *grants) signers(signatures []Signature) []person {
 	var people []person
 	for _, s := range signatures {
@@ -78,11 +80,19 @@ func (g *grants) signers(signatures []Signature) []person {
 			ambiguous = ambiguous || name != "" && name != p
 			name = p
 		}
-		known := slices.ContainsFunc(people, func(p person) bool { return p.name == name })
-		if name == "" || ambiguous || known {
+		if name == "" || ambiguous {
 			continue
 		}
-		people = append(people, person{name: name, groups: g.groupsOf[name]})
+		i := slices.IndexFunc(people, func(p person) bool { return p.name == name })
+		if i < 0 {
+			i = len(people)
+			people = append(people, person{name: name, groups: g.groupsOf[name]})
+		}
+		claims := verifier.Claims{}
+		if s.Claims != nil {
+			claims = *s.Claims
+		}
+		people[i].claims = append(people[i].claims, claims)
 	}
 	return people
 }
@@ -110,7 +120,7 @@ func (f *facts) value() ast.Value {
 	}
 	signers := make([]*ast.Term, 0, len(f.signers))
 	for _, s := range f.signers {
-		signers = append(signers, s.term())
+		signers = append(signers, s.signerTerm())
 	}
 	denied := ast.NewObject()
 	for digest, why := range f.denied {
@@ -129,6 +139,30 @@ func item(key string, value *ast.Term) [2]*ast.Term { return ast.Item(ast.String
 
 func (p person) term() *ast.Term {
 	return ast.ObjectTerm(item("person", ast.StringTerm(p.name)), item("groups", texts(p.groups)))
+}
+
+func (p person) signerTerm() *ast.Term {
+	claims := make([]*ast.Term, 0, len(p.claims))
+	for _, c := range p.claims {
+		claims = append(claims, ast.ObjectTerm(
+			item("version", ast.StringTerm(c.Version)), item("numbers", numbers(c.Version)), item("namespace", ast.StringTerm(c.Namespace)),
+		))
+	}
+	return ast.ObjectTerm(item("person", ast.StringTerm(p.name)), item("groups", texts(p.groups)), item("claims", ast.ArrayTerm(claims...)))
+}
+
+// numbers are those of a version, all of them, so that the order of lists is the
+// order of versions. No version is the empty list, which comes before all others.
+func numbers(version string) *ast.Term {
+	v, err := verifier.ParseVersion(version)
+	if err != nil {
+		return ast.ArrayTerm()
+	}
+	terms := make([]*ast.Term, 0, len(v))
+	for _, n := range v {
+		terms = append(terms, ast.IntNumberTerm(int(n)))
+	}
+	return ast.ArrayTerm(terms...)
 }
 
 func texts(list []string) *ast.Term {

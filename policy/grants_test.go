@@ -34,6 +34,8 @@ rules:
       people: [alice]
       groups: [release]
       at_least: 2
+      min_version: "1.4"
+      namespace: prod
     requested_by:
       people: [bob]
       groups: [release]
@@ -60,15 +62,20 @@ func TestGrantsErrorsNameLineAndField(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, old, new, want string }{
 		{"an unknown key", "    workers:\n", "    worker:\n", `grants.yaml:17:5: rules[0].worker: unknown key; did you mean "workers"?`},
-		{"an unknown key at the top", "denied:", "deniedd:", `grants.yaml:35:1: deniedd: unknown key; did you mean "denied"?`},
-		{"an unknown key without a neighbour", "      people: [alice]\n", "      quorum: [alice]\n", `grants.yaml:22:7: rules[0].signed_by.quorum: unknown key; known are people, groups, at_least`},
+		{"an unknown key at the top", "denied:", "deniedd:", `grants.yaml:37:1: deniedd: unknown key; did you mean "denied"?`},
+		{"an unknown key without a neighbour", "      people: [alice]\n", "      quorum: [alice]\n", `grants.yaml:22:7: rules[0].signed_by.quorum: unknown key; known are people, groups, at_least, min_version, namespace`},
 		{"a key twice", "      kinds: [bash]\n", "      paths: [x]\n", "grants.yaml:15:7: rules[0].match.paths: stands here a second time, first in line 14"},
 		{"a person twice", "  bob:\n", "  alice:\n", "grants.yaml:5:3: people.alice: stands here a second time"},
 		{"a rule twice", "denied:", "  - {name: restart}\ndenied:", `rules[1].name: "restart" is the name of the rule in line 12 already`},
 		{"no version", "version: 1\n", "", "grants.yaml:1:1: version: is missing"},
 		{"another version", "version: 1", "version: 2", "grants.yaml:1:10: version: want a whole number from 1 to 1"},
 		{"a version that is a text", "version: 1", `version: "1"`, "version: want a whole number"},
-		{"no signed_by", "    signed_by:\n      people: [alice]\n      groups: [release]\n      at_least: 2\n", "", "grants.yaml:12:5: rules[0].signed_by: is missing"},
+		{"no signed_by", "    signed_by:\n      people: [alice]\n      groups: [release]\n      at_least: 2\n      min_version: \"1.4\"\n      namespace: prod\n", "", "grants.yaml:12:5: rules[0].signed_by: is missing"},
+		{"a version that YAML takes for a number", `min_version: "1.4"`, "min_version: 1.10", `grants.yaml:25:20: rules[0].signed_by.min_version: want a text, found a number; quote it: "1.10"`},
+		{"a version with words", `min_version: "1.4"`, `min_version: "1.4-rc1"`, `rules[0].signed_by.min_version: "1.4-rc1": the version is not 1 to 4 numbers`},
+		{"a version of nothing", `min_version: "1.4"`, `min_version: ""`, "rules[0].signed_by.min_version: is empty"},
+		{"a list of namespaces", "namespace: prod", "namespace: [prod]", "rules[0].signed_by.namespace: want a text"},
+		{"a namespace with blanks", "namespace: prod", "namespace: a b", "rules[0].signed_by.namespace: \"a b\": want a name"},
 		{"no match", "    match:\n      paths: [\"**/restart.sh\", \"/srv/*/x?.sh\"]\n      kinds: [bash]\n      sha256: [\"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"]\n", "", "rules[0].match: is missing"},
 		{"no workers", "    workers:\n      groups: [web]\n      ids: [w1]\n      labels: {env: test, zone: [a, b]}\n", "", "rules[0].workers: is missing"},
 		{"no requested_by", "    requested_by:\n      people: [bob]\n      groups: [release]\n", "", "rules[0].requested_by: is missing"},
@@ -120,7 +127,7 @@ func TestGrantsErrorsNameLineAndField(t *testing.T) {
 		{"an alias", "      groups: [release]\n    parameters", "      groups: *x\n    parameters", "unknown anchor"},
 		{"a tag", "members: [alice, bob]", "members: !!set [alice, bob]", "tags (!) are refused"},
 		{"a merge key", "      people: [bob]\n", "      <<: {people: [bob]}\n", "want a plain word as key"},
-		{"a denied digest without reason", "    reason: stolen\n", "", "grants.yaml:36:5: denied[0].reason: is missing"},
+		{"a denied digest without reason", "    reason: stolen\n", "", "grants.yaml:38:5: denied[0].reason: is missing"},
 		{"a reason too long", "reason: stolen", "reason: " + strings.Repeat("x", 513), "denied[0].reason: has 513 bytes, the limit is 512"},
 		{"two documents", "denied:", "---\ndenied:", "holds several YAML documents"},
 		{"a tab", "    reason", "\treason", "is not YAML"},

@@ -70,6 +70,9 @@ type Signature struct {
 	Digest         string `json:"digest_algorithm"`
 	// NotPassed lists the checks that did not pass.
 	NotPassed []string `json:"not_passed"`
+	// Claims are what a valid signature says of the runbook. They are left out of
+	// any other signature: there they are anybody's word.
+	Claims *verifier.Claims `json:"claims,omitempty"`
 }
 
 // Signer says whose key made a signature. Only IDs may authorise.
@@ -216,6 +219,10 @@ func signatureFacts(s verifier.Signature) Signature {
 		},
 		SignedAtNS: nanoseconds(s.SignedAt),
 		NotPassed:  []string{},
+	}
+	if s.Verdict == verifier.Valid && s.Claims != nil {
+		claims := *s.Claims
+		facts.Claims = &claims
 	}
 	for _, c := range s.Checks {
 		if c.Status != verifier.StatusPassed {

@@ -49,6 +49,11 @@ func (in *Input) checkFacts() error {
 		if len(s.Signer.IDs) > maxIDs || len(s.NotPassed) > len(verifier.CheckIDs())*2 || tooLong(texts) {
 			return &InputError{fmt.Sprintf("signatures[%d]", i), "is larger than the limits"}
 		}
+		if s.Claims != nil {
+			if bad := s.Claims.Problem(); bad != "" {
+				return &InputError{fmt.Sprintf("signatures[%d].claims", i), bad}
+			}
+		}
 	}
 	if len(in.Findings) > maxFindings {
 		return &InputError{"findings", fmt.Sprintf("%d are too many, the limit is %d", len(in.Findings), maxFindings)}

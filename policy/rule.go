@@ -41,6 +41,8 @@ type label struct {
 type signedBy struct {
 	people, groups []string
 	atLeast        int
+	minVersion     string // "" for none: then any signature counts
+	namespace      string // "" for any
 }
 
 type requestedBy struct {
@@ -90,6 +92,8 @@ func (r *rule) term() *ast.Term {
 		item("signed_by", ast.ObjectTerm(
 			item("people", texts(r.signedBy.people)), item("groups", texts(r.signedBy.groups)),
 			item("at_least", ast.IntNumberTerm(r.signedBy.atLeast)),
+			item("min_version", ast.StringTerm(r.signedBy.minVersion)), item("min_numbers", numbers(r.signedBy.minVersion)),
+			item("namespace", ast.StringTerm(r.signedBy.namespace)),
 		)),
 		item("requested_by", ast.ObjectTerm(
 			item("anyone", ast.BooleanTerm(r.requestedBy.anyone)), item("people", texts(r.requestedBy.people)), item("groups", texts(r.requestedBy.groups)),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/runwrit/writ/internal/glob"
 	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
 )
 
 var (
@@ -153,7 +154,7 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	s := signedBy{atLeast: 1}
-	f := t.fields(n, field, "people", "groups", "at_least")
+	f := t.fields(n, field, "people", "groups", "at_least", "min_version", "namespace")
 	s.people, s.groups = g.readNames(t, f, field)
 	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
 		t.problem(n, field, "names nobody: give people or groups")
@@ -163,6 +164,28 @@ func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 		if most := g.countPeople(s); s.atLeast > most && len(t.problems) == 0 {
 			t.problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.atLeast, most)
 		}
+	}
+	s.minVersion = t.word(f["min_version"], field+".min_version", func(s string) string {
+		if _, err := verifier.ParseVersion(s); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	s.namespace = t.word(f["namespace"], field+".namespace", nameProblem)
+	return s
+}
+
+// word reads a text of a certain form that may be missing.
+func (t *tree) word(n *yaml.Node, field string, problem func(string) string) string {
+	if n == nil {
+		return ""
+	}
+	s, ok := t.text(n, field)
+	if !ok {
+		return ""
+	}
+	if bad := problem(s); bad != "" {
+		t.problem(n, field, "%q: %s", clip(s), bad)
 	}
 	return s
 }

@@ -70,6 +70,29 @@ deny contains reason if {
 }
 
 # METADATA
+# labels: {id: writ/claims}
+# description: A signature that was made for one runbook does not vouch for another.
+deny contains reason if {
+	some signature in input.signatures
+	signature.verdict == "valid"
+	contradicts(signature.claims)
+	reason := {
+		"code": "claim-contradicts",
+		"msg": sprintf("the signature by %s is for the runbook %s, kind %s; this one is %s, kind %s", [
+			words(signature.signer.ids),
+			object.get(signature.claims, "name", "of any name"), object.get(signature.claims, "kind", "any"),
+			input.runbook.name, input.runbook.kind,
+		]),
+		"hint": "give the file the name that was signed, or have it signed as what it is now",
+		"rule": "writ/claims",
+	}
+}
+
+contradicts(claims) if claims.name != input.runbook.name
+
+contradicts(claims) if claims.kind != input.runbook.kind
+
+# METADATA
 # labels: {id: writ/no-rule}
 deny contains reason if {
 	not any_match
