@@ -168,7 +168,7 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 		problem string
 		fine    string
 	}{
-		{verifier.CheckStructure, packetProblem(proof, p.Signature), "one well-made signature packet"},
+		{verifier.CheckStructure, packetProblem(proof, p.Signature, trust == ""), "one well-made signature packet"},
 		{verifier.CheckSupported, j.Supported, fmt.Sprintf("version %d, %s", p.Version, key.Algorithm)},
 		{verifier.CheckAlgorithms, j.Algorithms, fmt.Sprintf("%s with %s", key.Algorithm, p.HashName())},
 		{verifier.CheckContentDigest, digestProblem(proof), "the text is the one that was signed"},
@@ -249,14 +249,15 @@ func prove(key *pgpcert.Key, p *parsedSignature) pgpcert.Proof {
 	return key.Verify(p.Signature, clone)
 }
 
-// packetProblem is what is wrong with the packet of a good signature. What an
-// unknown signer claims is not looked at: that would let anybody spoil the file.
-func packetProblem(p pgpcert.Proof, s *pgpcert.Signature) string {
-	if !p.Valid {
-		return ""
-	}
-	if !p.TagMatches {
+// packetProblem is what is wrong with the packet of a good signature. What is
+// claimed by somebody who is not trusted is not looked at: that would let anybody
+// spoil the file.
+func packetProblem(p pgpcert.Proof, s *pgpcert.Signature, trusted bool) string {
+	if p.Valid && !p.TagMatches {
 		return "the packet names the wrong first bytes of the digest, although the signature is good"
+	}
+	if !p.Valid || !trusted {
+		return ""
 	}
 	_, problem := readClaims(s)
 	return problem

@@ -20,6 +20,9 @@ type Verification struct {
 	// Signers are the IDs of those whose signatures are valid, in the form of
 	// Key.ID.
 	Signers []string
+	// Otherwise are those of them, each of whose signatures says something else of
+	// the runbook than what is to be signed, such as another version.
+	Otherwise []string
 }
 
 // VerifyFunc has the caller's verifier look at a file. It fails for everything
@@ -275,7 +278,7 @@ func alreadySigned(ctx context.Context, src *source, target file, o Options) boo
 		return false
 	}
 	v, err := o.Verify(ctx, target.rb)
-	return err == nil && src.covers(target.rb, v) && slices.Contains(v.Signers, o.Key.ID())
+	return err == nil && src.covers(target.rb, v) && slices.Contains(v.Signers, o.Key.ID()) && !slices.Contains(v.Otherwise, o.Key.ID())
 }
 
 func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
@@ -297,6 +300,8 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 		return &SelfCheckError{src.path, errors.New("the verifier gave no answer")}
 	case !slices.Contains(v.Signers, o.Key.ID()):
 		return &SelfCheckError{src.path, errors.New("it is not by the key that signed")}
+	case slices.Contains(v.Otherwise, o.Key.ID()):
+		return &SelfCheckError{src.path, errors.New("it says something else of the runbook than it should")}
 	case !src.covers(rb, v):
 		return &SelfCheckError{src.path, errors.New("its payload is not the runbook")}
 	}

@@ -76,7 +76,7 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	if key.Kind() != signer.KindOpenPGP {
 		return usagef("a manifest is signed with an OpenPGP key, and %s is another", o.key.key)
 	}
-	verify, err := verifyWith(trust, format.NewManifestDocument())
+	verify, err := verifyWith(trust, claimOptions{}, format.NewManifestDocument())
 	if err != nil {
 		return err
 	}

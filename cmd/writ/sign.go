@@ -25,6 +25,7 @@ type signOptions struct {
 	timestamp      timestampOptions
 	addBOM         bool
 	profile        string
+	claims         claimOptions
 	signMode
 	paths []string
 }
@@ -50,6 +51,9 @@ or --ca, and leaves its text and its other signatures as they are. --remove take
 the whole signature block off. --replace signs anew, whoever signed before, and
 takes all signatures off with the block; without it a file with several is refused.
 
+An OpenPGP signature says name and kind of the runbook, and with --runbook-version
+and --namespace these too; a policy may refuse older versions.
+
 With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
 is signed; with --tsa only one by these authorities will do.
 
@@ -59,6 +63,7 @@ written, or no authority gave a timestamp.`,
 		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
   writ sign --key gpg:0123456789ABCDEF0123456789ABCDEF01234567 deploy.sh
+  writ sign --key signer.key.asc --runbook-version 1.4 --namespace prod deploy.sh
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
   writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
@@ -79,6 +84,7 @@ written, or no authority gave a timestamp.`,
 	o.signMode.addTo(cmd)
 	f.BoolVar(&o.addBOM, "add-bom", false, "put a byte-order mark before UTF-8 text that needs one for a signature in place")
 	f.StringVar(&o.profile, "profile", "", "refuse what this `service` would change: azure-automation")
+	o.claims.addTo(cmd)
 	o.trust.addTo(cmd)
 	return cmd
 }
@@ -99,6 +105,9 @@ func (o *signOptions) validate() error {
 		return err
 	}
 	if err := o.validateTimestamp(); err != nil {
+		return err
+	}
+	if err := o.validateClaims(); err != nil {
 		return err
 	}
 	switch {
@@ -157,7 +166,10 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
-	verify, err := verifyFunc(trust)
+	if o.claims.given() && key.Kind() == signer.KindX509 {
+		return errNoClaims()
+	}
+	verify, err := verifyFunc(trust, o.claims)
 	if err != nil {
 		return err
 	}

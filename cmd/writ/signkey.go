@@ -94,11 +94,11 @@ func readable(paths ...string) error {
 }
 
 // verifyFunc is our own verifier in the words of the signer.
-func verifyFunc(trust *verifier.TrustStore) (signer.VerifyFunc, error) {
-	return verifyWith(trust, verifyFormats()...)
+func verifyFunc(trust *verifier.TrustStore, claims claimOptions) (signer.VerifyFunc, error) {
+	return verifyWith(trust, claims, verifyFormats()...)
 }
 
-func verifyWith(trust *verifier.TrustStore, formats ...verifier.Format) (signer.VerifyFunc, error) {
+func verifyWith(trust *verifier.TrustStore, claims claimOptions, formats ...verifier.Format) (signer.VerifyFunc, error) {
 	v, err := verifier.New(trust, verifier.Options{Formats: formats})
 	if err != nil {
 		return nil, noAnswer(err)
@@ -112,16 +112,11 @@ func verifyWith(trust *verifier.TrustStore, formats ...verifier.Format) (signer.
 		if err != nil {
 			return nil, err
 		}
-		return &signer.Verification{Payload: verified.Payload(), Signers: validSigners(verified.Report())}, nil
-	}, nil
-}
-
-func validSigners(r *verifier.Report) []string {
-	var ids []string
-	for _, s := range r.Signatures {
-		if s.Verdict == verifier.Valid {
-			ids = append(ids, s.Signer.IDs...)
+		if err := contradiction(verified.Report()); err != nil {
+			return nil, err
 		}
-	}
-	return ids
+		found := &signer.Verification{Payload: verified.Payload()}
+		found.Signers, found.Otherwise = claims.signersOf(verified.Report())
+		return found, nil
+	}, nil
 }

@@ -55,7 +55,7 @@ func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after sig
 	if err != nil {
 		return nil, nil, err
 	}
-	if before, err = verifyFunc(trust); err != nil {
+	if before, err = verifyFunc(trust, o.claims); err != nil {
 		return nil, nil, err
 	}
 	own, err := newVerifier(self, nil)
@@ -71,7 +71,7 @@ func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after sig
 		if err != nil {
 			return nil, err
 		}
-		v.Signers = validSigners(report)
+		v.Signers, v.Otherwise = o.claims.signersOf(report)
 		return v, nil
 	}
 	return before, after, nil

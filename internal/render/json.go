@@ -41,6 +41,7 @@ type jsonSignature struct {
 	Signer         jsonSigner       `json:"signer"`
 	SignedAt       *time.Time       `json:"signed_at"`
 	SignedAtSource string           `json:"signed_at_source"`
+	Claims         *verifier.Claims `json:"claims,omitempty"`
 	Checks         []verifier.Check `json:"checks"`
 }
 
@@ -246,7 +247,7 @@ func newJSONFile(f File) jsonFile {
 				IDs: notNil(s.Signer.IDs), Display: s.Signer.Display, Issuer: s.Signer.Issuer,
 				KeyID: s.Signer.KeyID, Algorithm: s.Signer.Algorithm, NotAfter: timeOrNull(s.Signer.NotAfter),
 			},
-			SignedAt: timeOrNull(s.SignedAt), SignedAtSource: s.SignedAtSource, Checks: notNil(s.Checks),
+			SignedAt: timeOrNull(s.SignedAt), SignedAtSource: s.SignedAtSource, Claims: s.Claims, Checks: notNil(s.Checks),
 		})
 	}
 	for _, n := range f.Report.Findings {

@@ -29,6 +29,7 @@ func hostile() *verifier.Report {
 		Signatures: []verifier.Signature{{
 			Format: "authenticode", Verdict: verifier.Untrusted, SignedAtSource: verifier.TimeNone,
 			Signer: verifier.Identity{IDs: []string{evil}, Display: evil, Issuer: evil, KeyID: evil, Algorithm: evil},
+			Claims: &verifier.Claims{Name: evil, Kind: evil, Version: evil, Namespace: evil},
 			Checks: []verifier.Check{{ID: verifier.CheckTrust, Status: verifier.StatusFailed, Detail: evil}},
 		}},
 		Findings: []verifier.Finding{{Code: "odd", Line: 3, Detail: evil, Fix: evil}},
@@ -278,6 +279,33 @@ func TestEachVerdictIsExplained(t *testing.T) {
 		seen[sentence] = v
 		if hint := strings.ToLower(b.String()); strings.Contains(hint, "trust the signer") || strings.Contains(hint, "add the signer") {
 			t.Errorf("%s: hints at loosening trust: %s", v, hint)
+		}
+	}
+}
+
+func TestClaimsAreShownAndThoseOfStrangersAsWorthless(t *testing.T) {
+	t.Parallel()
+	r, err := render.New("text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := &verifier.Claims{Name: "a, version 9.sh", Kind: "bash", Version: "1.4"}
+	file := render.File{Path: "a.sh.asc", Report: &verifier.Report{Verdict: verifier.Valid, Signatures: []verifier.Signature{
+		{Format: "clearsign", Verdict: verifier.Valid, Claims: claims},
+		{Format: "clearsign", Verdict: verifier.Untrusted, Claims: claims},
+		{Format: "clearsign", Verdict: verifier.Valid},
+	}}}
+	for what, show := range map[string]func(*bytes.Buffer) error{
+		"verify":  func(b *bytes.Buffer) error { return r.Verify(b, []render.File{file}) },
+		"inspect": func(b *bytes.Buffer) error { return r.Inspect(b, render.Inspection{File: file, Judged: true}) },
+	} {
+		var b bytes.Buffer
+		if err := show(&b); err != nil {
+			t.Fatal(err)
+		}
+		const said = "version 1.4, kind bash, name a, version 9.sh\n"
+		if strings.Count(b.String(), " claims: "+said) != 1 || strings.Count(b.String(), " claims, which prove nothing here: "+said) != 1 || strings.Count(b.String(), "claims") != 2 {
+			t.Errorf("%s:\n%s", what, b.String())
 		}
 	}
 }

@@ -22,6 +22,9 @@ func (textRenderer) Verify(w io.Writer, files []File) error {
 		fmt.Fprintf(&b, "%-13s %s\n", f.Report.Verdict, clip(f.Path))
 		for _, s := range f.Report.Signatures {
 			fmt.Fprintf(&b, "  %s\n", signatureLine(s))
+			if line := claimsLine(s); line != "" {
+				fmt.Fprintf(&b, "    %s\n", line)
+			}
 			for _, c := range s.Checks {
 				if c.Status != verifier.StatusPassed {
 					fmt.Fprintf(&b, "    %s %s: %s\n", c.Status, c.ID, clip(c.Detail))
@@ -51,6 +54,9 @@ func (textRenderer) Inspect(w io.Writer, i Inspection) error {
 		fmt.Fprintf(&b, "\nsignature %d: %s\n", n+1, signatureLine(s))
 		for _, id := range s.Signer.IDs {
 			fmt.Fprintf(&b, "  id %s\n", clip(id))
+		}
+		if line := claimsLine(s); line != "" {
+			fmt.Fprintf(&b, "  %s\n", line)
 		}
 		if s.Signer.Issuer != "" {
 			fmt.Fprintf(&b, "  issued by %s\n", clip(s.Signer.Issuer))
@@ -156,6 +162,27 @@ func signatureLine(s verifier.Signature) string {
 		line += ", signer not known"
 	}
 	return line
+}
+
+// claimsLine is what a signature says of the runbook; "" for nothing. Where it is
+// not valid that is anybody's word.
+func claimsLine(s verifier.Signature) string {
+	if s.Claims == nil {
+		return ""
+	}
+	said := make([]string, 0, 4)
+	// The name comes last: it alone may hold blanks, and pose as something else.
+	for _, c := range []struct{ word, value string }{
+		{"version", s.Claims.Version}, {"namespace", s.Claims.Namespace}, {"kind", s.Claims.Kind}, {"name", s.Claims.Name},
+	} {
+		if c.value != "" {
+			said = append(said, c.word+" "+clip(c.value))
+		}
+	}
+	if s.Verdict != verifier.Valid {
+		return "claims, which prove nothing here: " + strings.Join(said, ", ")
+	}
+	return "claims: " + strings.Join(said, ", ")
 }
 
 func writeFindings(b *strings.Builder, findings []verifier.Finding) {
