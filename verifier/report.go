@@ -57,7 +57,7 @@ type Signature struct {
 	Digest         string    `json:"digest_algorithm,omitempty"` // such as "sha256"
 	// Claims are what the signature says of the runbook; nil if it says nothing.
 	Claims *Claims `json:"claims,omitempty"`
-	Checks         []Check   `json:"checks"`
+	Checks []Check `json:"checks"`
 }
 
 // Finding is something about a file that is worth saying and is not a check of
