@@ -89,6 +89,12 @@ func notSigned(code, detail string) verifier.Outcome {
 
 const signAnew = "sign the runbook itself with writ sign, which makes clear-signed text"
 
+// What is said of a detached signature that is looked at by itself.
+const (
+	detachedAlone = "a detached signature, without the text that it is for"
+	putBeside     = "put it beside the file that it signs, as NAME.sig or NAME.asc, and name that file"
+)
+
 // maxMessagePackets is how many packets of a message are looked at.
 const maxMessagePackets = 64
 
@@ -97,7 +103,7 @@ func armoredOpenPGP(label string, line int, data []byte) verifier.Outcome {
 	switch label {
 	case "PGP SIGNATURE":
 		finding.Code = "detached-signature"
-		finding.Detail = "a detached signature, without the text that it is for"
+		finding.Detail, finding.Fix = detachedAlone, putBeside
 	case "PGP PUBLIC KEY BLOCK":
 		finding.Code = "key-block"
 		finding.Detail = "an OpenPGP certificate, not a runbook"
@@ -169,7 +175,7 @@ func openPGPMessage(tags []byte, data []byte) verifier.Outcome {
 		})
 	case signatures > 0 && contents == 0:
 		return refuse(verifier.Unsigned, verifier.Finding{
-			Code: "detached-signature", Detail: "a detached signature, without the text that it is for", Fix: signAnew,
+			Code: "detached-signature", Detail: detachedAlone, Fix: putBeside,
 		})
 	case contents == 0:
 		return refuse(verifier.Malformed, verifier.Finding{Code: "bad-packet", Detail: "an OpenPGP message without content"})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/runwrit/writ/internal/authscript"
 	"github.com/runwrit/writ/internal/cleartext"
@@ -158,5 +159,9 @@ func besideFindings(name string, data []byte) []verifier.Finding {
 			Detail: "the signature beside the file is OpenPGP: PowerShell and Windows take this file for unsigned",
 		}}
 	}
-	return hiddenFindings(data, authscript.Detect(data))
+	findings := hiddenFindings(data, authscript.Detect(data))
+	if !utf8.Valid(data) {
+		findings = append(findings, verifier.Finding{Code: string(cleartext.NotUTF8), Detail: textNotes[cleartext.NotUTF8]})
+	}
+	return findings
 }

@@ -229,9 +229,9 @@ func TestDetachedHiddenCharactersAreSaid(t *testing.T) {
 	t.Parallel()
 	alice := newForger(clearsignTime.Add(-time.Hour))
 	v := besideVerifier(t, ringTrust(t, alice.certificate()), clearsignTime)
-	text := []byte("# \u202e evil\necho a\n")
+	text := []byte("# \u202e evil\necho a\n# caf\xe9\n")
 	report, _ := besideVerdict(t, v, "a.sh", text, runbook.Sidecar{Name: "a.sh.sig", Data: alice.over(0x00, text)})
-	if report.Verdict != verifier.Valid || !hasFinding(report, "bidi-control") {
+	if report.Verdict != verifier.Valid || !hasFinding(report, "bidi-control") || !hasFinding(report, "not-utf8") {
 		t.Errorf("%s: %+v", report.Verdict, report.Findings)
 	}
 }

@@ -406,3 +406,41 @@ func TestAnExistingWorkerIsMadeSafeByThePATH(t *testing.T) {
 		t.Errorf("a changed document: %d %q", code, out)
 	}
 }
+
+// TestTheShimWritesWhatItVerifiedWhileTheFileChanges: W10. What the worker does
+// with its path later is not in the shim's hands; what the shim wrote is.
+func TestTheShimWritesWhatItVerifiedWhileTheFileChanges(t *testing.T) {
+	t.Parallel()
+	c := newShimCase(t)
+	good := c.document(t)
+	bad := bytes.Replace(good, []byte("echo ran"), []byte("echo evil"), 1)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := os.WriteFile(c.file+".new", [][]byte{good, bad}[i%2], 0o600); err == nil {
+				_ = os.Rename(c.file+".new", c.file)
+			}
+		}
+	}()
+	said := map[int]int{}
+	for range 200 {
+		code, _ := c.shim(t)
+		said[code]++
+		output, err := os.ReadFile(c.file + ".d")
+		if valid := code == 0; valid != (err == nil) || valid && string(output) != c.text {
+			t.Fatalf("exit code %d, and the output is %q", code, output)
+		}
+	}
+	close(stop)
+	<-done
+	if said[0] == 0 || said[gpgBadSignature] == 0 {
+		t.Logf("the file was never seen in both states: %v", said)
+	}
+}
