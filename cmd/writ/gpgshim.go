@@ -134,6 +134,9 @@ func (a *app) runGPGShim(ctx context.Context, args []string) error {
 	if err := ctx.Err(); err != nil {
 		return gpgFailure(gpgFailed, fmt.Sprintf("%q was not verified in time: %v", call.file, err))
 	}
+	if err := checkGPGClaims(call.file, verified.Report()); err != nil {
+		return err
+	}
 	for _, s := range verified.Report().Signatures {
 		if s.Verdict == verifier.Valid {
 			writeAsGPG(a.stderr, []string{fmt.Sprintf("writ: %q is valid: signed by %s, %s", call.file, s.Signer.Display, strings.Join(s.Signer.IDs, " "))})

@@ -444,3 +444,59 @@ func TestTheShimWritesWhatItVerifiedWhileTheFileChanges(t *testing.T) {
 		t.Logf("the file was never seen in both states: %v", said)
 	}
 }
+
+// TestTheShimHoldsAFileAgainstWhatItWasSignedAs: W11. gpg takes a document under
+// any name, and the worker chooses the interpreter by that.
+func TestTheShimHoldsAFileAgainstWhatItWasSignedAs(t *testing.T) {
+	t.Parallel()
+	c := newShimCase(t)
+	secret, err := newkeys.ArmoredSecret(c.signer.entity, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := writeFile(t, filepath.Join(filepath.Dir(c.keyring), "secret.asc"), secret)
+	source := writeFile(t, filepath.Join(t.TempDir(), "deploy.sh"), []byte(c.text))
+	if code, out, errs := call(t, "sign", "--key", key, source); code != exitYes {
+		t.Fatalf("sign: %s%s", out, errs)
+	}
+	document, err := os.ReadFile(source + ".asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const guid = "0cbd1fbb-5a9e-4c83-8f6a-3b1d8e0a9c77"
+	for name, c := range map[string]struct {
+		file     string
+		document []byte
+		code     int
+		says     string
+	}{
+		"the name and a version":           {"deploy" + guid + ".sh", document, 0, ""},
+		"the name and another sort of end": {"deploy-17.sh", document, 0, ""},
+		"the name alone":                   {"deploy.sh", document, 0, ""},
+		"another runbook":                  {"erase" + guid + ".sh", document, 2, `it was signed as "deploy.sh"`},
+		"a longer name":                    {"deploy-all" + guid + ".sh", document, 2, `it was signed as "deploy.sh"`},
+		"a shorter name":                   {"dep" + guid + ".sh", document, 2, `it was signed as "deploy.sh"`},
+		"another runbook, without version": {"erase.sh", document, 2, `it was signed as "deploy.sh"`},
+		"another interpreter":              {"deploy" + guid + ".py", document, 2, "it was signed as bash, and the worker would run it as python"},
+		"no interpreter":                   {"deploy" + guid, document, 2, "it was signed as bash, and the worker would run it as unknown"},
+		"a document that claims nothing":   {"erase" + guid + ".py", c.document(t), 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShimCase(t)
+			s.keyring = filepath.Join(filepath.Dir(key), "alice.asc")
+			if err := os.Remove(s.file); err != nil {
+				t.Fatal(err)
+			}
+			s.file = writeFile(t, filepath.Join(s.dir, c.file), c.document)
+			code, said := s.shim(t)
+			if code != c.code || !strings.Contains(said, c.says) || code != 0 && !strings.Contains(said, "claim-contradicts") {
+				t.Errorf("exit code %d: %s", code, said)
+			}
+			if code == 0 {
+				s.leaves(t, c.file, c.file+".d")
+			} else {
+				s.leaves(t, c.file)
+			}
+		})
+	}
+}
