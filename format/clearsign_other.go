@@ -130,7 +130,7 @@ func armoredMessage(line int, data []byte) verifier.Outcome {
 	}
 	blocks, err := cleartext.Dearmor(data)
 	switch {
-	case err != nil || len(blocks) == 0:
+	case err != nil, len(blocks) == 0, slices.ContainsFunc(blocks, func(b cleartext.Block) bool { return b.Err != nil }):
 		return malformed(string(cleartext.BadArmor), "an OpenPGP message in broken armor")
 	case len(blocks) > 1:
 		return malformed("several-messages", "an OpenPGP message, and another block behind it")

@@ -33,16 +33,30 @@ type openpgpStore struct {
 }
 
 // loadOpenPGPTrust reads the rooms openpgp and openpgp-pins. It fails with
-// *verifier.TrustError if a file has no usable certificate or holds secret keys,
-// or if pins cannot be read. A bad certificate beside good ones is left out.
+// *verifier.TrustError if a file holds no certificate or secret keys, or if pins
+// cannot be read. A bad certificate is left out, unless a store has no other.
 func loadOpenPGPTrust(t *verifier.TrustStore) (*openpgpTrust, error) {
 	trust := &openpgpTrust{stores: map[string]*openpgpStore{}, lists: t}
 	loader := pgpcert.NewLoader()
+	bad := map[string]*verifier.TrustError{} // by store, the first
 	for _, f := range t.Files(verifier.RoomOpenPGP) {
-		if err := loader.AddTo(f.Store, f.Name, f.Data); err != nil {
+		err := loader.AddTo(f.Store, f.Name, f.Data)
+		var unusable *pgpcert.UnusableError
+		switch {
+		case errors.As(err, &unusable):
+			if bad[f.Store] == nil {
+				bad[f.Store] = &verifier.TrustError{Path: f.Name, Err: err}
+			}
+			continue
+		case err != nil:
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 		trust.stores[f.Store] = &openpgpStore{name: f.Store, rules: t.OpenPGP(f.Store), pins: map[string][]openpgpPin{}}
+	}
+	for _, store := range t.Stores() {
+		if err := bad[store]; err != nil && trust.stores[store] == nil {
+			return nil, err
+		}
 	}
 	for _, f := range t.Files(verifier.RoomOpenPGPPins) {
 		store := trust.stores[f.Store]
@@ -56,6 +70,15 @@ func loadOpenPGPTrust(t *verifier.TrustStore) (*openpgpTrust, error) {
 	}
 	trust.ring = loader.Ring()
 	return trust, nil
+}
+
+// Notes says which certificates were left out.
+func (t *openpgpTrust) Notes() []string {
+	var notes []string
+	for _, n := range t.ring.LeftOut() {
+		notes = append(notes, fmt.Sprintf("left out of the trust store: %v", n))
+	}
+	return notes
 }
 
 // openpgpSubject is what a signature stands on, and what its container demands.

@@ -2,6 +2,7 @@ package format_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -190,6 +191,50 @@ func TestOpenPGPASignerIsTrustedByOneStoreAsAWhole(t *testing.T) {
 			s := report.Signatures[0]
 			if report.Verdict != c.verdict || s.TrustStore != c.store || !strings.Contains(trustDetail(s), c.words) {
 				t.Errorf("%s by store %q: %s", report.Verdict, s.TrustStore, trustDetail(s))
+			}
+		})
+	}
+}
+
+// A bad certificate is told of and costs only itself, in a file of its own too; a
+// file that holds no certificate at all is a mistake.
+func TestOpenPGPABadCertificateIsLeftOutAndTold(t *testing.T) {
+	t.Parallel()
+	f := newForger(clearsignTime.AddDate(-1, 0, 0))
+	good, old := string(f.certificate()), string(forgedPacket(6, 3, 1, 2, 3, 4, 0, 0, 1, 0, 8, 0xff, 0, 2, 3))
+	for name, c := range map[string]struct {
+		files [][2]string // store, text
+		notes int
+		fails string
+	}{
+		"alone":                        {[][2]string{{"a", old}}, 0, "a1"},
+		"beside a good one":            {[][2]string{{"a", good}, {"a", old}}, 1, ""},
+		"before a good one":            {[][2]string{{"a", old}, {"a", good}}, 1, ""},
+		"beside one of another store":  {[][2]string{{"a", good}, {"b", old}}, 0, "b2"},
+		"behind one in the same file":  {[][2]string{{"a", good + old}}, 1, ""},
+		"no certificate at all":        {[][2]string{{"a", good}, {"a", "hello"}}, 0, "a2"},
+		"an armored block of no sense": {[][2]string{{"a", good}, {"a", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n"}}, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var files []verifier.TrustFile
+			for i, file := range c.files {
+				files = append(files, verifier.TrustFile{Store: file[0], Room: verifier.RoomOpenPGP, Name: fmt.Sprintf("%s%d", file[0], i+1), Data: []byte(file[1])})
+			}
+			trust, err := verifier.NewTrust(files...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewClearsign(), format.NewDetached()}})
+			var te *verifier.TrustError
+			if c.fails != "" {
+				if !errors.As(err, &te) || te.Path != c.fails {
+					t.Errorf("got %v, want *TrustError about %s", err, c.fails)
+				}
+				return
+			}
+			if err != nil || len(v.Notes()) != c.notes {
+				t.Errorf("%v, notes %q", err, v.Notes())
 			}
 		})
 	}

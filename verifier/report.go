@@ -43,7 +43,7 @@ type Signature struct {
 	// Verdict is what Checks amount to; the verifier sets it.
 	Verdict Verdict `json:"verdict"`
 	// TrustStore names the store that trusts the signer; "" where none does, or
-	// where that store has no name or the format makes no difference.
+	// where that store has no name.
 	TrustStore string `json:"trust_store,omitempty"`
 	// Nested says that it stands inside another signature, which does not cover
 	// it. It never changes the verdict on the file.

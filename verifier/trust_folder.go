@@ -82,9 +82,9 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 	switch {
 	case path == ".":
 		return nil
-	case (strings.HasPrefix(d.Name(), ".") || d.Name() == "README.md") && d.IsDir():
+	case leftOut(d.Name()) && d.IsDir():
 		return fs.SkipDir
-	case strings.HasPrefix(d.Name(), ".") || d.Name() == "README.md":
+	case leftOut(d.Name()):
 		return nil
 	case info.IsDir():
 		if err := checkTrustFolder(parts); err != nil {
@@ -143,6 +143,48 @@ func ReadTrustFile(path string, room Room, o TrustOptions) (TrustFile, error) {
 	}
 	return TrustFile{Room: room, Name: filepath.Base(path), Data: data}, nil
 }
+
+// ReadTrustFolder reads the files of a folder of anchors that the user names, as
+// ReadTrustFile reads each. Files whose names begin with a dot or are README.md
+// are left out; folders inside are refused, and so is a folder without files. It
+// fails with *TrustError.
+func ReadTrustFolder(dir string, room Room, o TrustOptions) ([]TrustFile, error) {
+	if o.Guarded {
+		info, err := os.Lstat(dir)
+		if err == nil {
+			err = guard.Entry(info) // nobody else may add a file
+		}
+		if err != nil {
+			return nil, &TrustError{dir, err}
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, &TrustError{dir, err}
+	}
+	var files []TrustFile
+	total := 0
+	for _, e := range entries {
+		if leftOut(e.Name()) {
+			continue
+		}
+		f, err := ReadTrustFile(filepath.Join(dir, e.Name()), room, o)
+		if err != nil {
+			return nil, err
+		}
+		if total += len(f.Data); total > MaxTrustStoreSize || len(files) == MaxTrustFiles {
+			return nil, &TrustError{dir, errors.New("larger than a trust store may be")}
+		}
+		files = append(files, f)
+	}
+	if len(files) == 0 {
+		return nil, &TrustError{dir, errors.New("a folder without files")}
+	}
+	return files, nil
+}
+
+// leftOut tells the names that mean nothing in a trust store.
+func leftOut(name string) bool { return strings.HasPrefix(name, ".") || name == "README.md" }
 
 // checkTrustFolder says why a folder has no place in a store; nil for one that
 // has.

@@ -168,6 +168,45 @@ func TestDeniedKnowsEachFormOfAnEntry(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAnchorsIsReadOneLevelDeep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"b.asc", "a.pgp", ".hidden", "README.md"} {
+		write(t, filepath.Join(dir, name))
+	}
+	link(t, "a.pgp", filepath.Join(dir, "c.asc"))
+	files, err := verifier.ReadTrustFolder(dir, verifier.RoomOpenPGP, verifier.TrustOptions{})
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	if err != nil || strings.Join(names, " ") != "a.pgp b.asc c.asc" {
+		t.Errorf("%q, %v", names, err)
+	}
+	var te *verifier.TrustError
+	if _, err := verifier.ReadTrustFolder(dir, verifier.RoomOpenPGP, verifier.TrustOptions{Guarded: true}); !errors.As(err, &te) {
+		t.Errorf("a link, guarded: got %v, want *TrustError", err)
+	}
+	if _, err := verifier.ReadTrustFolder(t.TempDir(), verifier.RoomOpenPGP, verifier.TrustOptions{}); !errors.As(err, &te) {
+		t.Errorf("an empty folder: got %v, want *TrustError", err)
+	}
+	write(t, filepath.Join(dir, "more", "d.asc"))
+	if _, err := verifier.ReadTrustFolder(dir, verifier.RoomOpenPGP, verifier.TrustOptions{}); !errors.As(err, &te) {
+		t.Errorf("a folder inside: got %v, want *TrustError", err)
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	open := t.TempDir()
+	write(t, filepath.Join(open, "a.pgp"))
+	if err := os.Chmod(open, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifier.ReadTrustFolder(open, verifier.RoomOpenPGP, verifier.TrustOptions{Guarded: true}); !errors.As(err, &te) {
+		t.Errorf("a folder that others may add to: got %v, want *TrustError", err)
+	}
+}
+
 func TestAGuardedTrustStoreIsNotForOthersToWrite(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -69,6 +69,12 @@ type Outcome struct {
 	PayloadDigest func() runbook.Digest
 }
 
+// Noter is a Checker that left something out of the trust store and says what.
+type Noter interface {
+	// Notes says, in whole sentences, what was left out when it was loaded.
+	Notes() []string
+}
+
 // Options are the parts of a Verifier. Formats is required.
 type Options struct {
 	Formats []Format
@@ -143,6 +149,22 @@ func load(t *TrustStore, o Options) (*Verifier, error) {
 		v.checkers = append(v.checkers, c)
 	}
 	return v, nil
+}
+
+// Notes says what of the trust store could not be used and was left out, for the
+// operator. What it says is no reason to trust or not to trust anybody.
+func (v *Verifier) Notes() []string {
+	var notes []string
+	for _, c := range v.checkers {
+		if n, ok := c.(Noter); ok {
+			for _, note := range n.Notes() {
+				if !slices.Contains(notes, note) { // formats may read the same room
+					notes = append(notes, note)
+				}
+			}
+		}
+	}
+	return notes
 }
 
 // Inspect reports the facts about rb, good or bad. An error means that it could

@@ -63,6 +63,7 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 	if err != nil {
 		return err
 	}
+	a.tellLeftOut(v)
 	progress, wipe := a.progressLine("audited")
 	result, err := audit.Run(ctx, o.paths, audit.Options{Verifier: v, Workers: workers(), Progress: progress})
 	wipe()

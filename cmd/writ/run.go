@@ -131,6 +131,7 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
+	a.tellLeftOut(g.verifier)
 	c, err := g.read(ctx, o.path)
 	if err != nil {
 		err = readFailure(o.path, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ func (o *trustOptions) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.dir, "trust", "", "trust store, a `folder`")
 	f.StringArrayVar(&o.cas, "ca", nil, "trust the code-signing authorities in this PEM or DER `file` (repeatable)")
 	f.StringArrayVar(&o.tsas, "tsa", nil, "trust the timestamp authorities in this PEM or DER `file` (repeatable)")
-	f.StringArrayVar(&o.keyrings, "keyring", nil, "trust the OpenPGP certificates in this `file`: armored, binary, or .kbx (repeatable)")
+	f.StringArrayVar(&o.keyrings, "keyring", nil, "trust the OpenPGP certificates in this `file`, armored, binary, or .kbx, or in all files of a folder (repeatable)")
 }
 
 func (o *trustOptions) given() bool { return o.dir != "" || len(o.cas) > 0 || len(o.keyrings) > 0 }
@@ -53,11 +54,11 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 			if path == "" {
 				return nil, usagef("%s needs the name of a file", named.flag)
 			}
-			f, err := verifier.ReadTrustFile(path, named.room, options)
+			read, err := readAnchors(path, named.room, options)
 			if err != nil {
 				return nil, noAnswer(err)
 			}
-			files = append(files, f)
+			files = append(files, read...)
 		}
 	}
 	store, err := verifier.NewTrust(files...)
@@ -65,4 +66,21 @@ func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 		return nil, noAnswer(err)
 	}
 	return store, nil
+}
+
+// readAnchors reads a file that a flag names or, of OpenPGP certificates, all
+// files of a folder.
+func readAnchors(path string, room verifier.Room, o verifier.TrustOptions) ([]verifier.TrustFile, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() && room == verifier.RoomOpenPGP {
+		return verifier.ReadTrustFolder(path, room, o)
+	}
+	f, err := verifier.ReadTrustFile(path, room, o)
+	return []verifier.TrustFile{f}, err
+}
+
+// tellLeftOut says what of the trust could not be used.
+func (a *app) tellLeftOut(v *verifier.Verifier) {
+	for _, note := range v.Notes() {
+		a.note("%s", note)
+	}
 }

@@ -64,6 +64,7 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 	if err != nil {
 		return err
 	}
+	a.tellLeftOut(v)
 	if o.payload != "" {
 		return a.verifyPayload(ctx, v, r, o)
 	}

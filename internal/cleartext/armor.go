@@ -147,12 +147,16 @@ const MaxBlocks = 10_000
 type Block struct {
 	Label string // such as "PGP PUBLIC KEY BLOCK"
 	Line  int    // of its first line, from 1
-	Data  []byte
+	// Data is what was decoded: of a block with an error, what precedes the error.
+	Data []byte
+	// Err is a *SyntaxError if the block is not well made; nil else.
+	Err error
 }
 
 // Dearmor decodes all armored blocks of a file, such as one of certificates.
-// Text around the blocks is left out, unlike in a clear-signed document; a block
-// that is not well made fails with *SyntaxError.
+// Text around the blocks is left out, unlike in a clear-signed document. A block
+// that is not well made does not spoil the next one; Dearmor itself fails, with
+// *SyntaxError, only if there are too many.
 func Dearmor(data []byte) ([]Block, error) {
 	var blocks []Block
 	s := &scanner{data: data}
@@ -170,7 +174,7 @@ func Dearmor(data []byte) ([]Block, error) {
 		}
 		block := Block{Label: label, Line: s.line}
 		if err := block.read(s); err != nil {
-			return nil, err
+			block.Err = err
 		}
 		blocks = append(blocks, block)
 	}
@@ -188,48 +192,56 @@ func Label(line []byte) (label string, ok bool) {
 }
 
 func (b *Block) read(s *scanner) *SyntaxError {
-	var encoded []byte
-	var sum []byte
+	encoded, sum, fail := b.lines(s)
+	data, err := base64.StdEncoding.DecodeString(string(encoded))
+	b.Data = data
+	switch {
+	case fail != nil:
+		return fail
+	case err != nil:
+		return s.fail(BadArmor, "the base64 of an armored block is wrong")
+	case sum == nil:
+		return nil
+	}
+	crc, err := base64.StdEncoding.DecodeString(string(sum))
+	if err != nil || len(crc) != 3 || crc24(data) != uint32(crc[0])<<16|uint32(crc[1])<<8|uint32(crc[2]) {
+		return s.fail(BadCRC, "the checksum of an armored block is wrong")
+	}
+	return nil
+}
+
+// lines returns the base64 and the checksum of a block, of a broken one those
+// before the line that is wrong. If that begins another block, it is left for it.
+func (b *Block) lines(s *scanner) (encoded, sum []byte, fail *SyntaxError) {
 	inHeaders := true
 	for {
+		before := *s
 		line, _, ok := s.next()
 		line = bytes.TrimRight(line, " \t\r")
 		switch {
 		case !ok:
-			return s.fail(NoEnd, "the file ends inside an armored block")
+			return encoded, sum, s.fail(NoEnd, "the file ends inside an armored block")
+		case string(line) == "-----END "+b.Label+"-----":
+			return encoded, sum, nil
 		case bytes.HasPrefix(line, []byte("-----")):
-			if string(line) != "-----END "+b.Label+"-----" {
-				return s.fail(BadArmor, "an armored block that another one begins in, or that ends with the wrong label")
+			fail = s.fail(BadArmor, "an armored block that another one begins in, or that ends with the wrong label")
+			if _, begin := Label(line); begin {
+				*s = before
 			}
-			return b.decode(s, encoded, sum)
+			return encoded, sum, fail
 		case inHeaders:
 			inHeaders = len(line) > 0
 			if inHeaders && bytes.IndexByte(line, ':') < 0 {
-				return s.fail(BadArmor, "an armored block without the empty line before its base64")
+				return encoded, sum, s.fail(BadArmor, "an armored block without the empty line before its base64")
 			}
 		case len(line) == 5 && line[0] == '=' && sum == nil:
 			sum = line[1:]
 		case sum != nil && len(line) > 0:
-			return s.fail(BadArmor, "something stands behind the checksum of an armored block")
+			return encoded, sum, s.fail(BadArmor, "something stands behind the checksum of an armored block")
 		default:
 			encoded = append(encoded, line...)
 		}
 	}
-}
-
-func (b *Block) decode(s *scanner, encoded, sum []byte) *SyntaxError {
-	var err error
-	if b.Data, err = base64.StdEncoding.DecodeString(string(encoded)); err != nil {
-		return s.fail(BadArmor, "the base64 of an armored block is wrong")
-	}
-	if sum == nil {
-		return nil
-	}
-	crc, err := base64.StdEncoding.DecodeString(string(sum))
-	if err != nil || len(crc) != 3 || crc24(b.Data) != uint32(crc[0])<<16|uint32(crc[1])<<8|uint32(crc[2]) {
-		return s.fail(BadCRC, "the checksum of an armored block is wrong")
-	}
-	return nil
 }
 
 // appendArmor writes the signature block in the form that was read, or in the

@@ -258,7 +258,7 @@ func TestLocateFindsMarkersThatOtherProgramsWouldFollow(t *testing.T) {
 	}
 }
 
-func TestDearmorReadsSeveralBlocksAndRefusesBrokenOnes(t *testing.T) {
+func TestDearmorReadsSeveralBlocksAndTellsBrokenOnes(t *testing.T) {
 	t.Parallel()
 	one := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: x\n\nAAAA\n=Je8i\n-----END PGP PUBLIC KEY BLOCK-----\n"
 	blocks, err := cleartext.Dearmor([]byte("a note\n" + one + "\n\n" + strings.ReplaceAll(one, "\n", " \r\n")))
@@ -273,12 +273,21 @@ func TestDearmorReadsSeveralBlocksAndRefusesBrokenOnes(t *testing.T) {
 		"a wrong checksum":  strings.Replace(one, "Je8i", "Je8j", 1),
 		"not base64":        strings.Replace(one, "AAAA", "A!AA", 1),
 		"behind a checksum": strings.Replace(one, "=Je8i\n", "=Je8i\nAAAA\n", 1),
-		"too many blocks":   strings.Repeat(one, cleartext.MaxBlocks+1),
 	} {
 		var syntax *cleartext.SyntaxError
-		if blocks, err := cleartext.Dearmor([]byte(bad)); !errors.As(err, &syntax) || blocks != nil {
-			t.Errorf("%s: error %v", name, err)
+		blocks, err := cleartext.Dearmor([]byte(bad + strings.Replace(one, "Comment", "Behind", 1)))
+		if err != nil || len(blocks) < 2 || !errors.As(blocks[0].Err, &syntax) {
+			t.Errorf("%s: %+v, error %v", name, blocks, err)
+			continue
 		}
+		last := blocks[len(blocks)-1]
+		if last.Err != nil || len(last.Data) != 3 || name == "a wrong checksum" && len(blocks[0].Data) != 3 {
+			t.Errorf("%s: %+v", name, blocks)
+		}
+	}
+	var syntax *cleartext.SyntaxError
+	if blocks, err := cleartext.Dearmor([]byte(strings.Repeat(one, cleartext.MaxBlocks+1))); !errors.As(err, &syntax) || blocks != nil {
+		t.Errorf("too many blocks: error %v", err)
 	}
 }
 

@@ -20,6 +20,17 @@ var (
 	ErrKeyDatabase   = errors.New("the key database of GnuPG's keyboxd, which only GnuPG reads: export the certificates, with gpg --export")
 )
 
+// UnusableError says that a file has certificates, none of which can be used. It
+// is ErrNoCertificate too.
+type UnusableError struct{ First Note }
+
+func (e *UnusableError) Error() string {
+	return fmt.Sprintf("%v: %s: %v", ErrNoCertificate, e.First.Position, e.First.Err)
+}
+
+// Unwrap returns ErrNoCertificate.
+func (e *UnusableError) Unwrap() error { return ErrNoCertificate }
+
 // Note is about a certificate that cannot be used.
 type Note struct {
 	File string
@@ -52,9 +63,9 @@ func (l *Loader) Add(name string, data []byte) error { return l.AddTo("", name, 
 
 // AddTo reads one file of a store: armored with one or more blocks, binary, or a
 // GnuPG keybox. A certificate that cannot be used is noted; AddTo fails with
-// ErrNoCertificate if none can be, with ErrSecretKey, with ErrKeyDatabase, or
-// with the error of the container. Copies of one certificate become one, of
-// whatever stores they are.
+// *UnusableError if none can be, with ErrNoCertificate if there is none, with
+// ErrSecretKey, with ErrKeyDatabase, or with the error of the container. Copies
+// of one certificate become one, of whatever stores they are.
 func (l *Loader) AddTo(store, name string, data []byte) error {
 	blocks, err := keyblocks(data)
 	if err != nil {
@@ -64,7 +75,9 @@ func (l *Loader) AddTo(store, name string, data []byte) error {
 	usable := 0
 	for _, b := range blocks {
 		if b.err != nil {
-			l.notes = append(l.notes, Note{File: name, Position: b.position, Err: b.err})
+			if err := l.noteBroken(name, b); err != nil {
+				return err
+			}
 			continue
 		}
 		n, err := l.addKeyblock(store, name, b)
@@ -75,7 +88,7 @@ func (l *Loader) AddTo(store, name string, data []byte) error {
 	}
 	if usable == 0 {
 		if len(l.notes) > before {
-			return fmt.Errorf("%w: %s: %w", ErrNoCertificate, l.notes[before].Position, l.notes[before].Err)
+			return &UnusableError{l.notes[before]}
 		}
 		return ErrNoCertificate
 	}
@@ -85,38 +98,53 @@ func (l *Loader) AddTo(store, name string, data []byte) error {
 // keyblock is a run of packets in a file.
 type keyblock struct {
 	position string
-	packets  []byte
+	packets  []byte // of a run that cannot be used, what could be read of it
 	err      error
 }
 
 // keyblocks takes a file apart by its container.
 func keyblocks(data []byte) ([]keyblock, error) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	switch {
 	case bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
 		return nil, ErrKeyDatabase
 	case keybox.Is(data):
-		blobs, err := keybox.Read(data)
-		if err != nil {
-			return nil, err
-		}
-		var blocks []keyblock
-		for _, b := range blobs {
-			blocks = append(blocks, keyblock{fmt.Sprintf("blob at %d", b.Offset), b.Packets, b.Err})
-		}
-		return blocks, nil
-	case len(data) > 0 && data[0]&0x80 != 0 && !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return keyboxBlocks(data)
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return nil, fmt.Errorf("%w: text in UTF-16, as PowerShell redirects it: save it as UTF-8, or use gpg --output", ErrNoCertificate)
+	case len(data) > 0 && data[0]&0x80 != 0:
 		return []keyblock{{position: "the file", packets: data}}, nil
+	default:
+		return armoredBlocks(data)
 	}
+}
+
+func keyboxBlocks(data []byte) ([]keyblock, error) {
+	blobs, err := keybox.Read(data)
+	if err != nil {
+		return nil, err
+	}
+	var blocks []keyblock
+	for _, b := range blobs {
+		blocks = append(blocks, keyblock{fmt.Sprintf("blob at %d", b.Offset), b.Packets, b.Err})
+	}
+	return blocks, nil
+}
+
+func armoredBlocks(data []byte) ([]keyblock, error) {
 	armored, err := cleartext.Dearmor(data)
 	if err != nil {
 		return nil, err
+	}
+	if len(armored) == 0 {
+		return nil, fmt.Errorf("%w: no armored block, and it does not begin with a packet", ErrNoCertificate)
 	}
 	var blocks []keyblock
 	for _, b := range armored {
 		position := fmt.Sprintf("block at line %d", b.Line)
 		switch b.Label {
 		case "PGP PUBLIC KEY BLOCK":
-			blocks = append(blocks, keyblock{position: position, packets: b.Data})
+			blocks = append(blocks, keyblock{position, b.Data, b.Err})
 		case "PGP PRIVATE KEY BLOCK", "PGP SECRET KEY BLOCK":
 			return nil, fmt.Errorf("%s: %w", position, ErrSecretKey)
 		default:
@@ -124,6 +152,34 @@ func keyblocks(data []byte) ([]keyblock, error) {
 		}
 	}
 	return blocks, nil
+}
+
+// noteBroken tells about a run that cannot be used. The certificates that can be
+// made out in it are not used in any other copy either: what is broken there
+// could be their revocation.
+func (l *Loader) noteBroken(name string, b keyblock) error {
+	note := Note{File: name, Position: b.position, Unread: len(b.packets) > 0, Err: b.err}
+	named := false
+	for rest := b.packets; len(rest) > 0; {
+		p, next, err := NextPacket(rest)
+		if err != nil {
+			break
+		}
+		rest = next
+		switch p.Tag {
+		case TagSecretKey, TagSecretSubkey:
+			return fmt.Errorf("%s: %w", b.position, ErrSecretKey)
+		case TagPublicKey:
+			if fpr := fingerprintOf(p.Body); fpr != nil {
+				note.KeyID, named = keyIDOf(fpr), true
+				l.notes = append(l.notes, note)
+			}
+		}
+	}
+	if !named {
+		l.notes = append(l.notes, note)
+	}
+	return nil
 }
 
 // addKeyblock collects the certificates of one run of packets, and returns how

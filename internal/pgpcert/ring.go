@@ -60,6 +60,10 @@ func (m *material) keyIDs() []uint64 {
 	return slices.Compact(ids)
 }
 
+// LeftOut tells about the certificates that could not be read when they were
+// loaded, without checking any other.
+func (r *Ring) LeftOut() []Note { return slices.Clone(r.notes) }
+
 // Certificates checks and returns all usable certificates.
 func (r *Ring) Certificates() []*Certificate {
 	var all []*Certificate

@@ -201,6 +201,55 @@ func TestLoaderNotesABadCertificateAndKeepsTheGoodOnes(t *testing.T) {
 	}
 }
 
+func TestLoaderNotesABrokenArmoredBlockAndReadsTheNext(t *testing.T) {
+	t.Parallel()
+	good, bad := entity(t, "Good"), entity(t, "Bad")
+	block := string(armored(t, bad))
+	end := strings.Index(block, "\n-----END")
+	for name, broken := range map[string]string{
+		"a wrong checksum":     block[:end-1] + string(block[end-1]^1) + block[end:],
+		"not base64":           block[:200] + "!" + block[201:],
+		"cut off":              block[:end-100] + "\n",
+		"without its end":      block[:end] + "\n",
+		"another label at end": strings.Replace(block, "END PGP PUBLIC", "END PGP MESSAGE", 1),
+		"no blank line":        strings.Replace(block, "\n\n", "\n", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ring := load(t, []byte(broken+string(armored(t, good))))
+			if len(ring.Certificates()) != 1 || len(signs(t, good, ring)) != 1 || len(ring.LeftOut()) != 1 || !strings.Contains(ring.LeftOut()[0].String(), "block at line 1") {
+				t.Fatalf("certificates %v, notes %v", ring.Certificates(), ring.Notes())
+			}
+			if notes := ring.Unusable(parse(t, signature(t, bad.Subkeys[0].PrivateKey, nil))); len(notes) != 1 {
+				t.Errorf("where the signer is missed: %v", notes)
+			}
+			// What is broken could be the copy with the revocation.
+			ring = load(t, []byte(broken+string(armored(t, good))), binary(t, bad))
+			if readable := name != "no blank line"; (len(signs(t, bad, ring)) == 0) != readable {
+				t.Error("the other copy of the certificate that is broken")
+			}
+		})
+	}
+}
+
+func TestLoaderReadsWhatEditorsAndShellsMakeOfAFile(t *testing.T) {
+	t.Parallel()
+	e := entity(t, "A")
+	if len(load(t, slicesJoin([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(armored(t, e), []byte("\n"), []byte("\r\n")))).Certificates()) != 1 {
+		t.Error("a byte order mark and CRLF")
+	}
+	wide := []byte("\xff\xfe")
+	for _, c := range armored(t, e) {
+		wide = append(wide, c, 0)
+	}
+	if err := pgpcert.NewLoader().Add("test", wide); !errors.Is(err, pgpcert.ErrNoCertificate) || !strings.Contains(err.Error(), "UTF-16") {
+		t.Errorf("UTF-16: %v", err)
+	}
+	if err := pgpcert.NewLoader().Add("test", slicesJoin([]byte("junk"), binary(t, e))); !errors.Is(err, pgpcert.ErrNoCertificate) || !strings.Contains(err.Error(), "does not begin with a packet") {
+		t.Errorf("a binary ring behind junk: %v", err)
+	}
+}
+
 func TestARevocationInAnyCopyCounts(t *testing.T) {
 	t.Parallel()
 	e := entity(t, "A")
