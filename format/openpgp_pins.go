@@ -12,6 +12,7 @@ import (
 	"github.com/runwrit/writ/internal/glob"
 	"github.com/runwrit/writ/internal/trustlist"
 	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
 )
 
 // openpgpPin names one certificate that a store trusts, and for what. What is
@@ -21,6 +22,7 @@ type openpgpPin struct {
 	from, until time.Time
 	kinds       []string
 	paths       []openpgpPath
+	namespaces  []string
 }
 
 // openpgpPath is a pattern of paths.
@@ -35,6 +37,7 @@ const (
 	pinUntil = "valid-until"
 	pinKinds = "kinds"
 	pinPaths = "paths"
+	pinSpace = "namespaces"
 )
 
 // addPins reads a file of the room openpgp-pins.
@@ -66,7 +69,7 @@ func newOpenPGPPin(e trustlist.Entry) (fingerprint string, p openpgpPin, err err
 	if err != nil || len(raw) != 20 && len(raw) != 32 {
 		return "", p, e.Errorf("openpgp needs the whole fingerprint of the primary key, 40 or 64 hexadecimal digits")
 	}
-	if err := e.Only(pinFrom, pinUntil, pinKinds, pinPaths); err != nil {
+	if err := e.Only(pinFrom, pinUntil, pinKinds, pinPaths, pinSpace); err != nil {
 		return "", p, err
 	}
 	if p.from, err = pinTime(e, pinFrom); err != nil {
@@ -84,6 +87,14 @@ func newOpenPGPPin(e trustlist.Entry) (fingerprint string, p openpgpPin, err err
 	for _, word := range p.kinds {
 		if !slices.Contains(runbook.Kinds(), runbook.Kind(word)) {
 			return "", p, e.Errorf("unknown kind %q: known are %q", word, runbook.Kinds())
+		}
+	}
+	if p.namespaces, err = pinList(e, pinSpace); err != nil {
+		return "", p, err
+	}
+	for _, name := range p.namespaces {
+		if bad := (&verifier.Claims{Namespace: name}).Problem(); bad != "" {
+			return "", p, e.Errorf("%q: %s", name, bad)
 		}
 	}
 	globs, err := pinList(e, pinPaths)
@@ -163,6 +174,10 @@ func (p openpgpPin) objection(on openpgpSubject, now time.Time) string {
 			globs = append(globs, g.text)
 		}
 		return "is for paths like " + strings.Join(globs, ", ") + " only"
+	case p.namespaces != nil && on.namespace == "":
+		return "is for the namespaces " + strings.Join(p.namespaces, ", ") + ", and the signature does not claim one"
+	case p.namespaces != nil && !slices.Contains(p.namespaces, on.namespace):
+		return fmt.Sprintf("is for the namespaces %s, and the signature claims %s", strings.Join(p.namespaces, ", "), on.namespace)
 	default:
 		return ""
 	}

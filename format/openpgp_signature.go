@@ -66,6 +66,9 @@ func (c *openpgpJudge) judge(p *parsedSignature, on openpgpSubject, now time.Tim
 		out.SignedAt, out.SignedAtSource = p.Created, verifier.TimeClaimed
 	}
 	out.Claims, _ = readClaims(p.Signature) // judged where the signer is known
+	if out.Claims != nil {
+		on.namespace = out.Claims.Namespace
+	}
 	unsupported := verifier.Failed(verifier.CheckSupported, "%s cannot be checked", p.Unsupported)
 	switch {
 	case p.WeakHash(now) && p.Hash == 0:

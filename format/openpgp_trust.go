@@ -86,6 +86,8 @@ type openpgpSubject struct {
 	kind runbook.Kind
 	// path of the runbook inside; "" if it is not known.
 	path string
+	// namespace that the signature claims; "" if it does not.
+	namespace string
 	// form returns the checks that a signature fails, whoever made it.
 	form func(*pgpcert.Signature) []verifier.Check
 	// blanks says that the text has trailing blanks, and nothing else that is

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +117,102 @@ func TestOpenPGPPinsNarrowAndNeverWiden(t *testing.T) {
 	}
 }
 
+func TestOpenPGPPinsForNamespacesFitSignaturesThatClaimThem(t *testing.T) {
+	t.Parallel()
+	f := newForger(clearsignTime.AddDate(-1, 0, 0))
+	prod, domain := claim("runbook-namespace", "prod"), "runbook-namespace@example.org"
+	for name, c := range map[string]struct {
+		namespaces       string
+		hashed, unhashed []byte
+		words            string // why it is not trusted; "" if it is
+	}{
+		"the one that is claimed": {"prod", prod, nil, ""},
+		"one of several":          {`"test, prod"`, prod, nil, ""},
+		"another":                 {"test", prod, nil, "is for the namespaces test, and the signature claims prod"},
+		"in other letters":        {"Prod", prod, nil, "claims prod"},
+		"a part of it":            {"pro", prod, nil, "claims prod"},
+		"none is claimed":         {"prod", nil, nil, "does not claim one"},
+		"one that is not signed":  {"prod", nil, prod, "does not claim one"},
+		"one of another domain":   {"prod", subpacket(20, notation(textFlag, domain, "prod")...), nil, "does not claim one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := openpgpStores(t, map[string]string{"s/openpgp": string(f.certificate()), "s/openpgp-pins": fmt.Sprintf("openpgp:%X namespaces=%s", f.fingerprint(), c.namespaces)})
+			signature := f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), f.issuer(), c.hashed}, unhashed: [][]byte{c.unhashed}})
+			report, _ := clearsignVerdict(t, v, "a.sh.asc", documentOf(t, "echo a\n", signature))
+			want := verifier.Valid
+			if c.words != "" {
+				want = verifier.Untrusted
+			}
+			if report.Verdict != want || !strings.Contains(trustDetail(report.Signatures[0]), c.words) {
+				t.Errorf("%s, want %s: %s", report.Verdict, want, trustDetail(report.Signatures[0]))
+			}
+		})
+	}
+}
+
+// TestOpenPGPEightVerifiersOnOneStore: with -race. All read the same files, and
+// each is used by two goroutines that judge at different times.
+func TestOpenPGPEightVerifiersOnOneStore(t *testing.T) {
+	t.Parallel()
+	created := clearsignTime.AddDate(-1, 0, 0)
+	rooms := map[string]string{"old/settings": "openpgp-time:at-signing\nopenpgp-sha1-self-signatures:accept\nopenpgp-trailing-blanks:accept"}
+	var docs [][]byte
+	for i := range 6 {
+		f, sub := newForger(created), newForger(created)
+		bound := f.binds(forged{kind: 0x18, hashed: [][]byte{at(2, created), f.issuer(), flags(2), lasting(9, 2*365*24*time.Hour), f.back(forged{kind: 0x19, hashed: [][]byte{at(2, created), sub.issuer()}}, sub)}}, sub)
+		store := []string{"old", "pinned", "plain"}[i%3]
+		rooms[store+"/openpgp"] += string(f.certificate(sub.subkeyPacket(), bound))
+		rooms["pinned/openpgp-pins"] += fmt.Sprintf("openpgp:%X kinds=bash\n", f.fingerprint())
+		docs = append(docs, forgedDocument(t, "echo a\n", f, sub))
+	}
+	var files []verifier.TrustFile
+	for place, text := range rooms {
+		store, room, _ := strings.Cut(place, "/")
+		files = append(files, verifier.TrustFile{Store: store, Room: verifier.Room(room), Name: place, Data: []byte(text)})
+	}
+	trust, err := verifier.NewTrust(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		var years atomic.Int64 // ahead: each judgement is at another time than the one before
+		v, err := verifier.New(trust, verifier.Options{
+			Formats: []verifier.Format{format.NewClearsign(), format.NewDetached()},
+			Now:     func() time.Time { return clearsignTime.AddDate(int(years.Add(1)%2)*3, 0, 0) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for g := range 2 {
+			wg.Go(func() {
+				for i := range 12 {
+					n := (g + i) % len(docs)
+					rb, err := runbook.Parse("a.sh.asc", docs[n])
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					report, err := v.Inspect(t.Context(), rb)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					want := verifier.Valid
+					if report.At.After(clearsignTime) && n%3 != 0 {
+						want = verifier.Expired
+					}
+					if report.Verdict != want {
+						t.Errorf("document %d at %s is %s, want %s", n, report.At, report.Verdict, want)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 func TestOpenPGPPinsThatCannotBeHonouredAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newForger(clearsignTime.AddDate(-1, 0, 0))
@@ -139,12 +237,13 @@ func TestOpenPGPPinsThatCannotBeHonouredAreRefused(t *testing.T) {
 		pin + " valid-from=1.1.2026":          "want 2026-01-31 or",
 		pin + " valid-until=2026-01-01T00:00": "want 2026-01-31 or",
 		pin + " valid-from=2026-01-01 valid-until=2026-01-01": "never hold",
-		pin + " kinds=shell":                   `unknown kind "shell"`,
-		pin + ` kinds="bash,"`:                 "an empty entry",
-		pin + " paths=srv/**":                  "paths are absolute",
-		pin + " paths=/srv/../x":               "segment ..",
-		pin + " paths=/srv/x.sh.asc":           "ends in .asc",
-		pin + "\n" + pin + " paths=/srv/[ab]/": "line 2",
+		pin + " namespaces=-prod":                             "is not a name",
+		pin + " kinds=shell":                                  `unknown kind "shell"`,
+		pin + ` kinds="bash,"`:                                "an empty entry",
+		pin + " paths=srv/**":                                 "paths are absolute",
+		pin + " paths=/srv/../x":                              "segment ..",
+		pin + " paths=/srv/x.sh.asc":                          "ends in .asc",
+		pin + "\n" + pin + " paths=/srv/[ab]/":                "line 2",
 	} {
 		if err := load("s", pins); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%q: %v, want %q", pins, err, words)
