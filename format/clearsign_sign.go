@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/runwrit/writ/internal/cleartext"
@@ -75,10 +76,17 @@ func checkSource(name string, text []byte) error {
 	return nil
 }
 
+// normalizable is what Normalize repairs.
+var normalizable = []cleartext.Code{cleartext.TrailingBlanks, cleartext.TrailingCR, cleartext.NoFinalNewline}
+
 func inputError(name string, err error) error {
 	var syntax *cleartext.SyntaxError
 	if errors.As(err, &syntax) {
-		return &signer.InputError{Name: name, Line: syntax.Line, Msg: syntax.Detail, Fix: syntax.Fix}
+		fix := syntax.Fix
+		if slices.Contains(normalizable, syntax.Code) {
+			fix += "; writ sign --normalize does that, and shows what changes"
+		}
+		return &signer.InputError{Name: name, Line: syntax.Line, Msg: syntax.Detail, Fix: fix}
 	}
 	return &signer.InputError{Name: name, Msg: err.Error()}
 }

@@ -56,6 +56,10 @@ type Options struct {
 	// it, and takes all others off that stand inside it. Without it a file with
 	// several signatures is refused.
 	Replace bool
+	// Confirm has a text that the format cannot carry normalised, in the source too,
+	// if it agrees; the format must be a Normalizer. Without it such a text is
+	// refused.
+	Confirm ConfirmFunc
 	// Profile refuses what the service it names would change.
 	Profile Profile
 }
@@ -67,6 +71,8 @@ type Outcome struct {
 	// Unchanged says that the same content was validly signed by the same key
 	// already, and that nothing was written.
 	Unchanged bool
+	// Normalized says that the source was changed, too.
+	Normalized bool
 }
 
 // SelfCheckError says that what was just signed does not verify, and was thrown
@@ -123,10 +129,15 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 	if err := target.mayBeReplaced(src, o.Force); err != nil {
 		return Outcome{}, err
 	}
-	outcome := Outcome{Path: target.path}
+	if o.Confirm != nil {
+		if err := src.normalize(ctx, o); err != nil {
+			return Outcome{}, err
+		}
+	}
+	outcome := Outcome{Path: target.path, Normalized: src.signs != nil}
 	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
 		outcome.Unchanged = true
-		return outcome, nil
+		return outcome, src.rewrite(ctx)
 	}
 	if err := mayTakeAll(src, o); err != nil {
 		return Outcome{}, err
@@ -134,17 +145,14 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 	if err := ctx.Err(); err != nil {
 		return Outcome{}, fmt.Errorf("sign %q: %w", path, err)
 	}
-	signed, err := o.Format.Sign(ctx, src.rb, o.Key)
+	signed, err := o.Format.Sign(ctx, src.toSign(), o.Key)
 	if err != nil {
 		return Outcome{}, signingFailed(path, err)
 	}
 	if err := selfCheck(ctx, src, target, signed, o); err != nil {
 		return Outcome{}, err
 	}
-	if err := replace(ctx, src, target, signed); err != nil {
-		return Outcome{}, err
-	}
-	return outcome, nil
+	return outcome, src.put(ctx, target, signed)
 }
 
 // inFolder completes the name in an *InputError about a file beside path: several
@@ -169,9 +177,10 @@ func signingFailed(path string, err error) error {
 // source is the runbook as it was read, and what it was read from.
 type source struct {
 	file
-	stripper Stripper // nil where the signed form is another file
-	content  []byte   // what a signature is to cover
-	unfit    error    // why the content cannot be told
+	stripper Stripper         // nil where the signed form is another file
+	content  []byte           // what a signature is to cover
+	unfit    error            // why the content cannot be told
+	signs    *runbook.Runbook // the content, where it is not that of the file; nil else
 }
 
 // file is a file's content together with what tells whether it is still the

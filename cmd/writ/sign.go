@@ -27,6 +27,7 @@ type signOptions struct {
 	profile        string
 	claims         claimOptions
 	signMode
+	normalizeOptions
 	paths []string
 }
 
@@ -53,6 +54,10 @@ takes all signatures off with the block; without it a file with several is refus
 
 An OpenPGP signature says name and kind of the runbook, and with --runbook-version
 and --namespace these too; a policy may refuse older versions.
+
+--normalize takes blanks and CRs off the line ends of a file that is to be
+clear-signed, and ends its last line: in the file, and in what is signed. It shows
+what changes, names the lines where that may have a meaning, and asks, or takes --yes.
 
 With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
 is signed; with --tsa only one by these authorities will do.
@@ -82,6 +87,7 @@ written, or no authority gave a timestamp.`,
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
 	o.signMode.addTo(cmd)
+	o.normalizeOptions.addTo(cmd)
 	f.BoolVar(&o.addBOM, "add-bom", false, "put a byte-order mark before UTF-8 text that needs one for a signature in place")
 	f.StringVar(&o.profile, "profile", "", "refuse what this `service` would change: azure-automation")
 	o.claims.addTo(cmd)
@@ -102,6 +108,9 @@ func (o *signOptions) validate() error {
 		return err
 	}
 	if err := o.validateMode(); err != nil {
+		return err
+	}
+	if err := o.validateNormalize(); err != nil {
 		return err
 	}
 	if err := o.validateTimestamp(); err != nil {
@@ -189,6 +198,10 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
+	confirm, err := a.confirm(o, key)
+	if err != nil {
+		return err
+	}
 	a.warnOfHazards(o, key, files)
 	var failures []error
 	for _, path := range files {
@@ -202,7 +215,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		case o.check:
 			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		default:
-			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Profile: signer.Profile(o.profile)})
+			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
 		}
 		if err != nil {
 			failures = append(failures, err)
@@ -216,6 +229,11 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
 	outcome, err := signer.SignFile(ctx, path, o)
+	if err == nil && outcome.Normalized {
+		if err := a.say("%-9s %s\n", "changed", render.Escape(path)); err != nil {
+			return err
+		}
+	}
 	return a.sayOutcome("signed", outcome, err)
 }
 
