@@ -3,9 +3,11 @@ package format_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,6 +238,48 @@ func TestDetachedHiddenCharactersAreSaid(t *testing.T) {
 	}
 }
 
+// TestDetachedSignersAreJudgedAsAllOthers: pins, deny lists and claims hold
+// whatever the container is.
+func TestDetachedSignersAreJudgedAsAllOthers(t *testing.T) {
+	t.Parallel()
+	alice := newForger(clearsignTime.Add(-time.Hour))
+	text := []byte("echo a\n")
+	claims := forgedPacket(2, alice.sign(forged{hashed: [][]byte{
+		at(2, alice.created), alice.issuer(), claim("runbook-name", "b.sh"), claim("runbook-version", "1.4"),
+	}}, text)...)
+	id := fmt.Sprintf("openpgp:%X", alice.fingerprint())
+	for name, c := range map[string]struct {
+		room, entry string
+		verdict     verifier.Verdict
+	}{
+		"no list":                 {"deny", "sha256:" + sha256Hex(nil), verifier.Valid},
+		"a denied file":           {"deny", "sha256:" + sha256Hex(text), verifier.Revoked},
+		"a denied key":            {"deny", id, verifier.Revoked},
+		"a pin that fits":         {"openpgp-pins", id + " kinds=bash", verifier.Valid},
+		"a pin for another kind":  {"openpgp-pins", id + " kinds=python", verifier.Untrusted},
+		"a pin of somebody else":  {"openpgp-pins", "openpgp:" + strings.Repeat("AB", 20), verifier.Untrusted},
+		"a pin for another place": {"openpgp-pins", id + ` paths="/srv/**"`, verifier.Untrusted},
+	} {
+		trust, err := verifier.NewTrust(
+			verifier.TrustFile{Store: "s", Room: verifier.RoomOpenPGP, Name: "ring", Data: alice.certificate()},
+			verifier.TrustFile{Store: "s", Room: verifier.Room(c.room), Name: "list", Data: []byte(c.entry + "\n")},
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, _ := besideVerdict(t, besideVerifier(t, trust, clearsignTime), "a.sh", text, runbook.Sidecar{Name: "a.sh.sig", Data: claims})
+		if report.Verdict != c.verdict {
+			t.Errorf("%s: %s, want %s: %+v", name, report.Verdict, c.verdict, report)
+		}
+		if s := report.Signatures[0]; s.Claims == nil || s.Claims.Version != "1.4" {
+			t.Errorf("%s: claims %+v", name, s.Claims)
+		}
+		if said := hasFinding(report, verifier.CodeContradicts); said != (report.Signatures[0].Verdict == verifier.Valid) {
+			t.Errorf("%s: findings %+v", name, report.Findings)
+		}
+	}
+}
+
 func TestDetachedNoFlippedBitStaysValid(t *testing.T) {
 	t.Parallel()
 	alice := newForger(clearsignTime.Add(-time.Hour))
@@ -287,6 +331,7 @@ func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
 		"--detach-sign --armor, as .sig": {[]string{"--armor", "--detach-sign"}, ".sig", verifier.Valid},
 		"--detach-sign --textmode":       {[]string{"--textmode", "--detach-sign"}, ".sig", verifier.WrongPurpose},
 		"--detach-sign, SHA-1":           {[]string{"--digest-algo", "SHA1", "--detach-sign"}, ".sig", verifier.Weak},
+		"--detach-sign with a claim":     {[]string{"--set-notation", "runbook-version@runwrit.github.io=1.4", "--detach-sign"}, ".sig", verifier.Valid},
 		"--sign":                         {[]string{"--sign"}, ".sig", verifier.Malformed},
 		"--clear-sign, as .asc":          {[]string{"--clear-sign"}, ".asc", verifier.Unsigned}, // a file of its own
 		"--clear-sign, as .sig":          {[]string{"--clear-sign"}, ".sig", verifier.Malformed},
@@ -306,6 +351,9 @@ func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
 		}
 		if c.verdict == verifier.Valid && report.Signatures[0].Sidecar != "deploy.sh"+c.output {
 			t.Errorf("%s: the signature is said to be in %q", name, report.Signatures[0].Sidecar)
+		}
+		if c := report.Signatures; strings.HasSuffix(name, "a claim") && (c[0].Claims == nil || c[0].Claims.Version != "1.4") {
+			t.Errorf("%s: claims %+v", name, c[0].Claims)
 		}
 	}
 }
