@@ -22,13 +22,13 @@ import (
 // oldWorker is a host with the old Linux worker: a home of GnuPG, a keyring, and
 // two programs by the name of gpg.
 type oldWorker struct {
-	t        testing.TB
-	home     string
-	keyring  string
-	gpg      string // GnuPG
-	shim     string // a link to the program under test
-	sandbox  string
-	gpgMajor string // such as "2.2"
+	t         testing.TB
+	home      string
+	keyring   string
+	gpg       string // GnuPG
+	shim      string // a link to the program under test
+	sandbox   string
+	gpgSeries string // such as "2.2"
 }
 
 func newOldWorker(t testing.TB) *oldWorker {
@@ -64,7 +64,7 @@ func newOldWorker(t testing.TB) *oldWorker {
 	}
 	version, _, _ := strings.Cut(string(w.make(nil, "--version")), "\n")
 	version = version[strings.LastIndex(version, " ")+1:]
-	w.gpgMajor = version[:strings.LastIndex(version, ".")]
+	w.gpgSeries = version[:strings.LastIndex(version, ".")]
 	return w
 }
 
@@ -174,16 +174,17 @@ func TestTheShimRefusesWhatGnuPGRuns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := *w // subtests run at once
 			w.t = t
-			if c.only22 && w.gpgMajor != "2.2" {
-				t.Skipf("skipped: gpg %s refuses it", w.gpgMajor)
-			}
 			if c.keyring != nil {
 				w.keyring = writeFile(t, filepath.Join(t.TempDir(), "keyring.gpg"), c.keyring)
 			}
 			file := writeFile(t, filepath.Join(t.TempDir(), "job.sh"), c.data)
 			code, output, _, said := w.decrypt(w.gpg, file)
-			if code != 0 || !bytes.Contains(output, []byte("echo pwned")) {
+			switch runs := code == 0 && bytes.Contains(output, []byte("echo pwned")); {
+			case runs:
+			case w.gpgSeries == "2.2":
 				t.Errorf("gpg ends with %d and writes %q: is there nothing to refuse any more?\n%s", code, output, said)
+			default:
+				t.Logf("gpg %s refuses it", w.gpgSeries)
 			}
 			// What gpg left behind lies there when the shim is asked.
 			code, output, written, said := w.decrypt(w.shim, file)
@@ -201,7 +202,6 @@ type bypass struct {
 	name    string
 	data    []byte
 	verdict string
-	only22  bool   // later versions refuse it
 	keyring []byte // other than the worker's
 }
 
@@ -242,7 +242,7 @@ func (w *oldWorker) bypasses() []bypass {
 		{name: "W1 a compressed message", data: w.make([]byte(evil), "--armor", "--compress-algo", "zlib", "--store"), verdict: "unsigned"},
 		{name: "W1 a binary compressed message", data: w.make([]byte(evil), "--compress-algo", "zip", "--store"), verdict: "unsigned"},
 		{
-			name: "W2 an empty signature block", verdict: "unsigned", only22: true,
+			name: "W2 an empty signature block", verdict: "unsigned",
 			data: bytes.Replace(good, block, []byte("-----BEGIN PGP SIGNATURE-----\n\n=twTO\n-----END PGP SIGNATURE-----\n"), 1),
 		},
 		{name: "W3 an encrypted message", data: w.make([]byte(evil), "--armor", "--recipient", "worker", "--encrypt"), verdict: "unsupported"},
@@ -259,7 +259,7 @@ func (w *oldWorker) bypasses() []bypass {
 		{name: "W8 a NUL at a line end", data: bytes.Replace(good, []byte("pwned\n"), []byte("pwned\x00\n"), 1), verdict: "malformed"},
 		{name: "W8 blanks at a line end", data: bytes.Replace(good, []byte("pwned\n"), []byte("pwned \t\n"), 1), verdict: "noncanonical"},
 		{
-			name: "W8 a line that gpg cuts off", verdict: "tampered", only22: true,
+			name: "W8 a line that gpg cuts off", verdict: "tampered",
 			data: bytes.Replace(good, []byte("pwned\n"), []byte("pwned"+strings.Repeat(" ", 30_000)+"; rm -rf /\n"), 1),
 		},
 		{name: "text before the document", data: append([]byte("#!/bin/bash\n"), good...), verdict: "malformed"},
