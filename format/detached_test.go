@@ -331,7 +331,7 @@ func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
 		"--detach-sign --armor, as .sig": {[]string{"--armor", "--detach-sign"}, ".sig", verifier.Valid},
 		"--detach-sign --textmode":       {[]string{"--textmode", "--detach-sign"}, ".sig", verifier.WrongPurpose},
 		"--detach-sign, SHA-1":           {[]string{"--digest-algo", "SHA1", "--detach-sign"}, ".sig", verifier.Weak},
-		"--detach-sign with a claim":     {[]string{"--set-notation", "runbook-version@runwrit.github.io=1.4", "--detach-sign"}, ".sig", verifier.Valid},
+		"--detach-sign with a claim":     {[]string{"--set-notation", "runbook-version" + claimedUnder + "=1.4", "--detach-sign"}, ".sig", verifier.Valid},
 		"--sign":                         {[]string{"--sign"}, ".sig", verifier.Malformed},
 		"--clear-sign, as .asc":          {[]string{"--clear-sign"}, ".asc", verifier.Unsigned}, // a file of its own
 		"--clear-sign, as .sig":          {[]string{"--clear-sign"}, ".sig", verifier.Malformed},
