@@ -2,7 +2,6 @@ package format
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/runwrit/writ/internal/manifest"
@@ -31,16 +30,10 @@ func (*ManifestDocument) Load(t *verifier.TrustStore) (verifier.Checker, error) 
 type manifestChecker struct{ clearsignChecker }
 
 func loadManifest(t *verifier.TrustStore) (*manifestChecker, error) {
-	loaded, err := NewClearsign().Load(t)
+	judge, err := loadOpenPGP(manifestName, t)
 	if err != nil {
 		return nil, err
 	}
-	c, ok := loaded.(*clearsignChecker)
-	if !ok {
-		return nil, fmt.Errorf("the checker of clear-signed text is a %T", loaded)
-	}
-	judge := c.openpgpJudge
-	judge.format = manifestName
 	return &manifestChecker{clearsignChecker{judge}}, nil
 }
 

@@ -84,6 +84,9 @@ type Decision struct {
 	Obligations Obligations    `json:"obligations"`
 	Policy      Ref            `json:"policy"`
 	Runbook     runbook.Digest `json:"runbook"`
+	// Manifest is the digest of the list of files that the runbook was decided on
+	// as a part of; left out for none.
+	Manifest runbook.Digest `json:"manifest,omitzero"`
 
 	permit *Permit
 }
@@ -113,6 +116,7 @@ func (d Decision) Permit() (*Permit, error) {
 // Engine makes one; the zero value permits nothing.
 type Permit struct {
 	file, payload runbook.Digest
+	manifest      Manifest // the zero value for a payload that runs by itself
 	arguments     []Argument
 	obligations   Obligations
 	expires       time.Time
@@ -123,6 +127,10 @@ func (p *Permit) File() runbook.Digest { return p.file }
 
 // Payload is the digest of the bytes that may be run.
 func (p *Permit) Payload() runbook.Digest { return p.payload }
+
+// Manifest says with which set of files the payload may run, and at which place in
+// it; the zero value for a payload that runs by itself.
+func (p *Permit) Manifest() Manifest { return p.manifest }
 
 // Arguments are the arguments that were decided on, in their order.
 func (p *Permit) Arguments() []Argument { return slices.Clone(p.arguments) }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -51,11 +52,18 @@ func hardReasons(in *Input, f *facts) []Reason {
 	return reasons
 }
 
+// manifestFormat is the format of signatures that stand on the manifest, not on the
+// runbook.
+const manifestFormat = "manifest"
+
 // contradicts says whether a valid signature was made for another runbook.
 func (in *Input) contradicts(s Signature) bool {
-	c := s.Claims
+	c, name, kind := s.Claims, in.Runbook.Name, in.Runbook.Kind
+	if in.Runbook.Manifest != nil && s.Format == manifestFormat {
+		name, kind = runbook.ManifestName, runbook.Manifest.String()
+	}
 	return s.Verdict == string(verifier.Valid) && c != nil &&
-		(c.Name != "" && c.Name != in.Runbook.Name || c.Kind != "" && c.Kind != in.Runbook.Kind)
+		(c.Name != "" && c.Name != name || c.Kind != "" && c.Kind != kind)
 }
 
 // decodeDocument accepts exactly the shape that the library gives; an answer

@@ -141,7 +141,7 @@ func (e *Engine) denial(in *Input, reasons ...Reason) Decision {
 	return Decision{
 		Version: DecisionVersion, Mode: ModeEnforce,
 		Deny: append([]Reason{}, reasons...), Warn: []Reason{}, Rules: []string{},
-		Obligations: Obligations{Env: []string{}}, Policy: e.Policy(), Runbook: in.Runbook.SHA256,
+		Obligations: Obligations{Env: []string{}}, Policy: e.Policy(), Runbook: in.Runbook.SHA256, Manifest: in.Runbook.manifest().SHA256,
 	}
 }
 
@@ -175,7 +175,8 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 		d.permit = &Permit{
 			file: in.Runbook.SHA256, payload: in.Runbook.PayloadSHA256,
 			arguments: slices.Clone(in.seal.arguments), obligations: d.Obligations,
-			expires: time.Unix(0, in.NowNS).UTC().Add(permitLife),
+			manifest: in.Runbook.manifest(),
+			expires:  time.Unix(0, in.NowNS).UTC().Add(permitLife),
 		}
 	}
 	return d

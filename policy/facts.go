@@ -31,7 +31,11 @@ type person struct {
 // candidate, as explaining wants it.
 func (g *grants) lookUp(in *Input, all bool) facts {
 	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}, requester: g.requester(&in.Caller)}
-	for _, d := range []runbook.Digest{in.Runbook.SHA256, in.Runbook.PayloadSHA256} {
+	digests := []runbook.Digest{in.Runbook.SHA256, in.Runbook.PayloadSHA256}
+	if m := in.Runbook.Manifest; m != nil {
+		digests = append(digests, m.SHA256, m.DocumentSHA256)
+	}
+	for _, d := range slices.Concat(digests, in.members) {
 		if why, ok := g.denied[d]; ok && !d.IsZero() {
 			f.denied[d.String()] = why
 		}
@@ -44,7 +48,11 @@ func (g *grants) lookUp(in *Input, all bool) facts {
 		return f
 	}
 	nearMisses := 0
-	for _, i := range g.index.candidates(f.path, in.Runbook.SHA256.String(), in.Runbook.PayloadSHA256.String()) {
+	pinned := make([]string, 0, len(digests))
+	for _, d := range digests {
+		pinned = append(pinned, d.String())
+	}
+	for _, i := range g.index.candidates(f.path, pinned...) {
 		r := &g.rules[i]
 		if !r.workers.mayFit(&in.Worker) {
 			if nearMisses == maxNearMisses {

@@ -36,6 +36,9 @@ type Input struct {
 	Policy Ref `json:"policy"`
 
 	seal *seal
+	// members are the digests of the files of the project, for those that
+	// grants.yaml denies.
+	members []runbook.Digest
 }
 
 // Runbook is what is known of the file itself.
@@ -51,6 +54,30 @@ type Runbook struct {
 	// PayloadSHA256 is zero unless the verdict is "valid".
 	PayloadSHA256 runbook.Digest `json:"payload_sha256"`
 	Size          int            `json:"size"`
+	// Manifest says as a part of which project the file would run; nil for one that
+	// runs by itself.
+	Manifest *Manifest `json:"manifest,omitempty"`
+}
+
+// Manifest is what is known of the project that a runbook is a part of. All of
+// its files are at hand when the runbook runs.
+type Manifest struct {
+	// SHA256 is the digest of the list, and so of all files; zero unless the
+	// verdict is "valid".
+	SHA256 runbook.Digest `json:"sha256"`
+	// DocumentSHA256 is the digest of the signed list as it was read.
+	DocumentSHA256 runbook.Digest `json:"document_sha256"`
+	// Entry is the path of the runbook in the project.
+	Entry string `json:"entry"`
+	Files int    `json:"files"`
+}
+
+// manifest is the zero value for a runbook that runs by itself.
+func (r *Runbook) manifest() Manifest {
+	if r.Manifest == nil {
+		return Manifest{}
+	}
+	return *r.Manifest
 }
 
 // Signature holds the facts about one signature.
@@ -142,6 +169,9 @@ func NewInput(v *verifier.Verified, r Request) (Input, error) {
 	if v == nil || v.Report() == nil || v.Report().Verdict != verifier.Valid || v.Report().Payload.IsZero() {
 		return Input{}, &InputError{"runbook", "is not a verified runbook"}
 	}
+	if set := v.Report().Set; (set == nil) != (v.Set() == nil) || set != nil && set.List.IsZero() {
+		return Input{}, &InputError{"runbook.manifest", "is not that of the verified runbook"}
+	}
 	in, err := NewReportInput(v.Report(), r)
 	if err != nil {
 		return Input{}, err
@@ -188,6 +218,10 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 	}
 	if rep.Verdict == verifier.Valid {
 		in.Runbook.PayloadSHA256 = rep.Payload
+	}
+	if set := rep.Set; set != nil {
+		in.Runbook.Manifest = &Manifest{SHA256: set.List, DocumentSHA256: set.Manifest, Entry: set.Entry, Files: set.Files}
+		in.members = set.Members()
 	}
 	for _, s := range rep.Signatures {
 		in.Signatures = append(in.Signatures, signatureFacts(s))

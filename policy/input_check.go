@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -20,6 +21,8 @@ func (in *Input) check() error {
 		return &InputError{"runbook.sha256", "is missing"}
 	case len(in.Runbook.Kind) > maxName || len(in.Runbook.Verdict) > maxName:
 		return &InputError{"runbook", "a word is too long"}
+	case in.Runbook.Manifest != nil && in.Runbook.Manifest.problem() != "":
+		return &InputError{"runbook.manifest", in.Runbook.Manifest.problem()}
 	case in.Runbook.Size < 0:
 		return &InputError{"runbook.size", "is below zero"}
 	case len(in.Job) > 0 || len(in.Approvals) > 0:
@@ -35,6 +38,16 @@ func (in *Input) check() error {
 		return err
 	}
 	return in.checkAsker()
+}
+
+func (m *Manifest) problem() string {
+	if m.DocumentSHA256.IsZero() || m.Files < 1 || m.Files > runbook.MaxMembers {
+		return "has no digest, or an odd number of files"
+	}
+	if bad := pathProblem(m.Entry); bad != "" {
+		return "entry " + bad
+	}
+	return ""
 }
 
 // checkFacts bounds what comes from the file.

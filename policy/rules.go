@@ -21,7 +21,9 @@ var (
 func knownKinds() []string {
 	var words []string
 	for _, k := range runbook.Kinds() {
-		words = append(words, k.String())
+		if k != runbook.Manifest { // no rule is about a list of files
+			words = append(words, k.String())
+		}
 	}
 	return words
 }

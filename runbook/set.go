@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -65,6 +66,13 @@ func (m Member) Path() string { return m.path }
 // Executable says that the file may be executed.
 func (m Member) Executable() bool { return m.executable }
 
+// WithMode returns the member with another mode: a file need not have the one in
+// its folder that it is to run with.
+func (m Member) WithMode(executable bool) Member {
+	m.executable = executable
+	return m
+}
+
 // Problem says why there are no bytes; "" if there are.
 func (m Member) Problem() string { return m.problem }
 
@@ -116,7 +124,30 @@ func NewSet(location string, manifest []byte, entry string, members []Member) (*
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &Runbook{name: name, path: location, kind: KindOf(name), digest: func() Digest { return self.digest }, data: self.data, set: s}, nil
+	return &Runbook{
+		name: name, path: location, kind: KindOf(name), digest: func() Digest { return self.digest }, data: self.data,
+		sidecars: s.sidecars(), set: s,
+	}, nil
+}
+
+// sidecars are those of the entry, as ReadFileWithSidecars would find them.
+func (s *Set) sidecars() []Sidecar {
+	if IsSidecarName(s.entry) {
+		return nil
+	}
+	var found []Sidecar
+	for _, ext := range sidecarExts {
+		m, ok := s.Member(s.entry + ext)
+		if !ok || ext == SignatureExt && bytes.HasPrefix(m.data, []byte(clearSigned)) {
+			continue
+		}
+		sidecar := Sidecar{Name: path.Base(m.path), Data: m.data, Refused: m.problem}
+		if len(m.data) > MaxSidecar {
+			sidecar.Data, sidecar.Refused = nil, tooLargeSidecar
+		}
+		found = append(found, sidecar)
+	}
+	return found
 }
 
 // Set returns the set that the runbook is a part of, nil for none.
@@ -132,8 +163,13 @@ func (r *Runbook) Alone() *Runbook {
 // Manifest returns a copy of the signed document.
 func (s *Set) Manifest() []byte { return slices.Clone(s.manifest) }
 
-// Entry is the path of the runbook in its set.
-func (s *Set) Entry() string { return s.entry }
+// Entry is the path of the runbook in its set, "" for no set.
+func (s *Set) Entry() string {
+	if s == nil {
+		return ""
+	}
+	return s.entry
+}
 
 // Members returns the files, sorted by path.
 func (s *Set) Members() []Member { return slices.Clone(s.members) }

@@ -41,7 +41,7 @@ func (a *answers) settle(r *Report) Outcome {
 		if !a.capable {
 			r.Verdict = Unsupported
 			r.Findings = append(r.Findings, Finding{
-				Code: "file-type", Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
+				Code: codeFileType, Detail: "the name says of no runbook type that writ knows, and the file is not clear-signed text",
 			})
 		}
 		return Outcome{}

@@ -83,7 +83,10 @@ type Report struct {
 	Sidecars []string
 	// Payload is the digest of the bytes that would be run; zero unless Verdict
 	// is Valid.
-	Payload    runbook.Digest
+	Payload runbook.Digest
+	// Set says as a part of which set the file was judged; nil for one that stands
+	// by itself.
+	Set        *SetFacts
 	Verdict    Verdict
 	Signatures []Signature
 	// Repair says how to get back to the bytes that were signed; "" unless
@@ -162,6 +165,7 @@ func (r *Report) reason() string {
 type Verified struct {
 	report  *Report
 	payload []byte
+	set     *runbook.Set
 }
 
 // Report returns the facts. The caller must not change them.
@@ -169,6 +173,10 @@ func (v *Verified) Report() *Report { return v.report }
 
 // Payload returns a copy of the bytes to be run.
 func (v *Verified) Payload() []byte { return append([]byte(nil), v.payload...) }
+
+// Set returns the files that run with the payload, all as the manifest lists them;
+// nil for a runbook that stands by itself.
+func (v *Verified) Set() *runbook.Set { return v.set }
 
 // Name is the payload's file name: the runbook's, without ".asc".
 func (v *Verified) Name() string {

@@ -184,7 +184,7 @@ func (v *Verifier) Verify(ctx context.Context, rb *runbook.Runbook) (*Verified, 
 	if report.Verdict != Valid {
 		return nil, &UnverifiedError{Report: report}
 	}
-	return &Verified{report: report, payload: payload}, nil
+	return &Verified{report: report, payload: payload, set: rb.Set()}, nil
 }
 
 func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, []byte, error) {
@@ -193,6 +193,9 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 	}
 	if rb == nil || rb.Name() == "" {
 		return nil, nil, errors.New("no runbook to inspect")
+	}
+	if rb.Set() != nil {
+		return v.examineSet(ctx, rb)
 	}
 	now := v.now().UTC()
 	report := &Report{
@@ -226,6 +229,9 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 	report.Payload = payload
 	return report, claim.Payload, nil
 }
+
+// codeFileType is the code of the finding that a file is of no type that is known.
+const codeFileType = "file-type"
 
 // deny revokes a file that a deny list names, whatever else there is to it.
 func (r *Report) deny(t *TrustStore, d runbook.Digest) {

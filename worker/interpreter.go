@@ -19,6 +19,8 @@ const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 type interpreter struct {
 	program string
 	options []string
+	// inSet are the options where the script runs with a set of files, instead.
+	inSet []string
 	// byName says that the interpreter insists on a file whose name has the
 	// right extension.
 	byName bool
@@ -26,12 +28,15 @@ type interpreter struct {
 }
 
 // interpreters lists the kinds that are run. -I keeps Python from importing out
-// of "/", the folder of a memory file, and from reading the environment.
+// of "/", the folder of a memory file, and from reading the environment. With a
+// set, the script's folder holds verified files only, and modules are imported
+// from there; -B keeps Python from writing there what it compiles.
 var interpreters = map[runbook.Kind]interpreter{
-	runbook.Bash:   {program: "bash", options: []string{"--noprofile", "--norc"}},
-	runbook.Python: {program: "python3", options: []string{"-I"}},
+	runbook.Bash:   {program: "bash", options: []string{"--noprofile", "--norc"}, inSet: []string{"--noprofile", "--norc"}},
+	runbook.Python: {program: "python3", options: []string{"-I"}, inSet: []string{"-E", "-s", "-B"}},
 	runbook.PowerShell: {
 		program: "pwsh", options: []string{"-NoProfile", "-NonInteractive", "-File"}, byName: true,
+		inSet: []string{"-NoProfile", "-NonInteractive", "-File"},
 		// pwsh would else report to its maker at each start.
 		env: []string{"POWERSHELL_TELEMETRY_OPTOUT=1", "POWERSHELL_UPDATECHECK=Off"},
 	},
@@ -39,20 +44,24 @@ var interpreters = map[runbook.Kind]interpreter{
 
 // interpreter returns the absolute path of the interpreter of a kind and the
 // options that it is started with.
-func (w *Worker) interpreter(kind runbook.Kind) (path string, options []string, err error) {
+func (w *Worker) interpreter(kind runbook.Kind, inSet bool) (path string, options []string, err error) {
 	known, ok := interpreters[kind]
 	if !ok {
 		return "", nil, &InterpreterError{Kind: kind, Reason: "runbooks of this kind are not run"}
+	}
+	options = slices.Clone(known.options)
+	if inSet {
+		options = slices.Clone(known.inSet)
 	}
 	if path := w.interpreters[kind]; path != "" {
 		if !executable(path) {
 			return "", nil, &InterpreterError{kind, path, "there is no such program"}
 		}
-		return path, slices.Clone(known.options), nil
+		return path, options, nil
 	}
 	for dir := range strings.SplitSeq(Path, ":") {
 		if path := filepath.Join(dir, known.program); executable(path) {
-			return path, slices.Clone(known.options), nil
+			return path, options, nil
 		}
 	}
 	return "", nil, &InterpreterError{Kind: kind, Reason: known.program + " is not installed in any of " + Path}

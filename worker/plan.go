@@ -6,6 +6,7 @@ import (
 
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
 )
 
 // plan is a run that may take place: everything was checked that can be checked
@@ -15,6 +16,7 @@ type plan struct {
 	name     string
 	kind     runbook.Kind
 	payload  []byte
+	set      *runbook.Set // the files that run with the payload; nil for none
 
 	interpreter string   // absolute path
 	options     []string // of the interpreter, before the script
@@ -35,12 +37,15 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{decision: job.Decision, name: job.Runbook.Name(), kind: runbook.KindOf(job.Runbook.Name()), payload: payload, grace: w.grace}
+	p := &plan{
+		decision: job.Decision, name: job.Runbook.Name(), kind: runbook.KindOf(job.Runbook.Name()),
+		payload: payload, set: job.Runbook.Set(), grace: w.grace,
+	}
 	o := permit.Obligations()
 	if p.timeout = o.Timeout; p.timeout <= 0 {
 		return nil, &PermitError{"it sets no time limit"}
 	}
-	if p.interpreter, p.options, err = w.interpreter(p.kind); err != nil {
+	if p.interpreter, p.options, err = w.interpreter(p.kind, p.set != nil); err != nil {
 		return nil, err
 	}
 	p.arguments = commandLine(p.kind, permit.Arguments())
@@ -60,8 +65,8 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	return p, nil
 }
 
-// permitted returns the payload of the job's runbook if permit covers it. The
-// digest is taken of the very bytes that are returned.
+// permitted returns the payload of the job's runbook if permit covers it, and all
+// files that run with it. The digests are taken of the very bytes that run.
 func permitted(job Job, permit *policy.Permit) ([]byte, error) {
 	if job.Runbook == nil || job.Runbook.Report() == nil {
 		return nil, &PermitError{"there is no verified runbook to run"}
@@ -74,8 +79,21 @@ func permitted(job Job, permit *policy.Permit) ([]byte, error) {
 		return nil, &PermitError{"it is for another file"}
 	case runbook.DigestOf(payload) != permit.Payload():
 		return nil, &PermitError{"it is for another payload"}
+	case job.Runbook.Set().Digest() != permit.Manifest().SHA256 || documentOf(report) != permit.Manifest().DocumentSHA256:
+		return nil, &PermitError{"it is for another set of files, or for one that somebody else has signed"}
+	case job.Runbook.Set().Entry() != permit.Manifest().Entry:
+		return nil, &PermitError{"it is for another place in the set of files"}
 	case report.Name != job.Decision.file:
 		return nil, &PermitError{fmt.Sprintf("the decision was about the name %q, the runbook is %q", job.Decision.file, report.Name)}
 	}
 	return payload, nil
+}
+
+// documentOf is the digest of the manifest that a runbook was judged with, zero
+// for none.
+func documentOf(r *verifier.Report) runbook.Digest {
+	if r.Set == nil {
+		return runbook.Digest{}
+	}
+	return r.Set.Manifest
 }

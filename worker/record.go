@@ -38,6 +38,7 @@ type Recorded struct {
 	file     string // name of the signed file
 	verdict  verifier.Verdict
 	digest   runbook.Digest
+	set      runbook.Digest
 	payload  runbook.Digest
 	used     atomic.Bool
 }
@@ -68,7 +69,7 @@ func (r *Recorded) result() Result {
 	if r == nil {
 		return Result{}
 	}
-	return Result{Decision: r.seq, Verdict: r.verdict, Runbook: r.digest, Payload: r.payload}
+	return Result{Decision: r.seq, Verdict: r.verdict, Runbook: r.digest, Payload: r.payload, Manifest: r.set}
 }
 
 // Record writes a decision, of either kind, to the ledger. A decision that could
@@ -84,6 +85,8 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 		return nil, &PermitError{"there is no report about a file"}
 	case d.Runbook != rep.File && (d.Allow || !d.Runbook.IsZero()):
 		return nil, &PermitError{"the decision is about another file than the report"}
+	case d.Allow && d.Manifest != listOf(rep):
+		return nil, &PermitError{"the decision is about another set of files than the report"}
 	case e.Input.Version != "" && e.Input.Runbook.SHA256 != rep.File:
 		return nil, &PermitError{"the policy was asked about another file than the report's"}
 	case d.Allow && (rep.Verdict != verifier.Valid || e.Input.Version == ""):
@@ -105,8 +108,17 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 	}
 	return &Recorded{
 		seq: seq, decision: d, dryRun: e.DryRun,
-		file: rep.Name, verdict: rep.Verdict, digest: rep.File, payload: rep.Payload,
+		file: rep.Name, verdict: rep.Verdict, digest: rep.File, payload: rep.Payload, set: listOf(rep),
 	}, nil
+}
+
+// listOf is the digest of the list of files that a runbook was judged with, zero
+// for one that was judged by itself, and for one that is not valid.
+func listOf(r *verifier.Report) runbook.Digest {
+	if r.Set == nil {
+		return runbook.Digest{}
+	}
+	return r.Set.List
 }
 
 func (w *Worker) append(ctx context.Context, t ledger.Type, body any) (uint64, error) {
@@ -126,6 +138,9 @@ type fileFacts struct {
 	Kind          string         `json:"kind"`
 	FileSHA256    runbook.Digest `json:"file_sha256"`
 	PayloadSHA256 runbook.Digest `json:"payload_sha256"`
+	// ManifestSHA256 is the digest of the list of files that run with it; left out
+	// for none.
+	ManifestSHA256 runbook.Digest `json:"manifest_sha256,omitzero"`
 }
 
 // decisionBody is the body of a decision record.
@@ -156,6 +171,7 @@ func decisionOf(e Evidence) (decisionBody, error) {
 		Version: recordVersion,
 		Runbook: fileFacts{
 			Name: e.Report.Name, Kind: e.Report.Kind.String(), FileSHA256: e.Report.File, PayloadSHA256: e.Report.Payload,
+			ManifestSHA256: listOf(e.Report),
 		},
 		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256,
 		Allow: err == nil, DryRun: e.DryRun, Mode: d.Mode,
@@ -218,6 +234,7 @@ func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
 		Version: recordVersion, Decision: p.decision.seq,
 		Runbook: fileFacts{
 			Name: p.name, Kind: p.kind.String(), FileSHA256: p.decision.digest, PayloadSHA256: runbook.DigestOf(p.payload),
+			ManifestSHA256: p.set.Digest(),
 		},
 		Interpreter: p.interpreter, Arguments: len(p.arguments), Env: namesOf(p.env), TimeoutMS: p.timeout.Milliseconds(),
 	})

@@ -46,6 +46,9 @@ type Result struct {
 	Decision, Start, End uint64
 	Verdict              verifier.Verdict
 	Runbook, Payload     runbook.Digest
+	// Manifest is the digest of the list of files that run with the payload; zero
+	// for none.
+	Manifest runbook.Digest
 }
 
 // ExitCode is the one place where the results of Run become an exit code. err
@@ -165,6 +168,7 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		Verdict       verifier.Verdict `json:"verdict"`
 		Digest        runbook.Digest   `json:"digest"`
 		PayloadDigest runbook.Digest   `json:"payload_digest"`
+		Manifest      runbook.Digest   `json:"manifest_digest,omitzero"`
 		DecisionID    uint64           `json:"decision_id"`
 		StartID       uint64           `json:"start_id"`
 		EndID         uint64           `json:"end_id"`
@@ -179,7 +183,7 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		Warnings      []string         `json:"warnings"`
 	}{
 		Version: resultVersion, Origin: originGate, Exit: ExitCode(r, err), Codes: Codes(r, err),
-		Verdict: r.Verdict, Digest: r.Runbook, PayloadDigest: r.Payload,
+		Verdict: r.Verdict, Digest: r.Runbook, PayloadDigest: r.Payload, Manifest: r.Manifest,
 		DecisionID: r.Decision, StartID: r.Start, EndID: r.End,
 		Started: r.Started, Signal: r.Signal, TimedOut: r.TimedOut, Canceled: r.Canceled,
 		DurationMS: r.Duration.Milliseconds(), StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes,

@@ -46,9 +46,12 @@ func (w *Worker) stage(p *plan) (_ *stage, err error) {
 	if err := os.Mkdir(s.home, 0o700); err != nil {
 		return nil, errors.Join(&StartError{"make a private folder", err}, s.remove())
 	}
-	if interpreters[p.kind].byName {
+	switch {
+	case p.set != nil:
+		s.script, err = privateSet(filepath.Join(s.folder, "project"), p.set)
+	case interpreters[p.kind].byName:
 		s.script, err = privateCopy(filepath.Join(s.folder, "script"), p.name, p.payload)
-	} else {
+	default:
 		s.memory, err = sealedFile(p.payload)
 	}
 	if err != nil {

@@ -5,7 +5,8 @@
 // Record writes a decision to the ledger, Run runs what it permits. What Run
 // promises on Linux: nothing starts without a permit of a policy.Engine that has
 // not lapsed, a recorded decision, and a start record on disk; the interpreter
-// reads the payload from a sealed memory file that nobody can change; no argument
+// reads the payload from a sealed memory file that nobody can change, or with all
+// files of its set from a private folder; no argument
 // is parsed by a shell; the environment holds only what the package sets and what
 // the policy lists; nothing of the gate's open files reaches the runbook; the time
 // limit holds for the whole process group. Elsewhere Run refuses with
@@ -13,9 +14,9 @@
 //
 // What it does not promise yet: the runbook is not confined. It runs as the user
 // of the gate, sees its files and network, and a process of it that leaves the
-// process group (setsid) outlives the run. A PowerShell runbook is read from a
-// private copy, which processes of the same user and root could change before
-// pwsh has read it. docs/worker.md says more.
+// process group (setsid) outlives the run. A PowerShell runbook, and a set, are read
+// from a private copy, which processes of the same user and root could change
+// before it was read. docs/worker.md says more.
 package worker
 
 import (

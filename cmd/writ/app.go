@@ -122,7 +122,7 @@ func verifyFormats() []verifier.Format { return judgingFormats(nil, nil) }
 func judgingFormats(fetch format.FetchFunc, catalogs []format.Catalog) []verifier.Format {
 	authenticode := format.NewAuthenticode()
 	authenticode.Fetch, authenticode.Catalogs = fetch, catalogs
-	return []verifier.Format{authenticode, format.NewClearsign(), format.NewDetached()}
+	return []verifier.Format{authenticode, format.NewClearsign(), format.NewDetached(), format.NewManifest()}
 }
 
 // signFormats are the signing halves of all formats.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
@@ -84,8 +85,9 @@ func isRefusal(err error) bool {
 	var exists *signer.ExistsError
 	var hopeless *signer.UnrepairableError
 	var tooLarge *runbook.SizeError
+	var project *format.ProjectError
 	return errors.As(err, &input) || errors.As(err, &self) || errors.As(err, &exists) || errors.As(err, &hopeless) || errors.As(err, &tooLarge) ||
-		errors.Is(err, runbook.ErrName) || errors.Is(err, runbook.ErrNotRegular)
+		errors.As(err, &project) || errors.Is(err, runbook.ErrName) || errors.Is(err, runbook.ErrNotRegular) || errors.Is(err, runbook.ErrSet)
 }
 
 // printError writes one "error:" line, then a "hint:" line for each hint.

@@ -30,10 +30,12 @@ type gateOptions struct {
 	params    []string
 	arguments []string // after "--"
 	path      string
+	project   projectOption
 }
 
 func (o *gateOptions) addTo(cmd *cobra.Command) {
 	o.trust.addTo(cmd)
+	o.project.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
@@ -60,6 +62,7 @@ type gate struct {
 	verifier *verifier.Verifier
 	engine   *policy.Engine
 	request  policy.Request // without the path
+	project  projectOption
 }
 
 // open loads trust and policy, and finds out who asks and where. Guarded is for
@@ -88,7 +91,7 @@ func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
 		return nil, policyError(o.policyDir, err)
 	}
 	request.Now = now()
-	return &gate{verifier: v, engine: engine, request: request}, nil
+	return &gate{verifier: v, engine: engine, request: request, project: o.project}, nil
 }
 
 func (o *gateOptions) newRequest() (policy.Request, error) {
@@ -134,16 +137,16 @@ type candidate struct {
 // read reads the runbook at path, and its sidecars, once. Links in the folders above it are
 // resolved first, because rules match the path; the file itself must not be one.
 func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
-	abs, err := filepath.Abs(path)
+	resolved, err := resolveFolders(path)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
-	if err != nil {
-		return nil, err
+	var rb *runbook.Runbook
+	if g.project.given() {
+		rb, err = g.project.read(resolved)
+	} else {
+		rb, err = runbook.ReadFileWithSidecars(resolved, false)
 	}
-	resolved := filepath.Join(dir, filepath.Base(abs))
-	rb, err := runbook.ReadFileWithSidecars(resolved, false)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +162,19 @@ func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// resolveFolders makes path absolute, without links in the folders above it.
+func resolveFolders(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.Base(abs)), nil
 }
 
 // input puts the question about a candidate.

@@ -56,6 +56,7 @@ question is malformed or the key does not fit, 3 a file cannot be read or writte
 		},
 	}
 	o.key.addKeyTo(cmd)
+	o.key.claims.addTo(cmd)
 	cmd.Flags().BoolVar(&o.key.force, "force", false, "sign again what this key has signed already, and replace a manifest that is no signed text")
 	return cmd
 }
@@ -69,6 +70,9 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	case o.key.passphraseFile != "" && o.key.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	}
+	if err := o.key.validateClaims(); err != nil {
+		return err
+	}
 	key, trust, err := a.openKey(ctx, &o.key)
 	if err != nil {
 		return err
@@ -76,7 +80,7 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	if key.Kind() != signer.KindOpenPGP {
 		return usagef("a manifest is signed with an OpenPGP key, and %s is another", o.key.key)
 	}
-	verify, err := verifyWith(trust, claimOptions{}, format.NewManifestDocument())
+	verify, err := verifyWith(trust, o.key.claims, format.NewManifestDocument())
 	if err != nil {
 		return err
 	}
@@ -203,6 +207,8 @@ func (a *app) runManifestVerify(ctx context.Context, o *manifestVerifyOptions) e
 	switch {
 	case project.Manifest.Report.Verdict != verifier.Valid:
 		return no("%q is %s", project.Manifest.Path, project.Manifest.Report.Verdict)
+	case contradiction(project.Manifest.Report) != nil:
+		return no("%w", contradiction(project.Manifest.Report))
 	case !project.AsSigned():
 		return no("%q is not as it was signed: %d files differ", o.dir, len(project.Drift))
 	}

@@ -14,6 +14,7 @@ import (
 type verifyOptions struct {
 	judgeOptions
 	online  onlineOption
+	project projectOption
 	payload string
 	name    string
 	paths   []string
@@ -42,6 +43,7 @@ malformed (no trust given, too), 3 a file or the trust store cannot be read.`,
 	}
 	o.addTo(cmd)
 	o.online.addTo(cmd)
+	o.project.addTo(cmd)
 	cmd.Flags().StringVar(&o.payload, "payload", "", "write the signed content of the one valid runbook to this `file`")
 	cmd.Flags().StringVar(&o.name, "name", "", "file `name` of the runbook on standard input, for its type")
 	return cmd
@@ -60,11 +62,17 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 			return err
 		}
 	}
+	if o.project.given() && (o.payload != "" || o.name != "") {
+		return usagef("--manifest is for files of a project: not with --payload or --name")
+	}
 	v, err := o.verifier(o.online.fetch(ctx))
 	if err != nil {
 		return err
 	}
 	a.tellLeftOut(v)
+	if o.project.given() {
+		return a.verifyInProject(ctx, v, r, o)
+	}
 	if o.payload != "" {
 		return a.verifyPayload(ctx, v, r, o)
 	}

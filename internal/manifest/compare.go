@@ -29,7 +29,7 @@ type Drift struct {
 // false if it does not, but for its mode.
 func (e Entry) Differs(m runbook.Member) (d Drift, differs bool) {
 	switch {
-	case m.Problem() == problemMissing:
+	case m.Problem() == ProblemMissing:
 		return Drift{e.Path, Missing, m.Problem()}, true
 	case m.Problem() != "":
 		return Drift{e.Path, Changed, m.Problem()}, true

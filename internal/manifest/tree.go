@@ -39,9 +39,11 @@ func Open(dir string) (*Tree, error) {
 // Close closes the folder.
 func (t *Tree) Close() error { return t.root.Close() }
 
-// What stands in the place of a file.
+// ProblemMissing is the problem of a member whose file is not there.
+const ProblemMissing = "it is not there"
+
+// What else can stand in the place of a file.
 const (
-	problemMissing = "it is not there"
 	problemLink    = "it is a symbolic link, or stands behind one"
 	problemOther   = "it is not a regular file"
 	problemFolder  = "it is a folder"
@@ -103,7 +105,7 @@ func openFolder(dir *os.Root, name string) (sub *os.Root, problem string, err er
 func wantType(info fs.FileInfo, err error, want fs.FileMode) (problem string, _ error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return problemMissing, nil
+		return ProblemMissing, nil
 	case err != nil:
 		return "", err
 	case info.Mode().Type() == want:
@@ -111,7 +113,7 @@ func wantType(info fs.FileInfo, err error, want fs.FileMode) (problem string, _ 
 	case info.Mode()&fs.ModeSymlink != 0:
 		return problemLink, nil
 	case want == fs.ModeDir:
-		return problemMissing, nil // a file stands where a folder should
+		return ProblemMissing, nil // a file stands where a folder should
 	case info.IsDir():
 		return problemFolder, nil
 	}
@@ -231,7 +233,7 @@ func (w *walk) enter(dir *os.Root, path, name string, depth int) error {
 	switch {
 	case err != nil:
 		return err
-	case problem == problemMissing: // gone since the folder was listed
+	case problem == ProblemMissing: // gone since the folder was listed
 		return nil
 	case problem != "":
 		w.found = append(w.found, Found{Path: path, Problem: problem})

@@ -59,8 +59,18 @@ type jsonFile struct {
 	PayloadSHA256 string           `json:"payload_sha256"`
 	Signatures    []jsonSignature  `json:"signatures"`
 	Findings      []jsonFinding    `json:"findings"`
+	// Manifest is left out of a file that was judged by itself.
+	Manifest *jsonManifest `json:"manifest,omitempty"`
 	// Repair is how "writ repair" restores the file, left out where it does not.
 	Repair string `json:"repair,omitempty"`
+}
+
+// jsonManifest says as a part of which project a file was judged.
+type jsonManifest struct {
+	SHA256         string `json:"sha256"`
+	DocumentSHA256 string `json:"document_sha256"`
+	Entry          string `json:"entry"`
+	Files          int    `json:"files"`
 }
 
 func (jsonRenderer) Verify(w io.Writer, files []File) error {
@@ -239,6 +249,9 @@ func newJSONFile(f File) jsonFile {
 		Signatures: make([]jsonSignature, 0, len(f.Report.Signatures)),
 		Findings:   make([]jsonFinding, 0, len(f.Report.Findings)),
 		Repair:     f.Report.Repair,
+	}
+	if set := f.Report.Set; set != nil {
+		out.Manifest = &jsonManifest{set.List.String(), set.Manifest.String(), set.Entry, set.Files}
 	}
 	for _, s := range f.Report.Signatures {
 		out.Signatures = append(out.Signatures, jsonSignature{

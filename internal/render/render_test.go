@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/internal/manifest"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
@@ -306,6 +307,47 @@ func TestClaimsAreShownAndThoseOfStrangersAsWorthless(t *testing.T) {
 		const said = "version 1.4, kind bash, name a, version 9.sh\n"
 		if strings.Count(b.String(), " claims: "+said) != 1 || strings.Count(b.String(), " claims, which prove nothing here: "+said) != 1 || strings.Count(b.String(), "claims") != 2 {
 			t.Errorf("%s:\n%s", what, b.String())
+		}
+	}
+}
+
+func TestProjectsAreWrittenWithEachFileThatDiffers(t *testing.T) {
+	t.Parallel()
+	valid := &verifier.Report{Verdict: verifier.Valid}
+	drift := []manifest.Drift{{Path: "lib/a\x1b[2K\u202e.sh", State: manifest.Added, Detail: "it is\na link"}, {Path: "b", State: manifest.Missing}}
+	for name, c := range map[string]struct {
+		project render.Project
+		text    string
+		signed  string
+	}{
+		"as signed": {
+			render.Project{Dir: "p", Manifest: render.File{Path: "p/m", Report: valid}, Files: 2},
+			"valid         p/m\n2 files, all as they are listed, and no other\n", "true",
+		},
+		"drift": {
+			render.Project{Dir: "p", Manifest: render.File{Path: "p/m", Report: valid}, Files: 2, Drift: drift},
+			"valid         p/m\nadded     lib/a\\x1b[2K\\u202e.sh: it is\\na link\nmissing   b\n2 files are listed; 2 differ\n", "false",
+		},
+		"not valid": {
+			render.Project{Dir: "p", Manifest: render.File{Path: "p/m", Report: &verifier.Report{}}},
+			"not-checked   p/m\nthe manifest is not valid: the folder was not compared with it\n", "false",
+		},
+	} {
+		var text, doc strings.Builder
+		for format, w := range map[string]*strings.Builder{"text": &text, "json": &doc} {
+			r, err := render.New(format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Project(w, c.project); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if text.String() != c.text {
+			t.Errorf("%s:\n%s", name, text.String())
+		}
+		if !strings.Contains(doc.String(), `"as_signed": `+c.signed) || strings.Contains(doc.String(), "null,") || strings.ContainsAny(doc.String(), "\x1b\u202e") {
+			t.Errorf("%s:\n%s", name, doc.String())
 		}
 	}
 }

@@ -20,6 +20,9 @@ func (textRenderer) Verify(w io.Writer, files []File) error {
 	var b strings.Builder
 	for _, f := range files {
 		fmt.Fprintf(&b, "%-13s %s\n", f.Report.Verdict, clip(f.Path))
+		if set := f.Report.Set; set != nil && f.Report.Verdict == verifier.Valid {
+			fmt.Fprintf(&b, "  with all %d files of its project, as %s\n", set.Files, clip(set.Entry))
+		}
 		for _, s := range f.Report.Signatures {
 			fmt.Fprintf(&b, "  %s\n", signatureLine(s))
 			if line := claimsLine(s); line != "" {

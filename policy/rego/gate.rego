@@ -75,22 +75,28 @@ deny contains reason if {
 deny contains reason if {
 	some signature in input.signatures
 	signature.verdict == "valid"
-	contradicts(signature.claims)
+	contradicts(signature)
 	reason := {
 		"code": "claim-contradicts",
 		"msg": sprintf("the signature by %s is for the runbook %s, kind %s; this one is %s, kind %s", [
 			words(signature.signer.ids),
 			object.get(signature.claims, "name", "of any name"), object.get(signature.claims, "kind", "any"),
-			input.runbook.name, input.runbook.kind,
+			signs(signature).name, signs(signature).kind,
 		]),
 		"hint": "give the file the name that was signed, or have it signed as what it is now",
 		"rule": "writ/claims",
 	}
 }
 
-contradicts(claims) if claims.name != input.runbook.name
+contradicts(signature) if signature.claims.name != signs(signature).name
 
-contradicts(claims) if claims.kind != input.runbook.kind
+contradicts(signature) if signature.claims.kind != signs(signature).kind
+
+# What a signature stands on: the runbook, or the manifest of its project.
+signs(signature) := {"name": "writ.manifest", "kind": "manifest"} if {
+	input.runbook.manifest
+	signature.format == "manifest"
+} else := {"name": input.runbook.name, "kind": input.runbook.kind}
 
 # METADATA
 # labels: {id: writ/no-rule}

@@ -21,9 +21,20 @@ kind_fits(rule) if input.runbook.kind in rule.match.kinds
 
 digest_fits(rule) if count(rule.match.sha256) == 0
 
-digest_fits(rule) if input.runbook.sha256 in rule.match.sha256
+digest_fits(rule) if {
+	not input.runbook.manifest
+	input.runbook.sha256 in rule.match.sha256
+}
+
+# A file of a project runs with all others: only the digest of the whole says what
+# runs.
+digest_fits(rule) if {
+	input.runbook.manifest.sha256 != ""
+	input.runbook.manifest.sha256 in rule.match.sha256
+}
 
 digest_fits(rule) if {
+	not input.runbook.manifest
 	input.runbook.payload_sha256 != ""
 	input.runbook.payload_sha256 in rule.match.sha256
 }
@@ -59,7 +70,7 @@ lacks[rule.name] contains lack if {
 	not digest_fits(rule)
 	lack := {
 		"part": "match", "code": "digest-not-matched",
-		"msg": "neither the file nor its payload has one of the digests that the rule names",
+		"msg": "neither the file nor its payload has one of the digests that the rule names; of a file that runs with a manifest, the list must have one",
 		"hint": "",
 	}
 }
