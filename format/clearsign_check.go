@@ -70,7 +70,7 @@ func (c *clearsignChecker) document(rb *runbook.Runbook, data []byte, now time.T
 		Payload: doc.Text(), PayloadDigest: runbook.DigestLater(doc.Text()), Findings: textFindings(doc),
 	}
 	c.hash(doc.WriteHashed, parsed)
-	on := newOpenPGPSubject(rb)
+	on := c.subject(rb)
 	on.form, on.blanks = clearsignRule(doc, now), onlyBlanks(doc)
 	signatures, findings := judgeOne(c.judge).all(parsed, on, now)
 	out.Signatures = signatures

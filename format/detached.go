@@ -73,7 +73,7 @@ func (c *detachedChecker) Check(_ context.Context, rb *runbook.Runbook, now time
 		c.hash(func(w io.Writer) error { _, err := w.Write(data); return err }, parsed)
 		out.Findings = append(out.Findings, besideFindings(rb.Name(), data)...)
 	})
-	on := newOpenPGPSubject(rb)
+	on := c.subject(rb)
 	on.form = func(s *pgpcert.Signature) []verifier.Check { return detachedRule(s, now) }
 	signatures, findings := judgeOne(c.overBytes).all(parsed, on, now)
 	for i := range signatures {

@@ -33,7 +33,7 @@ type judgeOne func(*parsedSignature, openpgpSubject, time.Time) (verifier.Signat
 // again.
 func (judge judgeOne) all(parsed []*parsedSignature, on openpgpSubject, now time.Time) ([]verifier.Signature, []verifier.Finding) {
 	signatures, findings := judge.each(parsed, on, now)
-	on.strangers = slices.ContainsFunc(signatures, func(s verifier.Signature) bool {
+	on.strangers = on.someRefuse && slices.ContainsFunc(signatures, func(s verifier.Signature) bool {
 		return verifier.JudgeChecks(s.Checks) == verifier.Untrusted
 	})
 	if on.strangers {
@@ -177,7 +177,7 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 		{verifier.CheckContentDigest, digestProblem(proof), "the text is the one that was signed"},
 		{verifier.CheckSignature, valueProblem(proof), "made by the key " + key.Fingerprint},
 		{verifier.CheckTrust, trust, "the certificate " + cert.Fingerprint + " is in the trust store" + e.store.where()},
-		{verifier.CheckValidity, validity, "certificate, key and signature are in their time"},
+		{verifier.CheckValidity, validity, e.inTime()},
 		{verifier.CheckRevocation, j.Revocation, "neither certificate nor key is revoked"},
 		{verifier.CheckKeyUsage, j.KeyUsage, "the key may sign data"},
 		{verifier.CheckDeny, e.denied, "no deny list names the key or its certificate"},
@@ -195,6 +195,14 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 		out.Checks = append(out.Checks, e.store.checkBlanks())
 	}
 	return out, e.findings(j)
+}
+
+// inTime says how certificate, key and signature are in their time.
+func (e *openpgpExam) inTime() string {
+	if strict := e.key.Judge(e.now).Validity; strict != "" {
+		return "certificate and key were in their time at the date in the signature, which the settings accept" + e.store.where() + ": " + strict
+	}
+	return "certificate, key and signature are in their time"
 }
 
 // rules are the strictest, but for what the settings of the store lift.

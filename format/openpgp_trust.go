@@ -93,12 +93,17 @@ type openpgpSubject struct {
 	// blanks says that the text has trailing blanks, and nothing else that is
 	// not signed.
 	blanks bool
-	// strangers says that somebody signed whom no store trusts.
-	strangers bool
+	// strangers says that somebody signed whom no store trusts; someRefuse, that
+	// this makes a difference to a store.
+	strangers, someRefuse bool
 }
 
-func newOpenPGPSubject(rb *runbook.Runbook) openpgpSubject {
-	return openpgpSubject{kind: rb.Kind(), path: runbook.PayloadName(rb.Path())}
+func (t *openpgpTrust) subject(rb *runbook.Runbook) openpgpSubject {
+	on := openpgpSubject{kind: rb.Kind(), path: runbook.PayloadName(rb.Path())}
+	for _, store := range t.stores {
+		on.someRefuse = on.someRefuse || store.rules.RefuseUnknown
+	}
+	return on
 }
 
 // trusting returns the stores that trust a certificate to sign the subject now;

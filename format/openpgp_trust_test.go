@@ -448,3 +448,31 @@ func TestOpenPGPBlanksAreAcceptedForEachSignerByHisStore(t *testing.T) {
 		t.Errorf("beside somebody unknown: %s, %+v", report.Verdict, report.Signatures)
 	}
 }
+
+// FuzzOpenPGPPins: no file of pins makes the reader panic, and none that is read
+// widens: nobody is trusted whom it does not name.
+func FuzzOpenPGPPins(f *testing.F) {
+	signer := newForger(clearsignTime.AddDate(-1, 0, 0))
+	pin := fmt.Sprintf("openpgp:%X", signer.fingerprint())
+	f.Add(pin)
+	f.Add(pin + ` valid-from=2020-01-01 valid-until=2030-01-01T00:00:00+01:00 kinds="bash,python" paths="/srv/**,**/a.sh" namespaces=prod # why`)
+	f.Add("# none\n" + strings.Replace(pin, ":", ":0", 1))
+	doc := forgedDocument(f, "echo a\n", signer)
+	f.Fuzz(func(t *testing.T, pins string) {
+		trust, err := verifier.NewTrust(
+			verifier.TrustFile{Store: "s", Room: verifier.RoomOpenPGP, Name: "k", Data: signer.certificate()},
+			verifier.TrustFile{Store: "s", Room: verifier.RoomOpenPGPPins, Name: "p", Data: []byte(pins)})
+		if err != nil {
+			return
+		}
+		v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewClearsign()}, Now: func() time.Time { return clearsignTime }})
+		if err != nil {
+			return
+		}
+		report, _ := clearsignVerdict(t, v, "a.sh.asc", doc)
+		named := strings.Contains(strings.ToUpper(pins), strings.ToUpper(pin))
+		if report.Verdict == verifier.Valid && !named || report.Verdict != verifier.Valid && report.Verdict != verifier.Untrusted {
+			t.Errorf("%s, named: %v", report.Verdict, named)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/runwrit/writ/internal/keybox"
@@ -186,6 +187,10 @@ func FuzzRead(f *testing.F) {
 	f.Add(header())
 	f.Add(append(header(), blob(1, 0, []byte("x"), nil)...))
 	f.Add(append(header(), blob(2, 2, []byte("x"), nil)...))
+	good := blob(1, 0, []byte("x"), nil)
+	f.Add(append(header(), slices.Concat(good, header(), good)...))                            // a second header
+	f.Add(append(header(), slices.Concat(good[:len(good)-1], []byte{0}, good)...))             // a wrong checksum, then a good blob
+	f.Add(append(header(), slices.Concat(good, []byte{0, 0, 0, 5, 0}, good[:len(good)-3])...)) // a deleted blob, then one that is cut off
 	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "openpgp", "kbx", "*"))
 	for _, name := range shared {
 		if data, err := os.ReadFile(name); err == nil {

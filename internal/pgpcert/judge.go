@@ -36,19 +36,20 @@ type Rules struct {
 	Now time.Time
 	// Signed, if it is not zero, is a time at which it is enough that the key had
 	// neither expired nor been retired: the one that a signature claims. What a
-	// key may do at all, and how strong it has to be, is judged now.
+	// key may do at all, and how strong it has to be, is judged now. One that is
+	// not before Now counts as zero.
 	Signed time.Time
 	// AcceptSHA1 lets self-signatures, bindings and back-signatures with SHA-1
 	// count.
 	AcceptSHA1 bool
 }
 
-// at is the time that expiries are compared with; never one ahead of now.
+// at is the time that expiries are compared with.
 func (r Rules) at() time.Time {
-	if !r.Signed.IsZero() && r.Signed.Before(r.Now) {
-		return r.Signed
+	if r.Signed.IsZero() {
+		return r.Now
 	}
-	return r.Now
+	return r.Signed
 }
 
 // Judge says whether the key may sign data at the given time, by the strictest
@@ -57,6 +58,9 @@ func (k *Key) Judge(now time.Time) Judgement { return k.JudgeBy(Rules{Now: now})
 
 // JudgeBy says whether the key may sign data.
 func (k *Key) JudgeBy(r Rules) Judgement {
+	if !r.Signed.Before(r.Now) {
+		r.Signed = time.Time{}
+	}
 	var j Judgement
 	c := k.cert
 	primary := c.primary()

@@ -461,7 +461,13 @@ func keyOf(t *testing.T, _ *packet.PrivateKey) *pgpcert.Key {
 func addRings(f *testing.F) {
 	e := entity(f, "A")
 	f.Add(binary(f, e))
-	f.Add(armored(f, e))
+	block := armored(f, e)
+	f.Add(block)
+	f.Add(slicesJoin([]byte("\xef\xbb\xbf"), block[:len(block)/2], block)) // a broken block, then a good one
+	f.Add(slicesJoin(block, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n")))
+	f.Add(slicesJoin(binary(f, e), []byte{0x9b, 9, 0x10, 0xd0, 0xcf}))                                                             // junk behind a certificate
+	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x28, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}))) // a revocation by another key
+	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x1f, 22, 10, 0, 24, 23, 12, 0x80, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 0, 0, 0, 0})))
 	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "openpgp", "k*", "*"))
 	for _, name := range shared {
 		if data, err := os.ReadFile(name); err == nil && len(data) < 16<<10 {
@@ -483,8 +489,13 @@ func FuzzRing(f *testing.F) {
 		}
 		for _, c := range ring.Certificates() {
 			for _, k := range c.Keys() {
-				k.Judge(now)
+				k.JudgeBy(pgpcert.Rules{Now: now, Signed: keyTime, AcceptSHA1: true})
+				// To judge at a time that lies ahead lifts nothing.
+				if ahead := (pgpcert.Rules{Now: now, Signed: now.AddDate(1, 0, 0)}); k.JudgeBy(ahead) != k.Judge(now) {
+					t.Fatal("a date in the future makes a difference")
+				}
 			}
+			c.Foreign()
 		}
 		ring.Notes()
 	})
