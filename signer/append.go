@@ -5,19 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/runwrit/writ/runbook"
 )
 
-// Appender is a Format that can put several signatures into one file, of which
-// the first counts and the others stand inside it.
+// Appender is a Format that can put several signatures into one file.
 type Appender interface {
-	Stripper
-	// Append returns rb with one more signature of the content that its first one
-	// covers, and with the others as they are. It fails as Sign does.
+	Format
+	// Append returns the signed form rb with one more signature of the content that
+	// is signed, and with the others as they are. It fails as Sign does.
 	Append(ctx context.Context, rb *runbook.Runbook, key *Key) ([]byte, error)
-	// Signatures returns how many signatures rb carries. It fails with
+	// Signatures returns how many signatures the signed form rb carries. It fails with
 	// *InputError if it cannot tell.
 	Signatures(rb *runbook.Runbook) (int, error)
 }
@@ -43,16 +44,18 @@ type AppendOptions struct {
 	Force bool
 }
 
-// AppendFile adds a signature to the signed runbook at path. The content and the
+// AppendFile adds a signature to the signed form of a runbook at path: the file
+// itself, or NAME.asc. The content and the
 // signatures that are there stay as they are, byte for byte. It is as careful
 // with the file as SignFile, and fails with the same errors; with *InputError where
-// Before does not find the file valid.
+// Before does not find the file valid, or the key has signed it and said something
+// else of the runbook.
 func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, err error) {
 	defer inFolder(path, &err)
 	if o.Format == nil || o.Key == nil || o.Before == nil || o.After == nil {
 		return Outcome{}, errors.New("append: a format, a key and two verifiers are needed")
 	}
-	src, err := readSource(path, o.Format)
+	src, err := readSigned(path, o.Format)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -62,14 +65,22 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, e
 	if err := src.mayBeReplaced(src, o.Force); err != nil {
 		return Outcome{}, err
 	}
-	if _, err := o.Before(ctx, src.rb); ctx.Err() != nil {
+	found, err := o.Before(ctx, src.rb)
+	switch {
+	case ctx.Err() != nil:
 		return Outcome{}, fmt.Errorf("append to %q: %w", path, context.Cause(ctx))
-	} else if err != nil {
+	case err != nil:
 		return Outcome{}, &InputError{Name: src.rb.Name(), Msg: "a signature is added to valid files only: " + err.Error()}
+	case found == nil:
+		return Outcome{}, fmt.Errorf("append to %q: the verifier gave no answer", path)
+	case src.stripper == nil:
+		src.content = found.Payload
 	}
 	options := Options{Format: o.Format, Key: o.Key, Verify: o.After}
-	if !o.Force && alreadySigned(ctx, src, src.file, options) {
-		return Outcome{Path: path, Unchanged: true}, nil
+	if !o.Force {
+		if signed, err := o.signedBefore(ctx, src, options); err != nil || signed {
+			return Outcome{Path: path, Unchanged: signed}, err
+		}
 	}
 	before, err := o.Format.Signatures(src.rb)
 	if err != nil {
@@ -90,6 +101,38 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, e
 		return Outcome{}, &SelfCheckError{path, fmt.Errorf("it carries %d signatures, want %d", after, before+1)}
 	}
 	return Outcome{Path: path}, replace(ctx, src, src.file, signed)
+}
+
+// readSigned reads the file that holds the signed form.
+func readSigned(path string, format Format) (*source, error) {
+	if _, inPlace := format.(Stripper); inPlace {
+		return readSource(path, format)
+	}
+	name := filepath.Base(path)
+	if form := format.OutputName(runbook.PayloadName(name)); !strings.EqualFold(form, name) {
+		return nil, &InputError{Name: name, Msg: "the signature would go into another file", Fix: "name the signed form: " + form}
+	}
+	f, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &source{file: f}, nil
+}
+
+// signedBefore says whether the key has made one of the signatures, and said the
+// same in it. If it said something else the caller must say what is wanted.
+func (o *AppendOptions) signedBefore(ctx context.Context, src *source, options Options) (bool, error) {
+	if alreadySigned(ctx, src, src.file, options) {
+		return true, nil
+	}
+	v, err := o.After(ctx, src.rb)
+	if err == nil && v != nil && slices.Contains(v.Otherwise, o.Key.ID()) {
+		return false, &InputError{
+			Name: src.rb.Name(), Msg: "this key has signed it already, and said something else of the runbook",
+			Fix: "sign anew with --replace, which takes all signatures off, or add a second signature by this key with --force",
+		}
+	}
+	return false, nil // whatever is amiss with what is there shows after signing
 }
 
 // UnsignFile takes the signature off the runbook at path, with all others that
@@ -141,22 +184,26 @@ func cutFrom(whole, rest []byte) bool {
 	return bytes.HasSuffix(whole, rest[before:])
 }
 
-// mayTakeAll guards the signatures of others: signing anew takes the whole block
-// off, and with it those that stand inside the first one.
-func mayTakeAll(src *source, o Options) error {
+// mayTakeAll guards the signatures of others: signing anew takes all off. A file
+// NAME.asc whose signatures cannot be counted has none that anybody could verify.
+func mayTakeAll(src *source, target file, o Options) error {
 	appender, ok := o.Format.(Appender)
 	if !ok {
 		return nil
 	}
-	n, err := appender.Signatures(src.rb)
+	n := 0
+	if target.rb != nil {
+		var err error
+		if n, err = appender.Signatures(target.rb); err != nil && src.stripper != nil {
+			return err
+		}
+	}
 	switch {
-	case err != nil:
-		return err
 	case o.Replace && n == 0:
 		return &InputError{Name: src.rb.Name(), Msg: "there is no signature to replace", Fix: "sign it without --replace"}
 	case !o.Replace && n > 1:
 		return &InputError{
-			Name: src.rb.Name(), Msg: fmt.Sprintf("it carries %d signatures, and signing it anew would take all of them off", n),
+			Name: filepath.Base(target.path), Msg: fmt.Sprintf("it carries %d signatures, and signing it anew would take all of them off", n),
 			Fix: "add one with --append, or say --replace if they are to go",
 		}
 	}

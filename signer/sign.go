@@ -52,9 +52,9 @@ type Options struct {
 	// Force signs again what this key has signed already, and replaces a file
 	// NAME.asc that is not signed text.
 	Force bool
-	// Replace signs anew a file that carries a signature in place, whoever made
-	// it, and takes all others off that stand inside it. Without it a file with
-	// several signatures is refused.
+	// Replace signs anew what carries a signature already, whoever made it, and
+	// takes all signatures off. Without it a signed form with several is not
+	// replaced.
 	Replace bool
 	// Confirm has a text that the format cannot carry normalised, in the source too,
 	// if it agrees; the format must be a Normalizer. Without it such a text is
@@ -139,7 +139,7 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 		outcome.Unchanged = true
 		return outcome, src.rewrite(ctx)
 	}
-	if err := mayTakeAll(src, o); err != nil {
+	if err := mayTakeAll(src, target, o); err != nil {
 		return Outcome{}, err
 	}
 	if err := ctx.Err(); err != nil {

@@ -47,10 +47,11 @@ A file that this key has signed as it stands is left alone. With --check nothing
 is written: it names the files that are unsigned or stale; --trust, --ca or
 --keyring may then stand in for the key.
 
---append adds a signature to a file that is signed in place and valid by --trust
-or --ca, and leaves its text and its other signatures as they are. --remove takes
-the whole signature block off. --replace signs anew, whoever signed before, and
-takes all signatures off with the block; without it a file with several is refused.
+--append adds a signature to a signed file, NAME.asc or one that is signed in
+place, that is valid by --trust, --ca or --keyring, and leaves its text and its
+other signatures as they are. --remove takes the whole signature block off.
+--replace signs anew, whoever signed before, and takes all signatures off; without
+it a file with several is refused.
 
 An OpenPGP signature says name and kind of the runbook, and with --runbook-version
 and --namespace these too; a policy may refuse older versions.
@@ -69,6 +70,7 @@ written, or no authority gave a timestamp.`,
   writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
   writ sign --key gpg:0123456789ABCDEF0123456789ABCDEF01234567 deploy.sh
   writ sign --key signer.key.asc --runbook-version 1.4 --namespace prod deploy.sh
+  writ sign --append --trust trust --key second.key.asc deploy.sh.asc
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
   writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
@@ -152,7 +154,7 @@ func (o *signOptions) formatNamed(name string) signer.Format {
 // the type of the file where there is no key.
 func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
 	name := o.format
-	if o.inPlace() {
+	if o.remove {
 		name = "authenticode" // the only format in place
 	}
 	if name == "auto" {
@@ -182,6 +184,9 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.timestamp.fitsKey(key); err != nil {
+		return err
+	}
 	if err := o.timestamp.open(a); err != nil {
 		return err
 	}
@@ -189,7 +194,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if o.append {
 		before, verify, err = o.appendVerify(trust)
 	} else {
-		verify, err = o.wantStamped(key, verify, trust)
+		verify, err = o.wantStamped(verify, trust)
 	}
 	if err != nil {
 		return err
@@ -211,7 +216,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		format := o.formatFor(path, key)
 		switch {
 		case o.append:
-			err = a.appendOne(ctx, path, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force}, o.timestamp.get)
+			err = a.appendOne(ctx, path, format, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
 		case o.check:
 			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		default:
@@ -277,6 +282,11 @@ func (a *app) checkOne(ctx context.Context, path string, formats []signer.Format
 	return no("%q is %s: %s", path, result.State, result.Detail)
 }
 
+// isDocument says that a name is one of clear-signed text.
+func isDocument(path string) bool {
+	return strings.EqualFold(filepath.Ext(path), runbook.SignatureExt)
+}
+
 // filesToSign lists files as they are given, and of folders the runbooks that
 // can be signed in the format chosen.
 func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
@@ -297,7 +307,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 				return err
 			case d.IsDir() && d.Name() == ".git":
 				return fs.SkipDir
-			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, strings.EqualFold(filepath.Ext(path), runbook.SignatureExt):
+			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, isDocument(path) != (o.append && key.Kind() == signer.KindOpenPGP):
 				return nil
 			case !d.Type().IsRegular():
 				a.note("%q is left out: not a regular file", path)

@@ -17,13 +17,10 @@ type signMode struct{ append, remove, replace bool }
 
 func (m *signMode) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&m.append, "append", false, "add a signature to a file, signed in place, that --trust or --ca finds valid")
+	f.BoolVar(&m.append, "append", false, "add a signature to a signed file that --trust, --ca or --keyring finds valid")
 	f.BoolVar(&m.remove, "remove", false, "take the signature block off files")
 	f.BoolVar(&m.replace, "replace", false, "sign signed files anew; the signatures of others go too")
 }
-
-// inPlace says that the mode is about signatures inside the file.
-func (m *signMode) inPlace() bool { return m.append || m.remove || m.replace }
 
 func (o *signOptions) validateMode() error {
 	modes := 0
@@ -35,10 +32,10 @@ func (o *signOptions) validateMode() error {
 	switch {
 	case modes > 1:
 		return usagef("--append, --remove, --replace and --check exclude each other")
-	case o.inPlace() && o.format == "clearsign":
-		return usagef("--append, --remove and --replace are for signatures inside a file: a clear-signed document is a file of its own")
+	case o.remove && o.format == "clearsign":
+		return usagef("--remove is for signatures inside a file: a clear-signed document is a file of its own")
 	case o.append && !o.trust.given():
-		return usagef("--append needs to know by whom the first signature must be: --trust or --ca")
+		return usagef("--append needs to know by whom the first signature must be: --trust, --ca or --keyring")
 	case o.remove && (o.key != "" || o.cert != "" || o.force || o.trust.given()):
 		return usagef("--remove takes no key, no trust and no --force")
 	case o.replace && o.force:
@@ -77,8 +74,11 @@ func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after sig
 	return before, after, nil
 }
 
-func (a *app) appendOne(ctx context.Context, path string, o signer.AppendOptions, timestamp signer.TimestampFunc) error {
-	o.Format = &format.Authenticode{Timestamp: timestamp}
+func (a *app) appendOne(ctx context.Context, path string, f signer.Format, o signer.AppendOptions) error {
+	var ok bool
+	if o.Format, ok = f.(signer.Appender); !ok {
+		return usagef("a file has room for one signature of format %s", f.Name())
+	}
 	outcome, err := signer.AppendFile(ctx, path, o)
 	return a.sayOutcome("signed", outcome, err)
 }

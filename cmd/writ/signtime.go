@@ -89,15 +89,20 @@ func (o *timestampOptions) anchors(paths []string) ([]verifier.TrustFile, error)
 	return files, nil
 }
 
+// fitsKey refuses to ask for timestamps that the signature has no place for.
+func (o *timestampOptions) fitsKey(key *signer.Key) error {
+	if len(o.urls) > 0 && key.Kind() == signer.KindOpenPGP {
+		return usagef("--timestamp is for authenticode signatures, and the key is an OpenPGP key")
+	}
+	return nil
+}
+
 // wantStamped makes the verification of what was signed, and of what is signed
 // already, one that wants a timestamp too where the user asks for one, and one by
 // the authorities that are trusted, if any are.
-func (o *signOptions) wantStamped(key *signer.Key, verify signer.VerifyFunc, trust *verifier.TrustStore) (signer.VerifyFunc, error) {
+func (o *signOptions) wantStamped(verify signer.VerifyFunc, trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 	if len(o.timestamp.urls) == 0 {
 		return verify, nil
-	}
-	if key.Kind() == signer.KindOpenPGP {
-		return nil, usagef("--timestamp is for authenticode signatures, and the key is an OpenPGP key")
 	}
 	anchored := len(trust.Files(verifier.RoomTSA)) > 0
 	v, err := newVerifier(trust, nil)

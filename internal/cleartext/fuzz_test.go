@@ -35,6 +35,15 @@ func FuzzMalleability(f *testing.F) {
 		if out := doc.Render(); !bytes.Equal(out, data) {
 			t.Errorf("parsed %q\nrendered %q", data, out)
 		}
+		more, err := doc.Append([]byte("more"), "SHA512")
+		if err != nil {
+			return // there is no room
+		}
+		again, err := cleartext.Parse(more.Render())
+		if len(more.Render()) <= cleartext.MaxSize && (err != nil || !again.Canonical() || !bytes.Equal(again.Text(), doc.Text()) ||
+			!bytes.Equal(again.Signature(), append(bytes.Clone(doc.Signature()), "more"...))) {
+			t.Errorf("appended to %q: %v", data, err)
+		}
 	})
 }
 
