@@ -3,6 +3,7 @@ package format
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -84,7 +85,7 @@ func (t *openpgpTrust) Notes() []string {
 // openpgpSubject is what a signature stands on, and what its container demands.
 type openpgpSubject struct {
 	kind runbook.Kind
-	// path of the runbook inside; "" if it is not known.
+	// path of the runbook inside, absolute; "" if it is not known.
 	path string
 	// namespace that the signature claims; "" if it does not.
 	namespace string
@@ -98,8 +99,13 @@ type openpgpSubject struct {
 	strangers, someRefuse bool
 }
 
+var absolute = regexp.MustCompile(`^(?:/|[A-Za-z]:/)`)
+
 func (t *openpgpTrust) subject(rb *runbook.Runbook) openpgpSubject {
-	on := openpgpSubject{kind: rb.Kind(), path: runbook.PayloadName(rb.Path())}
+	on := openpgpSubject{kind: rb.Kind()}
+	if absolute.MatchString(rb.Path()) {
+		on.path = runbook.PayloadName(rb.Path())
+	}
 	for _, store := range t.stores {
 		on.someRefuse = on.someRefuse || store.rules.RefuseUnknown
 	}
