@@ -83,15 +83,25 @@ func (w *watcher) line(line, kept []byte) string {
 	blanks := bytes.ContainsAny(cut, " \t")
 	switch w.kind {
 	case runbook.PowerShell, runbook.PowerShellModule, runbook.PowerShellData:
-		inside := w.hereString(kept)
-		return stringDanger(inside, blanks, endsOdd(kept, '`'))
+		if w.hereString(kept) && len(cut) > 0 {
+			return dangerString // line ends of the file are those of the string
+		}
+		if blanks && endsOdd(kept, '`') {
+			return dangerContinued
+		}
+		return ""
 	case runbook.Python:
-		inside := w.tripleQuotes(kept)
-		return stringDanger(inside, blanks, endsOdd(kept, '\\'))
+		switch inside := w.tripleQuotes(kept); { // Python reads CRLF as LF
+		case blanks && inside:
+			return dangerString
+		case blanks && endsOdd(kept, '\\'):
+			return dangerContinued
+		}
+		return ""
 	default: // taken for a shell
 	}
 	if len(w.heredoc) > 0 {
-		return w.hereDocument(line, kept, blanks)
+		return w.hereDocument(line, kept)
 	}
 	w.openHereDocuments(line, kept)
 	if len(cut) > 0 && endsOdd(kept, '\\') {
@@ -103,21 +113,9 @@ func (w *watcher) line(line, kept []byte) string {
 const (
 	dangerContinued = "the line ends in an escape sign then, and goes on in the next line"
 	dangerEnds      = "the line ends the here-document then, and did not before: what follows it would run"
-	dangerHere      = "inside a here-document: the blanks are part of its text"
-	dangerString    = "inside a string of several lines: the blanks are part of it"
+	dangerHere      = "inside a here-document: the blanks and CRs are part of its text"
+	dangerString    = "inside a string of several lines: the blanks and CRs are part of it"
 )
-
-// stringDanger is about a language that takes a CR before the LF for a part of
-// the line end.
-func stringDanger(inside, blanks, escape bool) string {
-	switch {
-	case blanks && inside:
-		return dangerString
-	case blanks && escape:
-		return dangerContinued
-	}
-	return ""
-}
 
 // endsOdd says whether a line ends in an odd number of c: pairs escape each other.
 func endsOdd(line []byte, c byte) bool {
@@ -150,7 +148,7 @@ func (w *watcher) openHereDocuments(line, kept []byte) {
 	}
 }
 
-func (w *watcher) hereDocument(line, kept []byte, blanks bool) string {
+func (w *watcher) hereDocument(line, kept []byte) string {
 	d := w.heredoc[0]
 	if d.tabs {
 		line, kept = bytes.TrimLeft(line, "\t"), bytes.TrimLeft(kept, "\t")
@@ -161,7 +159,7 @@ func (w *watcher) hereDocument(line, kept []byte, blanks bool) string {
 		if string(line) != d.raw {
 			return dangerEnds
 		}
-	case blanks:
+	case len(line) > len(kept):
 		return dangerHere
 	}
 	return ""

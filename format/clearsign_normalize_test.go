@@ -63,7 +63,7 @@ func TestNormaliseSaysWhatChangesAndWhereItMayMatter(t *testing.T) {
 		"a here-document ends": {"a.sh", "cat <<EOF\nEOF \nrm x\nEOF\n", "cat <<EOF\nEOF\nrm x\nEOF\n", []string{`2-2 "EOF" " "` + ends}},
 		"in quotes, with tabs": {"a.sh", "cat <<-'END X'\n\tEND X\t\n", "cat <<-'END X'\n\tEND X\n", []string{`2-2 "\tEND X" "\t"` + ends}},
 		"two here-documents":   {"a.sh", "cat <<A <<\"B\"\nx \nA\nB \n", "cat <<A <<\"B\"\nx\nA\nB\n", []string{`2-2 "x" " "` + here, `4-4 "B" " "` + ends}},
-		"one in CRLF":          {"a.sh", "cat <<E\r\nx\r\nE\r\n", "cat <<E\nx\nE\n", []string{`1-3 "cat <<E" "\r"`}},
+		"one in CRLF":          {"a.sh", "cat <<E\r\nx\r\nE\r\n", "cat <<E\nx\nE\n", []string{`1-1 "cat <<E" "\r"`, `2-2 "x" "\r"` + here, `3-3 "E" "\r"`}},
 		"its end alone in CR":  {"a.sh", "cat <<E\nx\nE\r\nE\n", "cat <<E\nx\nE\nE\n", []string{`3-3 "E" "\r"` + ends}},
 		"its beginning in CR":  {"a.sh", "cat <<E\r\nE\nE\r\n", "cat <<E\nE\nE\n", []string{`1-1 "cat <<E" "\r"`, `3-3 "E" "\r"`}},
 		"a here-string":        {"a.sh", "cat <<<E \nE \n", "cat <<<E\nE\n", []string{`1-1 "cat <<<E" " "`, `2-2 "E" " "`}},
@@ -74,6 +74,7 @@ func TestNormaliseSaysWhatChangesAndWhereItMayMatter(t *testing.T) {
 		"Python":               {"a.py", "x = 1 \\ \n'''a \n''' \ny \\\r\n", "x = 1 \\\n'''a\n'''\ny \\\n", []string{`1-1 "x = 1 \\" " "` + continued, `2-2 "'''a" " "` + inside, `3-3 "'''" " "`, `4-4 "y \\" "\r"`}},
 		"Python, both quotes":  {"a.py", "a = '''\"\"\"''' \nb = \"\"\" \nc \n", "a = '''\"\"\"'''\nb = \"\"\"\nc\n", []string{`1-1 "a = '''\"\"\"'''" " "`, `2-2 "b = \"\"\"" " "` + inside, `3-3 "c" " "` + inside}},
 		"PowerShell":           {"a.ps1", "a ` \n@' \nb \n'@ \nc `\r\n", "a `\n@'\nb\n'@\nc `\n", []string{"1-1 \"a `\" \" \"" + continued, `2-2 "@'" " "`, `3-3 "b" " "` + inside, `4-4 "'@" " "`, "5-5 \"c `\" \"\\r\""}},
+		"PowerShell in CRLF":   {"a.ps1", "a\r\nb\r\n@'\r\nc\r\n'@\r\n", "a\nb\n@'\nc\n'@\n", []string{`1-3 "a" "\r"`, `4-4 "c" "\r"` + inside, `5-5 "'@" "\r"`}},
 		"a line too long":      {"a.sh", strings.Repeat("x", 19_000) + strings.Repeat(" ", 30_000) + "\n", strings.Repeat("x", 19_000) + "\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -237,16 +238,52 @@ func TestOldToolsAcceptWhatAnAgentSigned(t *testing.T) { //nolint:paralleltest /
 	}
 }
 
-func TestAKeyThatMayNotSignIsNotAskedTo(t *testing.T) { //nolint:paralleltest // GNUPGHOME
+// TestSeveralGoroutinesShareAKeyOfAnAgent is for the race detector.
+func TestSeveralGoroutinesShareAKeyOfAnAgent(t *testing.T) { //nolint:paralleltest // GNUPGHOME
 	g := agentHome(t)
 	e := pgpEntity(t, "ed25519")
-	addSubkey(t, e, clearsignKeyTime.AddDate(1, 0, 0), time.Hour)
 	g.importSecret(e, "")
+	key := openGPG(t, hexOf(e.PrimaryKey), signer.KeyOptions{})
+	var wg sync.WaitGroup
+	documents := make([][]byte, 4)
+	for i := range documents {
+		wg.Go(func() {
+			var err error
+			if documents[i], err = signByGPG(t.Context(), t, "deploy.sh", gpgText, key); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, signed := range documents {
+		if signed != nil {
+			g.mustBeGood(key, signed, gpgText, hexOf(e.Subkeys[0].PublicKey))
+		}
+	}
+}
+
+func TestAKeyThatMayNotSignIsNotAskedTo(t *testing.T) { //nolint:paralleltest // GNUPGHOME
+	g := agentHome(t)
+	expired, revoked := pgpEntity(t, "ed25519"), pgpEntity(t, "ed25519")
+	addSubkey(t, expired, clearsignKeyTime.AddDate(1, 0, 0), time.Hour)
+	if err := revoked.Revoke(packet.KeySuperseded, "", &packet.Config{Time: func() time.Time { return clearsignKeyTime.AddDate(1, 0, 0) }}); err != nil {
+		t.Fatal(err)
+	}
+	both, err := openpgp.NewEntity("Signs and decrypts", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return clearsignKeyTime }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []*openpgp.Entity{expired, revoked, both} {
+		g.importSecret(e, "")
+	}
 	for name, c := range map[string]struct {
 		key  *packet.PublicKey
 		want string
 	}{
-		"an expired subkey": {e.Subkeys[1].PublicKey, "expired at 2025-01-01"},
+		"an expired subkey":        {expired.Subkeys[1].PublicKey, "expired at 2025-01-01"},
+		"a revoked certificate":    {revoked.PrimaryKey, "revoked"},
+		"a subkey for decryption":  {both.Subkeys[0].PublicKey, "not allowed to sign"},
+		"of it, its other subkeys": {revoked.Subkeys[0].PublicKey, "revoked"},
 	} {
 		key := openGPG(t, hexOf(c.key), signer.KeyOptions{})
 		var refused *signer.KeyError
