@@ -319,6 +319,71 @@ func TestAnAuthenticodeBlockInsideAProjectIsNeverHidden(t *testing.T) {
 	}
 }
 
+// What only runs along is vouched for by the manifest, unless its own signature
+// proves that it was changed.
+func TestASignedLibraryThatWasChangedRefusesTheProject(t *testing.T) {
+	t.Parallel()
+	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
+	own := newKey(t, newkeys.X509Options{Algorithm: "p256"})
+	signed := sign(t, own, "lib.psm1", []byte("function f { 'a' }\r\n"))
+	public, err := newkeys.ArmoredPublic(entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	openpgp := verifier.TrustFile{Store: "test", Room: verifier.RoomOpenPGP, Name: "key.asc", Data: public}
+	ca := verifier.TrustFile{Store: "test", Room: verifier.RoomX509CA, Name: "ca.pem", Data: own.CAPEM}
+	deny := verifier.TrustFile{Store: "test", Room: verifier.RoomDeny, Name: "deny", Data: fmt.Appendf(nil, "x509-sha256:%s\n", sha256Hex(own.Leaf.Raw))}
+	changed := []byte(strings.Replace(string(signed), "'a'", "'b'", 1))
+	for name, c := range map[string]struct {
+		library []byte
+		trust   []verifier.TrustFile
+		want    verifier.Verdict
+	}{
+		"valid":                        {signed, []verifier.TrustFile{openpgp, ca}, verifier.Valid},
+		"by nobody we know":            {signed, []verifier.TrustFile{openpgp}, verifier.Valid},
+		"of another text":              {changed, []verifier.TrustFile{openpgp, ca}, verifier.Tampered},
+		"of another text, by nobody":   {changed, []verifier.TrustFile{openpgp}, verifier.Tampered},
+		"by somebody who is denied":    {signed, []verifier.TrustFile{openpgp, ca, deny}, verifier.Revoked},
+		"with its line ends converted": {[]byte(strings.ReplaceAll(string(signed), "\r\n", "\n")), []verifier.TrustFile{openpgp, ca}, verifier.Damaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			trust, err := verifier.NewTrust(c.trust...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := signedFolder(t, key, map[string]string{"a.ps1": "f\r\n", "lib/lib.psm1": string(c.library)})
+			report := inspected(t, projectVerifier(t, trust), readSet(t, dir, "a.ps1"))
+			if report.Verdict != c.want || len(report.Signatures) != 1 {
+				t.Errorf("%s with %d signatures, want %s: %v", report.Verdict, len(report.Signatures), c.want, report.Findings)
+			}
+			if c.want != verifier.Valid && (len(report.Findings) != 1 || report.Findings[0].Code != "member-signature" || !strings.Contains(report.Findings[0].Detail, "lib/lib.psm1")) {
+				t.Errorf("findings %v", report.Findings)
+			}
+		})
+	}
+}
+
+func TestASidecarInsideAProjectIsNeverHidden(t *testing.T) {
+	t.Parallel()
+	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
+	v := projectVerifier(t, clearsignTrust(t, entity))
+	for name, c := range map[string]struct {
+		ext, sidecar string
+		want         verifier.Verdict
+	}{
+		"empty":                       {".sig", "", verifier.Malformed},
+		"no signature":                {".asc", "hello\n", verifier.Malformed},
+		"a clear-signed document":     {".asc", string(clearsigned(t, "a.sh", "echo other\n", key)), verifier.Valid},
+		"of another name in the list": {".txt", "hello\n", verifier.Valid},
+	} {
+		dir := signedFolder(t, key, map[string]string{"a.sh": "echo a\n", "a.sh" + c.ext: c.sidecar})
+		if report := inspected(t, v, readSet(t, dir, "a.sh")); report.Verdict != c.want {
+			t.Errorf("%s: %s, want %s: %v", name, report.Verdict, c.want, report.Findings)
+		}
+	}
+}
+
 func TestAClearSignedFileIsNoRunbookOfAProject(t *testing.T) {
 	t.Parallel()
 	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})

@@ -82,6 +82,16 @@ func (m Member) Digest() Digest { return m.digest }
 // Size is the number of bytes.
 func (m Member) Size() int { return len(m.data) }
 
+// Alone returns the member as a runbook that stands by itself. It fails with
+// ErrName for one that has no plain name.
+func (m Member) Alone() (*Runbook, error) {
+	name := path.Base(m.path)
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return &Runbook{name: name, kind: KindOf(name), digest: func() Digest { return m.digest }, data: m.data}, nil
+}
+
 // View calls f with the bytes themselves. f must not change them.
 func (m Member) View(f func(data []byte)) { f(m.data) }
 

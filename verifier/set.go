@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/runwrit/writ/runbook"
@@ -73,6 +74,9 @@ func (v *Verifier) examineSet(ctx context.Context, rb *runbook.Runbook) (*Report
 		listed.Set.members = append(listed.Set.members, m.Digest())
 		listed.deny(v.trust, m.Digest())
 	}
+	if err := v.examineOthers(ctx, set, listed); err != nil {
+		return nil, nil, err
+	}
 	listed.deny(v.trust, listed.Set.Manifest)
 	list := set.Digest()
 	if list.IsZero() && listed.Verdict == Valid { // a file is not there, and the format has overlooked it
@@ -83,6 +87,45 @@ func (v *Verifier) examineSet(ctx context.Context, rb *runbook.Runbook) (*Report
 	}
 	listed.Payload, listed.Set.List = listed.File, list
 	return listed, out.Payload, nil
+}
+
+// maxOthers is how many files with bad signatures of their own are named.
+const maxOthers = 20
+
+// examineOthers looks at the files that only run along. A manifest vouches for them
+// as they are, also for those that a stranger has signed. But one whose own
+// signature proves that it was changed, or is revoked, refuses the set.
+func (v *Verifier) examineOthers(ctx context.Context, set *runbook.Set, listed *Report) error {
+	if listed.Verdict != Valid {
+		return nil
+	}
+	bad := 0
+	for _, m := range set.Members() {
+		if runbook.KindOf(m.Path()) == runbook.Unknown || m.Path() == set.Entry() {
+			continue
+		}
+		rb, err := m.Alone()
+		if err != nil {
+			return err
+		}
+		own, _, err := v.examine(ctx, rb)
+		if err != nil {
+			return err
+		}
+		switch own.Verdict {
+		case Tampered, BadSignature, Damaged, Revoked:
+		default:
+			continue
+		}
+		listed.Verdict = Worst(listed.Verdict, own.Verdict)
+		if bad++; bad <= maxOthers {
+			listed.Findings = append(listed.Findings, Finding{
+				Code: "member-signature", Detail: fmt.Sprintf("%s is listed, and is %s by the signature that it carries itself%s", m.Path(), own.Verdict, own.reason()),
+				Fix: "sign the file again, or take its signature off, and sign the manifest again",
+			})
+		}
+	}
+	return nil
 }
 
 // checkSet has the one format that knows manifests judge the set into report.

@@ -197,6 +197,7 @@ func (a *app) runManifestVerify(ctx context.Context, o *manifestVerifyOptions) e
 	if err != nil {
 		return noAnswer(err)
 	}
+	a.tellLeftOut(v)
 	project, err := compareProject(ctx, v, o.dir)
 	if err != nil {
 		return err
