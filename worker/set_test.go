@@ -168,3 +168,21 @@ func TestAPermitForOneSetNeverRunsAnother(t *testing.T) {
 		t.Error("a decision about another list was recorded as one about this")
 	}
 }
+
+func TestPowerShellGetsItsPlaceInTheSet(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, standIn(t, `
+printf '%s\n' "${@:1:3}" "${4##*/writ-run-}"
+cat "$(dirname "$4")/lib.psm1"
+`))
+	v := g.verifySet("signed", "web/Restart-Web.ps1", map[string]string{
+		"web/Restart-Web.ps1": "Import-Module $PSScriptRoot/lib.psm1\r\n", "web/lib.psm1": "function f { }\n",
+	})
+	got := lines(g.must(g.runSet(v)).stdout)
+	if len(got) != 5 || !strings.HasSuffix(got[3], "/project/web/Restart-Web.ps1") {
+		t.Fatalf("output %q", got)
+	}
+	if diff := cmp.Diff([]string{"-NoProfile", "-NonInteractive", "-File", got[3], "function f { }"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
