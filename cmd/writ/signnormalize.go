@@ -30,8 +30,8 @@ func (o *signOptions) validateNormalize() error {
 		return usagef("--yes answers the question of --normalize")
 	case !o.normalize:
 		return nil
-	case o.check || o.append || o.remove || o.replace:
-		return usagef("--normalize is for signing: not with --check, --append, --remove or --replace")
+	case o.check || o.append || o.remove:
+		return usagef("--normalize is for signing: not with --check, --append or --remove")
 	case o.format == "authenticode":
 		return usagef("--normalize is for clear-signed text: a signature in place covers every byte as it is")
 	}
