@@ -38,6 +38,7 @@ func TestBars(t *testing.T) {
 	b.trees()
 	b.bareChecks()
 	b.bigFiles()
+	b.clearsigned()
 	b.decisions()
 	b.coldRun()
 	b.print()

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -94,12 +93,7 @@ func (b *bench) bareChecks() {
 // inspect returns the time for one file of a folder, all of them taken in turn.
 func (b *bench) inspect(folder string, room verifier.Room, anchor string) time.Duration {
 	b.Helper()
-	data, err := os.ReadFile(b.path(anchor))
-	b.check(err)
-	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "bench", Room: room, Name: anchor, Data: data})
-	b.check(err)
-	v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewAuthenticode(), format.NewClearsign()}})
-	b.check(err)
+	v := b.verifier(room, anchor)
 	names, err := filepath.Glob(b.path(folder + "/*"))
 	b.check(err)
 	list := make([]*runbook.Runbook, 0, len(names))
@@ -110,11 +104,7 @@ func (b *bench) inspect(folder string, room verifier.Room, anchor string) time.D
 	}
 	next := 0
 	return perCall(func() {
-		report, err := v.Inspect(b.Context(), list[next%len(list)])
-		b.check(err)
-		if report.Verdict != verifier.Valid {
-			b.Fatalf("%s is %s", report.Name, report.Verdict)
-		}
+		b.inspectOnce(v, list[next%len(list)])
 		next++
 	})
 }

@@ -1,6 +1,9 @@
 package pgpcert
 
-import "hash"
+import (
+	"crypto/rsa"
+	"hash"
+)
 
 // Proof is what checking a signature's value came to.
 type Proof struct {
@@ -30,6 +33,13 @@ func (k *Key) Verify(s *Signature, h hash.Hash) Proof {
 	_, _ = digest.Write(s.suffix) // a hash does not fail
 	sum := digest.Sum(nil)
 	p.TagMatches = s.tag == [2]byte(sum)
+	if public, ok := k.public.PublicKey.(*rsa.PublicKey); ok && s.Version == 4 && s.maths.RSASignature != nil &&
+		k.public.CanSign() && byte(k.public.PubKeyAlgo) == s.Algorithm {
+		if valid, known := verifyRSA(public, s.Hash, sum, s.maths.RSASignature.Bytes()); known {
+			p.Valid = valid
+			return p
+		}
+	}
 	p.Valid = k.public.VerifySignature(h, s.maths) == nil
 	return p
 }
