@@ -34,8 +34,11 @@ func SignDocument(ctx context.Context, path string, rb *runbook.Runbook, o Optio
 	if err := target.mayBeReplaced(src, o.Force); err != nil {
 		return Outcome{}, err
 	}
-	if !o.Force && alreadySigned(ctx, src, target, o) {
+	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
 		return Outcome{Path: path, Unchanged: true}, nil
+	}
+	if err := mayTakeAll(src, target, o); err != nil {
+		return Outcome{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Outcome{}, fmt.Errorf("sign %q: %w", path, err)

@@ -45,10 +45,14 @@ and names that mean something else on another system are refused.
 Use it where the author or a protected pipeline signs a project: runbooks with the
 files that they source or import. It says what changed since the last manifest.
 
+With --append the list stays as it is, and gets one more signature: only if it is
+valid by --trust, and the folder is as it says.
+
 Exit codes: 0 signed, 1 the folder cannot be listed or the list not signed, 2 the
 question is malformed or the key does not fit, 3 a file cannot be read or written.`,
 		Example: `  writ manifest sign --key signer.key.asc project
-  writ manifest sign --key signer.key.asc --passphrase-file passphrase.txt project`,
+  writ manifest sign --key signer.key.asc --passphrase-file passphrase.txt project
+  writ manifest sign --append --trust trust --key second.key.asc project`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.dir = paths[0]
@@ -57,6 +61,9 @@ question is malformed or the key does not fit, 3 a file cannot be read or writte
 	}
 	o.key.addKeyTo(cmd)
 	o.key.claims.addTo(cmd)
+	o.key.trust.addTo(cmd)
+	cmd.Flags().BoolVar(&o.key.append, "append", false, "add a signature to the manifest, if --trust, --ca or --keyring finds it valid and the folder is as it says")
+	cmd.Flags().BoolVar(&o.key.replace, "replace", false, "list and sign anew; the signatures of others go too")
 	cmd.Flags().BoolVar(&o.key.force, "force", false, "sign again what this key has signed already, and replace a manifest that is no signed text")
 	return cmd
 }
@@ -70,6 +77,12 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	case o.key.passphraseFile != "" && o.key.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	}
+	if err := o.key.validateMode(); err != nil {
+		return err
+	}
+	if !o.key.append && o.key.trust.given() {
+		return usagef("--trust, --ca and --keyring say by whom a manifest must be to which --append adds a signature")
+	}
 	if err := o.key.validateClaims(); err != nil {
 		return err
 	}
@@ -79,6 +92,9 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	}
 	if key.Kind() != signer.KindOpenPGP {
 		return usagef("a manifest is signed with an OpenPGP key, and %s is another", o.key.key)
+	}
+	if o.key.append {
+		return a.appendToManifest(ctx, o, key, trust)
 	}
 	verify, err := verifyWith(trust, o.key.claims, format.NewManifestDocument())
 	if err != nil {
@@ -95,7 +111,7 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	path := filepath.Join(o.dir, manifest.Name)
 	before := listBefore(ctx, path, verify)
 	outcome, err := signer.SignDocument(ctx, path, rb, signer.Options{
-		Format: o.key.formatNamed("clearsign"), Key: key, Verify: verify, Force: o.key.force,
+		Format: o.key.formatNamed("clearsign"), Key: key, Verify: verify, Force: o.key.force, Replace: o.key.replace,
 	})
 	if err != nil {
 		return err
@@ -104,6 +120,47 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	return a.sayOutcome("signed", outcome, nil)
+}
+
+// appendToManifest puts one more name to a list: only to one that those whom the
+// user trusts have signed, and that the folder keeps to.
+func (a *app) appendToManifest(ctx context.Context, o *manifestSignOptions, key *signer.Key, self *verifier.TrustStore) error {
+	before, after, err := o.key.appendVerify(self, format.NewManifestDocument())
+	if err != nil {
+		return err
+	}
+	trust, err := o.key.trust.load(false)
+	if err != nil {
+		return err
+	}
+	v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewManifestDocument()}})
+	if err != nil {
+		return noAnswer(err)
+	}
+	project, err := compareProject(ctx, v, o.dir)
+	if err != nil {
+		return err
+	}
+	if err := answerOf(project); err != nil {
+		if shown := render.Changes(a.stdout, project.Drift); shown != nil {
+			return noAnswer(fmt.Errorf("write the result: %w", shown))
+		}
+		return err
+	}
+	compared := func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
+		if rb.Digest() != project.Manifest.Report.File {
+			return nil, errors.New("it was replaced meanwhile")
+		}
+		return before(ctx, rb)
+	}
+	appender, ok := o.key.formatNamed("clearsign").(signer.Appender)
+	if !ok {
+		return noAnswer(errors.New("a manifest has room for one signature"))
+	}
+	outcome, err := signer.AppendFile(ctx, project.Manifest.Path, signer.AppendOptions{
+		Format: appender, Key: key, Before: compared, After: after, Force: o.key.force,
+	})
+	return a.sayOutcome("signed", outcome, err)
 }
 
 // collect lists a folder.
@@ -205,13 +262,18 @@ func (a *app) runManifestVerify(ctx context.Context, o *manifestVerifyOptions) e
 	if err := r.Project(a.stdout, project); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	switch {
-	case project.Manifest.Report.Verdict != verifier.Valid:
-		return no("%q is %s", project.Manifest.Path, project.Manifest.Report.Verdict)
-	case contradiction(project.Manifest.Report) != nil:
-		return no("%w", contradiction(project.Manifest.Report))
-	case !project.AsSigned():
-		return no("%q is not as it was signed: %d files differ", o.dir, len(project.Drift))
+	return answerOf(project)
+}
+
+// answerOf is no unless the manifest is valid and the folder as it says.
+func answerOf(p render.Project) error {
+	switch said := contradiction(p.Manifest.Report); {
+	case p.Manifest.Report.Verdict != verifier.Valid:
+		return no("%q is %s", p.Manifest.Path, p.Manifest.Report.Verdict)
+	case said != nil:
+		return no("%w", said)
+	case !p.AsSigned():
+		return no("%q is not as it was signed: %d differences", p.Dir, len(p.Drift))
 	}
 	return nil
 }

@@ -192,7 +192,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	}
 	var before signer.VerifyFunc
 	if o.append {
-		before, verify, err = o.appendVerify(trust)
+		before, verify, err = o.appendVerify(trust, verifyFormats()...)
 	} else {
 		verify, err = o.wantStamped(verify, trust)
 	}

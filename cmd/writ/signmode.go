@@ -47,15 +47,15 @@ func (o *signOptions) validateMode() error {
 // appendVerify returns the two judgements of a file to which a signature is
 // added: before by the trust of the user alone; after by the same, and by the key
 // for its own signature.
-func (o *signOptions) appendVerify(self *verifier.TrustStore) (before, after signer.VerifyFunc, err error) {
+func (o *signOptions) appendVerify(self *verifier.TrustStore, formats ...verifier.Format) (before, after signer.VerifyFunc, err error) {
 	trust, err := o.trust.load(false)
 	if err != nil {
 		return nil, nil, err
 	}
-	if before, err = verifyFunc(trust, o.claims); err != nil {
+	if before, err = verifyWith(trust, o.claims, formats...); err != nil {
 		return nil, nil, err
 	}
-	own, err := newVerifier(self, nil)
+	own, err := verifier.New(self, verifier.Options{Formats: formats})
 	if err != nil {
 		return nil, nil, noAnswer(err)
 	}
