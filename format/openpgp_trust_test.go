@@ -312,7 +312,9 @@ func TestOpenPGPABadCertificateIsLeftOutAndTold(t *testing.T) {
 		"beside one of another store":  {[][2]string{{"a", good}, {"b", old}}, 0, "b2"},
 		"behind one in the same file":  {[][2]string{{"a", good + old}}, 1, ""},
 		"no certificate at all":        {[][2]string{{"a", good}, {"a", "hello"}}, 0, "a2"},
-		"an armored block of no sense": {[][2]string{{"a", good}, {"a", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n"}}, 1, ""},
+		"an armored block that ends":   {[][2]string{{"a", good}, {"a", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n"}}, 1, ""},
+		"an armored block of no sense": {[][2]string{{"a", good}, {"a", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n"}}, 0, "a2"},
+		"bytes of no sense":            {[][2]string{{"a", good}, {"a", "\xff\xff\xff"}}, 0, "a2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

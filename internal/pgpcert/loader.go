@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/keybox"
@@ -51,6 +52,7 @@ type Loader struct {
 	byPrimary map[string]*material
 	notes     []Note
 	places    map[*material]Note // where each was found first
+	loose     []looseRevocation
 }
 
 // NewLoader returns an empty Loader.
@@ -62,10 +64,12 @@ func NewLoader() *Loader {
 func (l *Loader) Add(name string, data []byte) error { return l.AddTo("", name, data) }
 
 // AddTo reads one file of a store: armored with one or more blocks, binary, or a
-// GnuPG keybox. A certificate that cannot be used is noted; AddTo fails with
-// *UnusableError if none can be, with ErrNoCertificate if there is none, with
-// ErrSecretKey, with ErrKeyDatabase, or with the error of the container. Copies
-// of one certificate become one, of whatever stores they are.
+// GnuPG keybox; a revocation certificate, which is a signature alone, too. A
+// certificate that cannot be used is noted. AddTo fails with *UnusableError if
+// none of several can be, with ErrNoCertificate if nothing begins like one, with
+// ErrSecretKey, with ErrKeyDatabase, with the error of the container, or if a
+// revocation cannot be read. Copies of one certificate become one, of whatever
+// stores they are.
 func (l *Loader) AddTo(store, name string, data []byte) error {
 	blocks, err := keyblocks(data)
 	if err != nil {
@@ -86,13 +90,16 @@ func (l *Loader) AddTo(store, name string, data []byte) error {
 		}
 		usable += n
 	}
-	if usable == 0 {
-		if len(l.notes) > before {
-			return &UnusableError{l.notes[before]}
-		}
+	switch {
+	case usable > 0:
+		return nil
+	case len(l.notes) == before:
 		return ErrNoCertificate
+	case slices.ContainsFunc(blocks, func(b keyblock) bool { return beginsWith(b.packets, TagPublicKey) }):
+		return &UnusableError{l.notes[before]}
+	default: // it could be a revocation as well
+		return fmt.Errorf("%w: %s: %w", ErrNoCertificate, l.notes[before].Position, l.notes[before].Err)
 	}
-	return nil
 }
 
 // keyblock is a run of packets in a file.
@@ -158,6 +165,9 @@ func armoredBlocks(data []byte) ([]keyblock, error) {
 // made out in it are not used in any other copy either: what is broken there
 // could be their revocation.
 func (l *Loader) noteBroken(name string, b keyblock) error {
+	if beginsWith(b.packets, TagSignature) {
+		return fmt.Errorf("%s: a revocation that cannot be read: %w", b.position, b.err)
+	}
 	note := Note{File: name, Position: b.position, Unread: len(b.packets) > 0, Err: b.err}
 	named := false
 	for rest := b.packets; len(rest) > 0; {
@@ -219,6 +229,13 @@ func (l *Loader) addKeyblock(store, name string, b keyblock) (int, error) {
 			number++
 			current = &material{primary: p}
 		default:
+			if current == nil && p.Tag == TagSignature && claimedType(p.Body) == typeKeyRevocation {
+				if err := l.addLoose(p); err != nil {
+					return 0, fmt.Errorf("%s: %w", b.position, err)
+				}
+				usable++
+				continue
+			}
 			if current == nil {
 				current, number, bad = &material{}, number+1, errors.New("no key before its other packets")
 			}

@@ -115,6 +115,19 @@ func nextPacket(data []byte) (p Packet, rest []byte, parts bool, err error) {
 	return p, rest, false, nil
 }
 
+// beginsWith reports whether the first packet says that it is one of that tag, be
+// it cut off.
+func beginsWith(data []byte, tag byte) bool {
+	switch {
+	case len(data) == 0 || data[0]&0x80 == 0:
+		return false
+	case data[0]&0x40 == 0: // the old form
+		return data[0]>>2&0x0f == tag
+	default:
+		return data[0]&0x3f == tag
+	}
+}
+
 // take splits off the first size bytes; ok is false if there are fewer.
 func take(data []byte, size uint64) (taken, rest []byte, ok bool) {
 	if size > uint64(len(data)) {

@@ -3,6 +3,7 @@ package pgpcert
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -90,6 +91,48 @@ func (c *Certificate) addRevocation(p Packet, behind byte) error {
 		c.revoked = append(c.revoked, newRevocation(s, good, keyReasons))
 	}
 	return nil
+}
+
+// looseRevocation is a revocation of a whole certificate that stands in a file
+// by itself, as gpg --generate-revocation makes it.
+type looseRevocation struct {
+	Packet
+	keyIDs []uint64
+}
+
+// addLoose keeps a revocation for the certificate that it names, which may be in
+// another file. One that cannot be read, or names none, is an error: somebody
+// relies on it.
+func (l *Loader) addLoose(p Packet) error {
+	s, err := parseHead(p.Body, false)
+	switch {
+	case err != nil:
+		return fmt.Errorf("a revocation that cannot be read: %w", err)
+	case len(s.Issuers) == 0:
+		return errors.New("a revocation that does not say of which key")
+	case len(l.loose) == MaxCertificates:
+		return fmt.Errorf("more than %d revocations", MaxCertificates)
+	}
+	loose := looseRevocation{Packet: p}
+	for _, i := range s.Issuers {
+		loose.keyIDs = append(loose.keyIDs, i.KeyID)
+	}
+	l.loose = append(l.loose, loose)
+	return nil
+}
+
+// placeLoose puts the revocations to the certificates that they name.
+func (l *Loader) placeLoose() {
+	named := map[uint64][]Packet{}
+	for _, loose := range l.loose {
+		for _, id := range loose.keyIDs {
+			named[id] = append(named[id], loose.Packet)
+		}
+	}
+	for _, m := range l.materials {
+		m.onPrimary = append(m.onPrimary, named[keyIDOf(fingerprintOf(m.primary.Body))]...)
+	}
+	l.loose = nil
 }
 
 // placeStrays tries the subkey revocations that do not fit where they stand on

@@ -23,6 +23,7 @@ type entry struct {
 // Ring returns what was collected. A certificate with a flaw in any of its
 // copies is of no use: what is cut off there could be its revocation.
 func (l *Loader) Ring() *Ring {
+	l.placeLoose()
 	r := &Ring{byKeyID: map[uint64][]*entry{}, notes: slices.Clone(l.notes)}
 	spoiled := map[uint64]bool{}
 	for _, n := range l.notes {
