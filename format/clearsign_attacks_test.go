@@ -406,6 +406,8 @@ func FuzzClearsign(f *testing.F) {
 	text := "#!/bin/bash\n-x\necho a\n"
 	signed := clearsigned(f, "a.sh", text, key)
 	f.Add(signed)
+	f.Add(mustClaim(f, "a.sh", text, "1.4", "prod", key))
+	f.Add(mustAppend(f, "a.sh.asc", signed, key))
 	f.Add(bytes.ReplaceAll(signed, []byte("\n"), []byte("\r\n")))
 	f.Add(armorAs(f, "PGP MESSAGE", literal))
 	f.Add(literal)
@@ -418,6 +420,11 @@ func FuzzClearsign(f *testing.F) {
 		report, payload := clearsignVerdict(t, v, "a.sh.asc", data)
 		if report.Verdict == verifier.Valid && string(payload) != text {
 			t.Errorf("valid with %q", payload)
+		}
+		for _, s := range report.Signatures {
+			if s.Claims != nil && s.Claims.Problem() != "" || s.Verdict == verifier.Valid && s.Claims == nil {
+				t.Errorf("a %s signature claims %+v", s.Verdict, s.Claims)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,11 @@ func TestOnlyWellMadeClaimsThatAreSignedCount(t *testing.T) {
 func TestWhatAnUnknownSignerClaimsDeniesAndHelpsNothing(t *testing.T) {
 	t.Parallel()
 	f, stranger := newForger(clearsignTime.AddDate(-1, 0, 0)), newForger(clearsignTime.AddDate(-2, 0, 0))
-	v := forgedVerifier(t, f.certificate())
+	nobody := forgedVerifier(t, f.certificate())
+	// Known, but not one of those whom the pins let sign.
+	unpinned := openpgpStores(t, map[string]string{
+		"s/openpgp": string(f.certificate()) + string(stranger.certificate()), "s/openpgp-pins": fmt.Sprintf("openpgp:%X", f.fingerprint()),
+	})
 	good := f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, clearsignTime), f.issuer(), claim("runbook-name", "a.sh"), claim("runbook-version", "1")}})
 	for name, claims := range map[string][][]byte{
 		"another name and kind": {claim("runbook-name", "b.py"), claim("runbook-kind", "python")},
@@ -113,9 +118,11 @@ func TestWhatAnUnknownSignerClaimsDeniesAndHelpsNothing(t *testing.T) {
 		"a broken notation":     {subpacket(20, 1, 2, 3)},
 	} {
 		other := stranger.text("echo a\n", forged{kind: 1, hashed: append([][]byte{at(2, clearsignTime), stranger.issuer()}, claims...)})
-		report, _ := clearsignVerdict(t, v, "a.sh.asc", documentOf(t, "echo a\n", other, good))
-		if report.Verdict != verifier.Valid || len(report.Findings) != 0 || report.Signatures[0].Verdict != verifier.Untrusted {
-			t.Errorf("%s: %s, %+v", name, report.Verdict, report.Findings)
+		for who, v := range map[string]*verifier.Verifier{"a stranger": nobody, "not pinned": unpinned} {
+			report, _ := clearsignVerdict(t, v, "a.sh.asc", documentOf(t, "echo a\n", other, good))
+			if report.Verdict != verifier.Valid || len(report.Findings) != 0 || report.Signatures[0].Verdict != verifier.Untrusted {
+				t.Errorf("%s, %s: %s, %+v", who, name, report.Verdict, report.Findings)
+			}
 		}
 	}
 }

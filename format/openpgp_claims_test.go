@@ -13,6 +13,7 @@ import (
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
 )
 
 // claiming signs text as a runbook of that version and namespace.
@@ -71,6 +72,28 @@ func TestGnuPGShowsTheClaimsAndAcceptsThem(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}
+	}
+}
+
+// TestClaimsThatGnuPGMakesAreRead: --set-notation makes what writ sign makes.
+func TestClaimsThatGnuPGMakesAreRead(t *testing.T) {
+	t.Parallel()
+	g := newGnuPG(t)
+	entity, _ := clearsignKey(t, newkeys.OpenPGPOptions{})
+	secret, err := newkeys.ArmoredSecret(entity, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.mustRun(secret, "--import")
+	signed := g.mustRun([]byte("echo a\n"), "--set-notation", "runbook-name"+claimedUnder+"=a.sh", "--set-notation", "runbook-version"+claimedUnder+"=1.4",
+		"--set-notation", "owner@example.org=me", "--clear-sign")
+	v := clearsignVerifier(t, clearsignTrust(t, entity), time.Now().Add(time.Minute)) // GnuPG signs now
+	report, _ := clearsignVerdict(t, v, "b.sh.asc", signed)
+	if want := (&verifier.Claims{Name: "a.sh", Version: "1.4"}); !cmp.Equal(report.Signatures[0].Claims, want) || report.Verdict != verifier.Valid {
+		t.Errorf("%s, claims %+v", report.Verdict, report.Signatures[0].Claims)
+	}
+	if len(report.Findings) != 1 || report.Findings[0].Code != verifier.CodeContradicts {
+		t.Errorf("%+v", report.Findings)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/verifier"
 )
 
 // FuzzGrants: whatever the bytes, loading ends, and what it refuses it refuses
@@ -16,6 +18,7 @@ import (
 func FuzzGrants(f *testing.F) {
 	f.Add([]byte(wholeGrants))
 	f.Add([]byte(peopleYAML + restartRule))
+	f.Add([]byte(versionRule(`min_version: "1.4.0.10", namespace: prod`)))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("? - [{"))
 	if files, err := filepath.Glob("../examples/policy/*.yaml"); err == nil {
@@ -50,7 +53,14 @@ func FuzzDecide(f *testing.F) {
 	f.Add(seed)
 	f.Add([]byte(strings.Replace(string(seed), "nginx", "x;y", 1)))
 	f.Add([]byte("{}"))
+	claims := good()
+	claims.Signatures = []policy.Signature{claiming("1.10", "prod", aliceKey), withClaims(signature("untrusted"), verifier.Claims{Name: "x", Version: "1"})}
+	if seed, err = json.Marshal(claims); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
 	e := engine(f, peopleYAML+restartRule)
+	strict := engine(f, versionRule(`min_version: "1.9", namespace: prod`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var in policy.Input
 		if json.Unmarshal(data, &in) != nil {
@@ -65,6 +75,17 @@ func FuzzDecide(f *testing.F) {
 		}
 		if d.Allow && (in.Worker.Group != "web" || in.Runbook.Verdict != "valid" || in.Runbook.Kind != "bash" || in.Parameters["Service"] == "") {
 			t.Fatalf("allowed: %+v", in)
+		}
+		for _, s := range in.Signatures {
+			c := s.Claims
+			if d.Allow && s.Verdict == "valid" && c != nil && (c.Name != "" && c.Name != in.Runbook.Name || c.Kind != "" && c.Kind != in.Runbook.Kind) {
+				t.Fatalf("allowed with claims %+v", c)
+			}
+		}
+		if strict.Decide(t.Context(), in).Allow && !slices.ContainsFunc(in.Signatures, func(s policy.Signature) bool {
+			return s.Verdict == "valid" && s.Claims != nil && s.Claims.Namespace == "prod" && s.Claims.Version != ""
+		}) {
+			t.Fatalf("allowed without what was to be signed: %+v", in)
 		}
 	})
 }

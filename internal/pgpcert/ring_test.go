@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -506,6 +507,15 @@ func FuzzSignature(f *testing.F) {
 	e := entity(f, "A")
 	ring := load(f, binary(f, e))
 	f.Add(signature(f, e.Subkeys[0].PrivateKey, nil)[2:])
+	claiming, _, err := pgpcert.NextPacket(signature(f, e.Subkeys[0].PrivateKey, func(s *packet.Signature) {
+		for _, n := range []string{"a", "b", ""} {
+			s.Notations = append(s.Notations, &packet.Notation{Name: n + "@example.test", Value: []byte(n), IsHumanReadable: n != ""})
+		}
+	}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(claiming.Body)
 	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "vectors", "openpgp", "cases", "*.asc"))
 	for _, name := range shared {
 		for _, body := range signatureBodies(name) {
@@ -518,6 +528,15 @@ func FuzzSignature(f *testing.F) {
 			return
 		}
 		s.JudgeForm()
+		if notations, err := s.Notations("example.test"); err == nil {
+			for _, n := range notations {
+				if !utf8.ValidString(n.Text) {
+					t.Errorf("a notation of %q", n.Text)
+				}
+			}
+		} else if notations != nil {
+			t.Error("notations beside the error")
+		}
 		_, _ = s.Issuer(), s.HashName()
 		ring.Candidates(s)
 		for _, k := range ring.Certificates()[0].Keys() {
