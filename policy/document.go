@@ -39,7 +39,7 @@ type document struct {
 // hardReasons are what no policy can lift; they are found without it.
 func hardReasons(in *Input, f *facts) []Reason {
 	var reasons []Reason
-	valid := slices.ContainsFunc(in.Signatures, func(s Signature) bool { return !s.Nested && s.Verdict == string(verifier.Valid) })
+	valid := slices.ContainsFunc(in.vouching(), func(s Signature) bool { return !s.Nested && s.Verdict == string(verifier.Valid) })
 	if in.Runbook.Verdict != string(verifier.Valid) || in.Runbook.PayloadSHA256.IsZero() || !valid {
 		reasons = append(reasons, Reason{Code: codeSignature, Msg: "the file is not validly signed", Rule: ruleEngine})
 	}
@@ -55,6 +55,16 @@ func hardReasons(in *Input, f *facts) []Reason {
 // manifestFormat is the format of signatures that stand on the manifest, not on the
 // runbook.
 const manifestFormat = "manifest"
+
+// vouching are the signatures that cover all that would run. In a project these are
+// the manifest's: one that the runbook carries itself says nothing of the files
+// that it loads, which somebody else may have put beside it.
+func (in *Input) vouching() []Signature {
+	if in.Runbook.Manifest == nil {
+		return in.Signatures
+	}
+	return slices.DeleteFunc(slices.Clone(in.Signatures), func(s Signature) bool { return s.Format != manifestFormat })
+}
 
 // contradicts says whether a valid signature was made for another runbook.
 func (in *Input) contradicts(s Signature) bool {

@@ -40,7 +40,7 @@ func (g *grants) lookUp(in *Input, all bool) facts {
 			f.denied[d.String()] = why
 		}
 	}
-	f.signers = g.signers(in.Signatures)
+	f.signers = g.signers(in.vouching())
 	if all {
 		for i := range g.rules {
 			f.rules = append(f.rules, &g.rules[i])

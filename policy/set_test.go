@@ -115,6 +115,7 @@ func TestThePermitOfAFileOfAProjectNamesTheProject(t *testing.T) {
 func TestClaimsOfAProjectAreHeldAgainstWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	e := engine(t, peopleYAML+restartRule)
+	alice := signature("valid", aliceKey)
 	for name, c := range map[string]struct {
 		format string
 		claims verifier.Claims
@@ -127,10 +128,43 @@ func TestClaimsOfAProjectAreHeldAgainstWhatWasSigned(t *testing.T) {
 		"the manifest's, without a set": {"manifest", verifier.Claims{Name: "writ.manifest"}, "claim-contradicts"},
 	} {
 		in := good()
-		in.Signatures[0].Format, in.Signatures[0].Claims = c.format, &c.claims
+		signed := alice
+		signed.Format, signed.Claims = c.format, &c.claims
+		in.Signatures = []policy.Signature{alice, signed}
+		in.Signatures[0].Format = "manifest"
 		if name != "the manifest's, without a set" {
 			in.Runbook.Manifest = &policy.Manifest{SHA256: runbook.DigestOf(nil), DocumentSHA256: runbook.DigestOf(nil), Entry: "restart.sh", Files: 1}
 		}
+		if got := codes(e.Decide(t.Context(), in).Deny); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Whoever may sign a manifest must not lend himself the name of the author of a
+// file in it: that signature does not cover what the file loads.
+func TestOnlySignersOfTheManifestVouchForAProject(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+restartRule)
+	signed := func(format string, s policy.Signature) policy.Signature {
+		s.Format = format
+		return s
+	}
+	alice, stranger := signature("valid", aliceKey), signature("valid", "openpgp:FF")
+	for name, c := range map[string]struct {
+		signatures []policy.Signature
+		want       string
+	}{
+		"alice signed the manifest":                            {[]policy.Signature{signed("manifest", alice)}, ""},
+		"alice signed the manifest, somebody the file":         {[]policy.Signature{signed("manifest", alice), signed("detached", stranger)}, ""},
+		"alice signed the file beside it, somebody the rest":   {[]policy.Signature{signed("manifest", stranger), signed("detached", alice)}, "signer-not-allowed"},
+		"alice signed inside of the file, somebody the rest":   {[]policy.Signature{signed("manifest", stranger), signed("authenticode", alice)}, "signer-not-allowed"},
+		"alice signed the file, and the manifest is not valid": {[]policy.Signature{signed("manifest", signature("untrusted")), signed("detached", alice)}, "signature-not-valid"},
+		"alice signed the file alone":                          {[]policy.Signature{signed("detached", alice)}, "signature-not-valid"},
+	} {
+		in := good()
+		in.Signatures = c.signatures
+		in.Runbook.Manifest = &policy.Manifest{SHA256: runbook.DigestOf(nil), DocumentSHA256: runbook.DigestOf(nil), Entry: "restart.sh", Files: 1}
 		if got := codes(e.Decide(t.Context(), in).Deny); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

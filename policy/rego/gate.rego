@@ -43,7 +43,13 @@ signature_valid if {
 	some signature in input.signatures
 	signature.verdict == "valid"
 	not signature.nested
+	vouches(signature)
 }
+
+# In a project the signature of the manifest, which covers all that would run.
+vouches(_) if not input.runbook.manifest
+
+vouches(signature) if signature.format == "manifest"
 
 # METADATA
 # labels: {id: writ/signature}
