@@ -387,10 +387,14 @@ func TestASidecarInsideAProjectIsNeverHidden(t *testing.T) {
 func TestAClearSignedFileIsNoRunbookOfAProject(t *testing.T) {
 	t.Parallel()
 	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
-	dir := signedFolder(t, key, map[string]string{"a.sh.asc": string(clearsigned(t, "a.sh", "echo a\n", key))})
-	report := inspected(t, projectVerifier(t, clearsignTrust(t, entity)), readSet(t, dir, "a.sh.asc"))
-	if report.Verdict != verifier.Unsupported || !strings.Contains(strings.Join(codesOf(report), " "), "signed-document") {
-		t.Errorf("%s, %v", report.Verdict, report.Findings)
+	for name, text := range map[string]string{
+		"a document": string(clearsigned(t, "a.sh", "echo a\n", key)), "a script with the name of one": "echo a\n",
+	} {
+		dir := signedFolder(t, key, map[string]string{"a.sh.asc": text})
+		report := inspected(t, projectVerifier(t, clearsignTrust(t, entity)), readSet(t, dir, "a.sh.asc"))
+		if report.Verdict != verifier.Unsupported || !strings.Contains(strings.Join(codesOf(report), " "), "signed-document") {
+			t.Errorf("%s: %s, %v", name, report.Verdict, report.Findings)
+		}
 	}
 }
 
@@ -434,4 +438,34 @@ func TestReadSetReadsWhatIsListedAndNothingElse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// No bit of a manifest can be flipped so that it vouches for something else.
+func TestNoFlippedBitOfAManifestIsBelieved(t *testing.T) {
+	t.Parallel()
+	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
+	v := projectVerifier(t, clearsignTrust(t, entity))
+	set := readSet(t, signedFolder(t, key, projectFiles), "run.py").Set()
+	document, members := set.Manifest(), set.Members()
+	valid := 0
+	for i := range document {
+		flipped := append([]byte{}, document...)
+		flipped[i] ^= 1 << (i % 8)
+		rb, err := runbook.NewSet("", flipped, "run.py", members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verified, err := v.Verify(t.Context(), rb)
+		if err != nil {
+			continue
+		}
+		valid++
+		if verified.Report().Set.List != set.Digest() {
+			t.Errorf("byte %d: valid for the list %s", i, verified.Report().Set.List)
+		}
+		if i < strings.Index(string(document), "-----BEGIN PGP SIGNATURE-----") {
+			t.Errorf("byte %d of the text was flipped, and the manifest is valid", i)
+		}
+	}
+	t.Logf("%d of %d documents with a flipped bit are valid for the same list", valid, len(document))
 }

@@ -57,14 +57,14 @@ func (v *Verifier) examineSet(ctx context.Context, rb *runbook.Runbook) (*Report
 	out := v.checkSet(ctx, rb, own.At, listed)
 	ownVerdict := own.Verdict
 	switch {
+	case runbook.PayloadName(rb.Name()) != rb.Name():
+		ownVerdict = Worst(Unsupported, ownVerdict)
+		own.Findings = append(own.Findings, signedDocument())
 	case own.Format == "" && (own.Verdict == Unsigned || own.Verdict == Unsupported): // it carries nothing
 		ownVerdict, own.Findings = Valid, withoutCode(own.Findings, codeFileType)
 	case own.Verdict == Valid && runbook.DigestOf(payload) != listed.File:
 		ownVerdict = Unsupported
-		own.Findings = append(own.Findings, Finding{
-			Code: "signed-document", Detail: "the file is a signed document, and not the runbook itself: a manifest lists the files that are run",
-			Fix: "put the runbook itself into the project, and sign the manifest again",
-		})
+		own.Findings = append(own.Findings, signedDocument())
 	}
 	listed.Name, listed.Kind = rb.Name(), rb.Kind()
 	listed.Verdict = Worst(listed.Verdict, ownVerdict)
@@ -87,6 +87,13 @@ func (v *Verifier) examineSet(ctx context.Context, rb *runbook.Runbook) (*Report
 	}
 	listed.Payload, listed.Set.List = listed.File, list
 	return listed, out.Payload, nil
+}
+
+func signedDocument() Finding {
+	return Finding{
+		Code: "signed-document", Detail: "the file is a signed document, or is named like one, and not the runbook itself: a manifest lists the files that are run",
+		Fix: "put the runbook itself into the project, and sign the manifest again",
+	}
 }
 
 // maxOthers is how many files with bad signatures of their own are named.

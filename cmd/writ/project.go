@@ -20,8 +20,24 @@ import (
 type projectOption struct{ path string }
 
 func (o *projectOption) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.path, "manifest", "", "the `folder` of the project that the runbook is a part of: its "+manifest.Name+" vouches for every file")
+	cmd.Flags().Var(o, "manifest", "the `folder` of the project that the runbook is a part of: its "+manifest.Name+" vouches for every file")
 }
+
+// Set refuses the empty name, which is what a variable gives that is not set: the
+// runbook would run without the files of its project.
+func (o *projectOption) Set(path string) error {
+	if path == "" {
+		return errors.New("want a folder")
+	}
+	o.path = path
+	return nil
+}
+
+// String and Type are of a flag's value.
+func (o *projectOption) String() string { return o.path }
+
+// Type names the value in the help.
+func (*projectOption) Type() string { return "folder" }
 
 func (o *projectOption) given() bool { return o.path != "" }
 

@@ -86,7 +86,10 @@ func openFolder(dir *os.Root, name string) (sub *os.Root, problem string, err er
 		return nil, problem, err
 	}
 	sub, err = dir.OpenRoot(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // gone since it was looked at
+		return nil, ProblemMissing, nil
+	case err != nil:
 		return nil, "", err
 	}
 	opened, err := sub.Stat(".")
@@ -128,7 +131,10 @@ func (t *Tree) readFile(dir *os.Root, name, path string) (runbook.Member, error)
 		return runbook.AbsentMember(path, problem), err
 	}
 	f, err := dir.OpenFile(name, os.O_RDONLY|openFlags, 0)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return runbook.AbsentMember(path, ProblemMissing), nil
+	case err != nil:
 		return runbook.Member{}, err
 	}
 	defer func() { _ = f.Close() }() // opened for reading only
