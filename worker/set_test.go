@@ -27,7 +27,7 @@ func (plainFormat) CheckSet(_ context.Context, rb *runbook.Runbook, _ time.Time)
 	return verifier.Outcome{
 		Claimed: true, Verdict: verifier.Valid, Payload: rb.Bytes(),
 		Signatures: []verifier.Signature{{
-			Format: "plain", Signer: verifier.Identity{IDs: []string{signer}}, SignedAtSource: verifier.TimeNone,
+			Format: "manifest", Signer: verifier.Identity{IDs: []string{signer}}, SignedAtSource: verifier.TimeNone,
 			Checks: []verifier.Check{verifier.Passed(verifier.CheckSignature, "good")},
 		}},
 	}
