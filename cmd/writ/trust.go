@@ -78,9 +78,16 @@ func readAnchors(path string, room verifier.Room, o verifier.TrustOptions) ([]ve
 	return []verifier.TrustFile{f}, err
 }
 
+// maxLeftOut is how many notes about trust are worth reading.
+const maxLeftOut = 20
+
 // tellLeftOut says what of the trust could not be used.
 func (a *app) tellLeftOut(v *verifier.Verifier) {
-	for _, note := range v.Notes() {
+	notes := v.Notes()
+	for _, note := range notes[:min(len(notes), maxLeftOut)] {
 		a.note("%s", note)
+	}
+	if more := len(notes) - maxLeftOut; more > 0 {
+		a.note("%d more are left out of the trust store", more)
 	}
 }

@@ -467,6 +467,7 @@ func addRings(f *testing.F) {
 	f.Add(slicesJoin([]byte("\xef\xbb\xbf"), block[:len(block)/2], block)) // a broken block, then a good one
 	f.Add(slicesJoin(block, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n")))
 	f.Add(slicesJoin(binary(f, e), []byte{0x9b, 9, 0x10, 0xd0, 0xcf}))                                                             // junk behind a certificate
+	f.Add(slicesJoin(rawPacket(2, []byte{4, 0x20, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}), binary(f, e))) // one before the certificate
 	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x28, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}))) // a revocation by another key
 	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x1f, 22, 10, 0, 24, 23, 12, 0x80, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 0, 0, 0, 0})))
 	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "openpgp", "k*", "*"))
