@@ -68,10 +68,20 @@ func (o *signOptions) appendVerify(self *verifier.TrustStore, formats ...verifie
 		if err != nil {
 			return nil, err
 		}
+		if o.timestamp.demanded() && len(self.Files(verifier.RoomTSA)) > 0 && !lastIsStamped(report) {
+			return nil, fmt.Errorf("%q: the timestamp is by none of the trusted authorities%s", rb.Name(), timestampDetail(report))
+		}
 		v.Signers, v.Otherwise = o.claims.signersOf(report)
 		return v, nil
 	}
 	return before, after, nil
+}
+
+// lastIsStamped reports whether the signature that was added last has a timestamp
+// by a trusted authority.
+func lastIsStamped(r *verifier.Report) bool {
+	n := len(r.Signatures)
+	return n > 0 && r.Signatures[n-1].SignedAtSource == verifier.TimeTSA
 }
 
 func (a *app) appendOne(ctx context.Context, path string, f signer.Format, o signer.AppendOptions) error {

@@ -89,6 +89,9 @@ func (o *timestampOptions) anchors(paths []string) ([]verifier.TrustFile, error)
 	return files, nil
 }
 
+// demanded says that there is to be no signature without a timestamp.
+func (o *timestampOptions) demanded() bool { return len(o.urls) > 0 && !o.optional }
+
 // fitsKey refuses to ask for timestamps that the signature has no place for.
 func (o *timestampOptions) fitsKey(key *signer.Key) error {
 	if len(o.urls) > 0 && key.Kind() == signer.KindOpenPGP {
