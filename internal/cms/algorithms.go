@@ -14,6 +14,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+
+	"github.com/runwrit/writ/internal/rsasig"
 )
 
 // Key sizes in bits. The upper limit keeps a hostile key from taking seconds.
@@ -184,7 +186,7 @@ func (s *SignedData) CheckSignature(c *x509.Certificate) error {
 	good := false
 	switch k := c.PublicKey.(type) {
 	case *rsa.PublicKey:
-		good = rsa.VerifyPKCS1v15(k, d.Hash, h.Sum(nil), s.Signer.Value) == nil
+		good = rsasig.Verify(k, d.Hash, h.Sum(nil), s.Signer.Value)
 	case *ecdsa.PublicKey:
 		good = ecdsa.VerifyASN1(k, h.Sum(nil), s.Signer.Value)
 	}

@@ -3,6 +3,8 @@ package pgpcert
 import (
 	"crypto/rsa"
 	"hash"
+
+	"github.com/runwrit/writ/internal/rsasig"
 )
 
 // Proof is what checking a signature's value came to.
@@ -33,13 +35,26 @@ func (k *Key) Verify(s *Signature, h hash.Hash) Proof {
 	_, _ = digest.Write(s.suffix) // a hash does not fail
 	sum := digest.Sum(nil)
 	p.TagMatches = s.tag == [2]byte(sum)
-	if public, ok := k.public.PublicKey.(*rsa.PublicKey); ok && s.Version == 4 && s.maths.RSASignature != nil &&
-		k.public.CanSign() && byte(k.public.PubKeyAlgo) == s.Algorithm {
-		if valid, known := verifyRSA(public, s.Hash, sum, s.maths.RSASignature.Bytes()); known {
-			p.Valid = valid
-			return p
-		}
+	if valid, known := k.verifyRSA(s, sum); known {
+		p.Valid = valid
+		return p
 	}
 	p.Valid = k.public.VerifySignature(h, s.maths) == nil
 	return p
+}
+
+// verifyRSA checks RSA signatures of version 4 faster than go-crypto does; known
+// is false for all others.
+func (k *Key) verifyRSA(s *Signature, sum []byte) (valid, known bool) {
+	public, ok := k.public.PublicKey.(*rsa.PublicKey)
+	if !ok || s.Version != 4 || s.maths.RSASignature == nil || !k.public.CanSign() || byte(k.public.PubKeyAlgo) != s.Algorithm {
+		return false, false
+	}
+	number := s.maths.RSASignature.Bytes()
+	if len(number) > public.Size() {
+		return false, true
+	}
+	value := make([]byte, public.Size()) // with the zeros in front that a multiprecision integer does not keep
+	copy(value[len(value)-len(number):], number)
+	return rsasig.Verify(public, s.Hash, sum, value), true
 }

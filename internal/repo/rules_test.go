@@ -36,18 +36,19 @@ var mayImport = map[string][]string{
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":  {"runbook", "verifier", "policy"},
 
-	"internal/cms":        {"runbook"},
+	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
 	"internal/keybox":     {"runbook"},
 	"internal/manifest":   {"runbook"},
-	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox"},
+	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit", "internal/manifest"},
 
 	"examples":           {},
 	"internal/glob":      {"runbook"},
 	"internal/guard":     {},
 	"internal/newkeys":   {},
+	"internal/rsasig":    {},
 	"internal/testenv":   {},
 	"internal/vectors":   {}, // for tests: no package of ours may import it
 	"internal/trustlist": {},
