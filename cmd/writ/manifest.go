@@ -273,7 +273,7 @@ func answerOf(p render.Project) error {
 	case said != nil:
 		return no("%w", said)
 	case !p.AsSigned():
-		return no("%q is not as it was signed: %d differences", p.Dir, len(p.Drift))
+		return no("%q is not as it was signed: files that differ: %d", p.Dir, len(p.Drift))
 	}
 	return nil
 }

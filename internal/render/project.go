@@ -35,7 +35,7 @@ func (t textRenderer) Project(w io.Writer, p Project) error {
 	case len(p.Drift) == 0:
 		fmt.Fprintf(&b, "%d files, all as they are listed, and no other\n", p.Files)
 	default:
-		fmt.Fprintf(&b, "%d files are listed; %d differ\n", p.Files, len(p.Drift))
+		fmt.Fprintf(&b, "listed files: %d; different from the list: %d\n", p.Files, len(p.Drift))
 	}
 	return write(w, &b)
 }

@@ -326,7 +326,7 @@ func TestProjectsAreWrittenWithEachFileThatDiffers(t *testing.T) {
 		},
 		"drift": {
 			render.Project{Dir: "p", Manifest: render.File{Path: "p/m", Report: valid}, Files: 2, Drift: drift},
-			"valid         p/m\nadded     lib/a\\x1b[2K\\u202e.sh: it is\\na link\nmissing   b\n2 files are listed; 2 differ\n", "false",
+			"valid         p/m\nadded     lib/a\\x1b[2K\\u202e.sh: it is\\na link\nmissing   b\nlisted files: 2; different from the list: 2\n", "false",
 		},
 		"not valid": {
 			render.Project{Dir: "p", Manifest: render.File{Path: "p/m", Report: &verifier.Report{}}},
