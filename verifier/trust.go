@@ -36,11 +36,12 @@ const (
 	RoomSettings Room = "settings"
 )
 
-// rooms are those that are folders; anchors those without which nothing could
-// ever be valid.
+// rooms are those that are folders; anchorRooms those without which nothing could
+// ever be valid, pinRooms those that narrow them.
 var (
 	rooms       = []Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomOpenPGPPins, RoomTSA, RoomCRL, RoomDeny}
 	anchorRooms = []Room{RoomX509CA, RoomOpenPGP}
+	pinRooms    = []Room{RoomX509Pins, RoomOpenPGPPins}
 )
 
 // laterRooms belong to the layout of a trust store, and this version cannot

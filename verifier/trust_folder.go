@@ -49,6 +49,9 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 		}
 		return nil, &TrustError{dir, err}
 	}
+	if err := w.checkPins(); err != nil {
+		return nil, err
+	}
 	store, err := NewTrust(w.files...)
 	if err == nil && !store.anchored() {
 		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem or <store>/openpgp/*.asc")}
@@ -62,7 +65,8 @@ type trustWalk struct {
 	root    *os.Root
 	guarded bool
 	files   []TrustFile
-	total   int64 // bytes
+	total   int64    // bytes
+	pins    []string // the rooms for pins that are there
 }
 
 func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
@@ -90,6 +94,9 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 		if err := checkTrustFolder(parts); err != nil {
 			return w.fail(path, err)
 		}
+		if len(parts) == 2 && slices.Contains(pinRooms, Room(parts[1])) {
+			w.pins = append(w.pins, path)
+		}
 		return nil
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("not a regular file; links are refused"))
@@ -104,6 +111,17 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 		return err
 	}
 	w.files = append(w.files, TrustFile{Store: parts[0], Room: Room(parts[1]), Name: path, Data: data})
+	return nil
+}
+
+// checkPins refuses a room for pins in which no file is read: whoever made it
+// meant to narrow, and without pins every signer would get through.
+func (w *trustWalk) checkPins() error {
+	for _, room := range w.pins {
+		if !slices.ContainsFunc(w.files, func(f TrustFile) bool { return f.Store+"/"+string(f.Room) == room }) {
+			return w.fail(room, errors.New("a room for pins without a file would let every signer through: put the pins into it, or remove it"))
+		}
+	}
 	return nil
 }
 

@@ -63,6 +63,16 @@ func TestOpenTrustRefuses(t *testing.T) {
 		"a file outside a room":         func(t *testing.T, dir string) { write(t, filepath.Join(dir, "ca.pem")) },
 		"a file between store and room": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/ca.pem")) },
 		"a folder inside a room":        func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509-ca/more/ca.pem")) },
+		"a room for pins without pins": func(t *testing.T, dir string) {
+			if err := os.Mkdir(filepath.Join(dir, "s/x509-pins"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a room for pins whose file is hidden": func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "s/openpgp/alice.asc"))
+			write(t, filepath.Join(dir, "s/openpgp-pins/.pins"))
+		},
+		"a room for pins with a README": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509-pins/README.md")) },
 		"a link to a file":              func(t *testing.T, dir string) { link(t, "ca.pem", filepath.Join(dir, "s/x509-ca/b.pem")) },
 		"a link to a folder":            func(t *testing.T, dir string) { link(t, "s", filepath.Join(dir, "other")) },
 		"an empty file": func(t *testing.T, dir string) {

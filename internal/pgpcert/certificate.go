@@ -84,6 +84,7 @@ func (c *Certificate) Stores() []string { return c.stores }
 type material struct {
 	primary    Packet
 	onPrimary  []Packet
+	astray     []Packet // revocations that stand behind other certificates
 	components []*component
 	byContent  map[string]*component
 	last       *component // that signatures belong to while a file is read
@@ -140,6 +141,9 @@ func newCertificate(m *material) (*Certificate, error) {
 	c.stores = slices.Compact(slices.Sorted(slices.Values(m.stores)))
 	primary.cert = c
 	if err := c.addPrimarySignatures(m.onPrimary); err != nil {
+		return nil, err
+	}
+	if err := c.honourAstray(m.astray); err != nil {
 		return nil, err
 	}
 	for _, comp := range m.components {

@@ -19,6 +19,7 @@ var (
 	ErrNoCertificate = errors.New("no usable openpgp certificate in it")
 	ErrSecretKey     = errors.New("secret keys do not belong into a trust store: export the public part, with gpg --export")
 	ErrKeyDatabase   = errors.New("the key database of GnuPG's keyboxd, which only GnuPG reads: export the certificates, with gpg --export")
+	ErrMixed         = errors.New("armored text and binary packets in one file, of which only a part would be read: put them into files of their own")
 )
 
 // UnusableError says that a file has certificates, none of which can be used. It
@@ -67,8 +68,8 @@ func (l *Loader) Add(name string, data []byte) error { return l.AddTo("", name, 
 // GnuPG keybox; a revocation certificate, which is a signature alone, too. A
 // certificate that cannot be used is noted. AddTo fails with *UnusableError if
 // none of several can be, with ErrNoCertificate if nothing begins like one, with
-// ErrSecretKey, with ErrKeyDatabase, with the error of the container, or if a
-// revocation cannot be read. Copies of one certificate become one, of whatever
+// ErrSecretKey, with ErrKeyDatabase, with ErrMixed, with the error of the
+// container, or if a revocation cannot be read. Copies of one certificate become one, of whatever
 // stores they are.
 func (l *Loader) AddTo(store, name string, data []byte) error {
 	blocks, err := keyblocks(data)
@@ -146,6 +147,10 @@ func armoredBlocks(data []byte) ([]keyblock, error) {
 	if len(armored) == 0 {
 		return nil, fmt.Errorf("%w: no armored block, and it does not begin with a packet", ErrNoCertificate)
 	}
+	// Text around the blocks is left out. Packets there could be a revocation.
+	if slices.ContainsFunc(data, func(b byte) bool { return b < ' ' && (b < '\t' || b > '\r') }) {
+		return nil, ErrMixed
+	}
 	var blocks []keyblock
 	for _, b := range armored {
 		position := fmt.Sprintf("block at line %d", b.Line)
@@ -216,6 +221,9 @@ func (l *Loader) addKeyblock(store, name string, b keyblock) (int, error) {
 			if current == nil {
 				current, number = &material{}, number+1
 			}
+			if bytes.HasPrefix(bytes.TrimSpace(rest), []byte("-----BEGIN PGP ")) {
+				return 0, ErrMixed
+			}
 			bad = fmt.Errorf("at byte %d: %w; what follows is not read", len(b.packets)-len(rest), err)
 			unread = true
 			break
@@ -241,6 +249,9 @@ func (l *Loader) addKeyblock(store, name string, b keyblock) (int, error) {
 			}
 			if err := current.add(p); err != nil && bad == nil {
 				bad = err
+			}
+			if err := l.addAstray(p, current); err != nil {
+				return 0, fmt.Errorf("%s: %w", b.position, err)
 			}
 		}
 	}

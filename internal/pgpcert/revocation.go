@@ -98,6 +98,7 @@ func (c *Certificate) addRevocation(p Packet, behind byte) error {
 type looseRevocation struct {
 	Packet
 	keyIDs []uint64
+	astray bool // it stands behind another certificate
 }
 
 // addLoose keeps a revocation for the certificate that it names, which may be in
@@ -110,10 +111,32 @@ func (l *Loader) addLoose(p Packet) error {
 		return fmt.Errorf("a revocation that cannot be read: %w", err)
 	case len(s.Issuers) == 0:
 		return errors.New("a revocation that does not say of which key")
-	case len(l.loose) == MaxCertificates:
+	}
+	return l.addNamed(p, s, false)
+}
+
+// addAstray keeps a revocation that stands behind the certificate of another key
+// than it names: that is where it comes to stand when files are joined.
+func (l *Loader) addAstray(p Packet, behind *material) error {
+	if p.Tag != TagSignature || claimedType(p.Body) != typeKeyRevocation {
+		return nil
+	}
+	s, err := parseHead(p.Body, false)
+	if err != nil { // the certificate that it stands behind is of no use then
+		return nil
+	}
+	fpr := fingerprintOf(behind.primary.Body)
+	if fpr != nil && !slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.KeyID != keyIDOf(fpr) }) {
+		return nil
+	}
+	return l.addNamed(p, s, true)
+}
+
+func (l *Loader) addNamed(p Packet, s *Signature, astray bool) error {
+	if len(l.loose) == MaxCertificates {
 		return fmt.Errorf("more than %d revocations", MaxCertificates)
 	}
-	loose := looseRevocation{Packet: p}
+	loose := looseRevocation{Packet: p, astray: astray}
 	for _, i := range s.Issuers {
 		loose.keyIDs = append(loose.keyIDs, i.KeyID)
 	}
@@ -123,16 +146,42 @@ func (l *Loader) addLoose(p Packet) error {
 
 // placeLoose puts the revocations to the certificates that they name.
 func (l *Loader) placeLoose() {
-	named := map[uint64][]Packet{}
+	named := map[uint64][]looseRevocation{}
 	for _, loose := range l.loose {
 		for _, id := range loose.keyIDs {
-			named[id] = append(named[id], loose.Packet)
+			named[id] = append(named[id], loose)
 		}
 	}
 	for _, m := range l.materials {
-		m.onPrimary = append(m.onPrimary, named[keyIDOf(fingerprintOf(m.primary.Body))]...)
+		for _, loose := range named[keyIDOf(fingerprintOf(m.primary.Body))] {
+			if loose.astray {
+				m.astray = append(m.astray, loose.Packet)
+			} else {
+				m.onPrimary = append(m.onPrimary, loose.Packet)
+			}
+		}
 	}
 	l.loose = nil
+}
+
+// honourAstray honours the revocations that stand behind other certificates, but
+// only those that are proved: what such a packet is of, it says only by where it
+// stands, and it may be there because this key is the revoker of that one.
+func (c *Certificate) honourAstray(packets []Packet) error {
+	for _, p := range packets {
+		s, err := parseHead(p.Body, false)
+		if err != nil || !s.names(c.primary()) || s.readValue() != nil {
+			continue
+		}
+		good, err := c.checkSelf(s, c.primary().feed)
+		if err != nil {
+			return err
+		}
+		if good {
+			c.revoked = append(c.revoked, newRevocation(s, good, keyReasons))
+		}
+	}
+	return nil
 }
 
 // placeStrays tries the subkey revocations that do not fit where they stand on

@@ -271,6 +271,54 @@ func TestARevocationInAnyCopyCounts(t *testing.T) {
 	}
 }
 
+// Files that are joined put a revocation behind another certificate, or binary
+// packets where armored text is read.
+func TestARevocationIsNotLostWhereFilesAreJoined(t *testing.T) {
+	t.Parallel()
+	e, other := entity(t, "A"), entity(t, "B")
+	by := e.PrivateKey
+	s := &packet.Signature{
+		Version: 4, SigType: packet.SigTypeKeyRevocation, PubKeyAlgo: by.PubKeyAlgo, Hash: crypto.SHA512, CreationTime: keyTime, IssuerKeyId: &by.KeyId,
+	}
+	var buf bytes.Buffer
+	if err := errors.Join(s.RevokeKey(e.PrimaryKey, by, nil), s.Serialize(&buf)); err != nil {
+		t.Fatal(err)
+	}
+	a, b, revocation := binary(t, e), binary(t, other), buf.Bytes()
+	forged := bytes.Clone(revocation)
+	forged[len(forged)-1] ^= 1
+	md5 := bytes.Clone(revocation)
+	md5[2+3] = 1 // behind the header
+	for name, c := range map[string]struct {
+		file    []byte
+		revoked bool
+	}{
+		"behind its own":                 {slicesJoin(b, a, revocation), true},
+		"behind another":                 {slicesJoin(a, b, revocation), true},
+		"behind another, before its own": {slicesJoin(b, revocation, a), true},
+		"behind another, armored":        {slicesJoin(armoredBytes(slicesJoin(b, revocation)), armoredBytes(a)), true},
+		"one that is forged":             {slicesJoin(a, b, forged), false},
+		"one that nobody can check":      {slicesJoin(a, b, md5), false},
+		"none":                           {slicesJoin(a, b), false},
+	} {
+		ring := load(t, c.file)
+		keys, others := signs(t, e, ring), signs(t, other, ring)
+		if len(keys) != 1 || len(others) != 1 || (keys[0].Judge(now).Revocation != "") != c.revoked || others[0].Judge(now).Revocation != "" {
+			t.Errorf("%s: %v and %v, notes %v", name, keys, others, ring.Notes())
+		}
+	}
+	for name, file := range map[string][]byte{
+		"binary behind armor":             slicesJoin(armoredBytes(a), revocation),
+		"armor behind binary":             slicesJoin(a, b, armoredBytes(revocation)),
+		"armor behind binary and a blank": slicesJoin(a, b, []byte("\n"), armoredBytes(revocation)),
+		"armor behind one certificate":    slicesJoin(a, armoredBytes(revocation)),
+	} {
+		if err := pgpcert.NewLoader().Add(name, file); !errors.Is(err, pgpcert.ErrMixed) {
+			t.Errorf("%s: %v, want ErrMixed", name, err)
+		}
+	}
+}
+
 func TestASubkeyThatStandsTwiceIsRevokedIfOneOfThemIs(t *testing.T) {
 	t.Parallel()
 	e := entity(t, "A")
