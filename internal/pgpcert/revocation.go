@@ -121,15 +121,12 @@ func (l *Loader) addAstray(p Packet, behind *material) error {
 	if p.Tag != TagSignature || claimedType(p.Body) != typeKeyRevocation {
 		return nil
 	}
-	s, err := parseHead(p.Body, false)
-	if err != nil { // the certificate that it stands behind is of no use then
-		return nil
-	}
 	fpr := fingerprintOf(behind.primary.Body)
-	if fpr != nil && !slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.KeyID != keyIDOf(fpr) }) {
-		return nil
+	other := func(i Issuer) bool { return fpr == nil || i.KeyID != keyIDOf(fpr) }
+	if s, err := parseHead(p.Body, false); err == nil && slices.ContainsFunc(s.Issuers, other) {
+		return l.addNamed(p, s, true)
 	}
-	return l.addNamed(p, s, true)
+	return nil // one that cannot be read makes the certificate that it stands behind useless
 }
 
 func (l *Loader) addNamed(p Packet, s *Signature, astray bool) error {

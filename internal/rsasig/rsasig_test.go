@@ -102,3 +102,60 @@ func TestVerifyLeavesOddKeysToTheStandardLibrary(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyTakesNoCubeRootForASignature: with small exponents a number can be
+// made whose power begins like a good padding; and sizes that are no multiple of
+// eight have a first byte of their own.
+func TestVerifyTakesNoCubeRootForASignature(t *testing.T) {
+	t.Parallel()
+	hash, one := crypto.SHA256, big.NewInt(1)
+	digest := bytes.Repeat([]byte{7}, hash.Size())
+	for _, c := range []struct{ bits, exponent int }{{2048, 3}, {2049, 3}, {2055, 17}, {2057, 65537}} {
+		e := big.NewInt(int64(c.exponent))
+		key, private := &rsa.PublicKey{N: new(big.Int), E: c.exponent}, new(big.Int)
+		for key.N.BitLen() != c.bits || private == nil {
+			p, errP := rand.Prime(rand.Reader, c.bits/2)
+			q, errQ := rand.Prime(rand.Reader, c.bits-c.bits/2)
+			if errP != nil || errQ != nil {
+				t.Fatal(errP, errQ)
+			}
+			key.N = new(big.Int).Mul(p, q)
+			private = new(big.Int).ModInverse(e, new(big.Int).Mul(p.Sub(p, one), q.Sub(q, one)))
+		}
+		size := key.Size()
+		good := padded(hash, digest, size)
+		signed := new(big.Int).Exp(new(big.Int).SetBytes(good), private, key.N).FillBytes(make([]byte, size))
+		// The padding cut short, and whatever makes the rest a power.
+		short := append(append(append([]byte{0, 1}, bytes.Repeat([]byte{0xff}, 8)...), 0), append(bytes.Clone(digestInfo[hash]), digest...)...)
+		short = append(short, bytes.Repeat([]byte{0xff}, size-len(short))...)
+		for name, v := range map[string]struct {
+			value []byte
+			valid bool
+		}{
+			"the value":           {signed, true},
+			"a root of the whole": {root(new(big.Int).SetBytes(good), e).FillBytes(make([]byte, size)), false},
+			"a root of its start": {root(new(big.Int).SetBytes(short), e).FillBytes(make([]byte, size)), false},
+			"without its zeros":   {bytes.TrimLeft(signed, "\x00")[1:], false},
+		} {
+			valid := Verify(key, hash, digest, v.value)
+			standard := rsa.VerifyPKCS1v15(key, hash, digest, v.value) == nil
+			if valid != v.valid || valid != standard || unusual(key, hash, digest) {
+				t.Errorf("%d bits, exponent %d, %s: %v, want %v; the standard library says %v", c.bits, c.exponent, name, valid, v.valid, standard)
+			}
+		}
+	}
+}
+
+// root is the largest number whose power is not larger than n.
+func root(n, e *big.Int) *big.Int {
+	low, high := new(big.Int), new(big.Int).Lsh(big.NewInt(1), uint(n.BitLen())/uint(e.Int64())+1)
+	for one := big.NewInt(1); new(big.Int).Sub(high, low).Cmp(one) > 0; {
+		middle := new(big.Int).Rsh(new(big.Int).Add(low, high), 1)
+		if new(big.Int).Exp(middle, e, nil).Cmp(n) <= 0 {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
