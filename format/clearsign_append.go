@@ -24,7 +24,7 @@ func (c *Clearsign) Append(ctx context.Context, rb *runbook.Runbook, key *signer
 		return nil, &signer.InputError{Name: rb.Name(), Msg: msg, Fix: fix}
 	}
 	if len(parsed) == maxOpenPGPSignatures {
-		return refuse(fmt.Sprintf("it carries as many signatures as it may, %d", maxOpenPGPSignatures), "")
+		return refuse(fmt.Sprintf("it carries as many signatures as it may, %d", maxOpenPGPSignatures), "sign the source anew: writ sign --replace")
 	}
 	if !doc.Canonical() {
 		return refuse("its text is not all signed: blanks or carriage returns at line ends", "sign the source anew, without them")

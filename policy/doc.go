@@ -6,8 +6,9 @@
 //
 // Everything that is not a clear yes is a denial with a reason: an error, a
 // timeout, an undefined or odd answer, an empty set, a zero value. A .rego file
-// of the user can deny and warn, never allow; a file without a valid signature
-// and a denied digest are refused whatever the policy says.
+// of the user can deny and warn, never allow; a file without a valid signature, one
+// that was signed under another name or as another kind, and a denied digest are
+// refused whatever the policy says.
 //
 // It does not verify signatures, does not find out who the caller is, and does
 // not enforce obligations: it relies on the verifier's report and on what the

@@ -1,7 +1,8 @@
 // Package runbook holds a script as it was read: its name, its kind, its exact
-// bytes and their SHA-256 digest, taken once.
+// bytes and their SHA-256 digest, taken once; and what was read with it, signatures
+// in files beside it (Sidecar) or all files of its project (Set).
 //
-// A Runbook promises only that it does not change after Parse. It says nothing
+// A Runbook promises only that it does not change after it was read. It says nothing
 // about signatures or trust, and it never touches the network.
 package runbook
 

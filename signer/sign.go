@@ -95,7 +95,7 @@ func (e *SelfCheckError) Unwrap() error { return e.Err }
 type ExistsError struct{ Path string }
 
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("%q exists and is not a clear-signed text: it is not replaced", e.Path)
+	return fmt.Sprintf("%q exists and is no clear-signed text, and is not replaced: move it away, or sign with --force", e.Path)
 }
 
 // SignFile signs the runbook at path and puts the signed form in place: into

@@ -311,7 +311,7 @@ func TestFilesInTheWayAreNotReplaced(t *testing.T) {
 			dir := newFiles(t)
 			path := dir.write(s.in, s.text)
 			dir.write(s.out, data)
-			refused[*signer.ExistsError](t, dir, path, s.Options, "is not replaced")
+			refused[*signer.ExistsError](t, dir, path, s.Options, "is not replaced: move it away")
 			o := s.Options
 			o.Force = true
 			must(signer.SignFile(t.Context(), path, o))

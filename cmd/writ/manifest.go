@@ -73,7 +73,7 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 	case o.dir == "" || o.dir == "-":
 		return usagef("manifest needs a folder, not %q", o.dir)
 	case o.key.key == "":
-		return usagef("no key given: --key KEY")
+		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
 	case o.key.passphraseFile != "" && o.key.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
 )
 
 type signOptions struct {
@@ -125,7 +126,7 @@ func (o *signOptions) validate() error {
 	case o.remove:
 		return nil
 	case o.key == "" && !o.check:
-		return usagef("no key given: --key FILE")
+		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
 	case o.key == "" && !o.trust.given():
 		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
 	case o.key != "" && o.trust.given() && !o.append:
@@ -180,22 +181,13 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if o.claims.given() && key.Kind() == signer.KindX509 {
 		return errNoClaims()
 	}
-	verify, err := verifyFunc(trust, o.claims)
-	if err != nil {
-		return err
-	}
 	if err := o.timestamp.fitsKey(key); err != nil {
 		return err
 	}
 	if err := o.timestamp.open(a); err != nil {
 		return err
 	}
-	var before signer.VerifyFunc
-	if o.append {
-		before, verify, err = o.appendVerify(trust, verifyFormats()...)
-	} else {
-		verify, err = o.wantStamped(verify, trust)
-	}
+	before, verify, err := o.judgements(trust)
 	if err != nil {
 		return err
 	}
@@ -230,6 +222,19 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		return no("there is no runbook that this key can sign")
 	}
 	return a.answerOn(len(files), failures, "%d of %d files are not signed", len(failures), len(files))
+}
+
+// judgements are those of a file before it is signed, only with --append, and after.
+func (o *signOptions) judgements(self *verifier.TrustStore) (before, after signer.VerifyFunc, err error) {
+	if o.append {
+		return o.appendVerify(self, verifyFormats()...)
+	}
+	verify, err := verifyFunc(self, o.claims)
+	if err != nil {
+		return nil, nil, err
+	}
+	after, err = o.wantStamped(verify, self)
+	return nil, after, err
 }
 
 func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {

@@ -56,6 +56,7 @@ func (s *scanner) checkSource(line []byte, end lineEnd) *SyntaxError {
 		err.Fix = "remove the blanks at the line's end"
 	case classify(line)&control != 0:
 		err = s.clean(line)
+		err.Fix = "remove the character, or let the script make it: with printf, chr(13), [char]27"
 	case !utf8.Valid(line):
 		err = s.fail(NotUTF8, "the line is not valid UTF-8, so that hosts would read it differently")
 		err.Fix = "save the file as UTF-8"

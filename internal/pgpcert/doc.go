@@ -9,5 +9,6 @@
 // several goroutines.
 //
 // It does not follow the web of trust: certifications by others, trust packets
-// and user IDs grant nothing. Every certificate in a Ring is trusted as it is.
+// and user IDs grant nothing. It does not say whom to trust either: a certificate in a
+// Ring is one that somebody put into a trust store, and its stores are only noted.
 package pgpcert

@@ -30,7 +30,7 @@ func meaning(v verifier.Verdict) string {
 	case verifier.Weak:
 		return "the algorithm or the key is too weak to prove anything"
 	case verifier.WrongPurpose:
-		return "the key is not for signing runbooks, or the signature is of another type"
+		return "the key is not for signing runbooks, the signature is of another type, or what was signed is no runbook"
 	case verifier.Unsupported:
 		return "writ does not know this type of file or signature"
 	case verifier.NotChecked:
@@ -56,8 +56,10 @@ func Repair(v verifier.Verdict) string {
 		return "do not use it; fetch the original again, or have the owner review the content and sign it anew"
 	case verifier.Revoked:
 		return "have it signed with another key; a file that a deny list names stays revoked, whoever signs it"
-	case verifier.Expired, verifier.Weak, verifier.WrongPurpose:
+	case verifier.Expired, verifier.Weak:
 		return "have it signed again with a key that is valid today and meant for code signing"
+	case verifier.WrongPurpose:
+		return "have the runbook itself signed, with a key and a signature that are meant for it"
 	case verifier.Unsupported:
 		return "give it the extension of a runbook type that writ knows, and a signature of a format that writ knows"
 	case verifier.Valid, verifier.Untrusted, verifier.NotChecked:
