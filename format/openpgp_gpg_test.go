@@ -564,6 +564,15 @@ func TestWhatGPGAnswersIsNotBelieved(t *testing.T) { //nolint:paralleltest // GN
 	g.importSecret(e, "")
 	g.importSecret(other, "")
 	g.write("other", hexOf(other.PrimaryKey))
+	testenv.Tool(t, "python3")
+	const unsigned = `import sys
+d = sys.stdin.buffer.read()
+b = bytearray(d[2 if d[0] == 0x88 else 3:])
+at = 6 + b[4] * 256 + b[5] # the length of what is not hashed
+n = b[at] * 256 + b[at + 1]
+b[at + 2 + n:at + 2 + n] = b"\x02\x1ax" # a policy URL
+b[at:at + 2] = (n + 3).to_bytes(2, "big")
+sys.stdout.buffer.write(b"\x89" + len(b).to_bytes(2, "big") + b)`
 	const truthful = `case " $* " in *" --detach-sign "*) ;; *) exec "$GPG" "$@" ;; esac; `
 	for name, c := range map[string]struct{ script, want string }{
 		"nothing":                     {truthful + `cat >/dev/null`, "not a well-made"},
@@ -581,6 +590,7 @@ func TestWhatGPGAnswersIsNotBelieved(t *testing.T) { //nolint:paralleltest // GN
 		"no notation":                 {truthful + `exec "$GPG" $(echo " $* " | sed 's/ --sig-notation [^ ]* / /')`, "is missing"},
 		"an expiry":                   {truthful + `exec "$GPG" --default-sig-expire 1d "$@"`, "critical statement of type 3"},
 		"a policy":                    {truthful + `exec "$GPG" --sig-policy-url http://example.test "$@"`, "type 26 that was not asked for"},
+		"a policy that is not signed": {truthful + `"$GPG" "$@" | python3 -c '` + unsigned + `'`, "type 26 that was not asked for, and is not signed"},
 		"another date":                {truthful + `exec "$GPG" --faked-system-time 20240701T000000! "$@"`, "it is dated 2024-07-01"},
 		"another key":                 {truthful + `exec "$GPG" $(echo " $* " | sed "s/--local-user [0-9A-F]*!/--local-user $(cat "$GNUPGHOME/other")/")`, "not asked for"},
 		"two keys":                    {truthful + `exec "$GPG" --local-user "$(cat "$GNUPGHOME/other")" "$@"`, "not one signature packet alone"},

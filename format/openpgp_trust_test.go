@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -358,6 +359,12 @@ func TestOpenPGPSettingsLiftOneRuleOfOneStore(t *testing.T) {
 		}
 		return f.self(forged{kind: kind, hashed: hashed}, userID)
 	}
+	unread := revocation(0x20, clearsignTime.AddDate(0, -1, 0), "", 3)
+	p, _, err := pgpcert.NextPacket(unread)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Body[3] = 1 // MD5, which nobody computes any more
 	text := func(f *forger, when time.Time) []byte {
 		return f.text("echo a\n", forged{kind: 1, hashed: [][]byte{at(2, when), f.issuer()}})
 	}
@@ -389,6 +396,7 @@ func TestOpenPGPSettingsLiftOneRuleOfOneStore(t *testing.T) {
 		{"a key that was revoked later for no reason", key(revocation(0x20, clearsignTime.AddDate(0, -1, 0), "", 0), id(0)), doc, atSigning, revoked, revoked},
 		{"a key that was revoked later without a reason", key(revocation(0x20, clearsignTime.AddDate(0, -1, 0), ""), id(0)), doc, atSigning, revoked, revoked},
 		{"a key that was retired later, by a revocation of another kind as well", key(revocation(0x20, clearsignTime.AddDate(0, -1, 0), "", 3), revocation(0x20, clearsignTime.AddDate(0, -1, 0), "", 2), id(0)), doc, atSigning, revoked, revoked},
+		{"a key that was retired later, in words that cannot be checked", key(unread, id(0)), doc, atSigning, revoked, revoked},
 		{"a user ID that was given up later", key(id(0), revocation(0x30, clearsignTime.AddDate(0, -1, 0), "a", 32)), doc, atSigning, revoked, valid},
 		{"a user ID that was revoked later", key(id(0), revocation(0x30, clearsignTime.AddDate(0, -1, 0), "a")), doc, atSigning, revoked, revoked},
 		{"a key whose only self-signature is newer", key(forgedPacket(13, 'a'), f.self(forged{kind: 0x13, hashed: [][]byte{at(2, clearsignTime.AddDate(0, -1, 0)), f.issuer(), flags(3)}}, "a")), doc, atSigning, valid, valid},

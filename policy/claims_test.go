@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,11 @@ func TestClaimsThatContradictTheFileDeny(t *testing.T) {
 		in.Signatures = c.signatures
 		if d := e.Decide(t.Context(), in); c.deny != "" {
 			mustDeny(t, d, c.deny)
+			// The library says which signature is for what; Go alone would only deny.
+			said := slices.ContainsFunc(d.Deny, func(r policy.Reason) bool { return r.Rule == "writ/claims" && r.Hint != "" })
+			if said != (c.deny == "claim-contradicts") {
+				t.Errorf("%s: %+v", name, d.Deny)
+			}
 		} else if !d.Allow {
 			t.Errorf("%s: denied: %+v", name, d.Deny)
 		}

@@ -165,10 +165,16 @@ func TestLoaderRefusesFilesThatAreNoTrust(t *testing.T) {
 	if err := e.SerializePrivateWithoutSigning(&secretBinary, nil); err != nil {
 		t.Fatal(err)
 	}
+	_, subkeys, err := pgpcert.NextPacket(secretBinary.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	primary := secretBinary.Bytes()[:secretBinary.Len()-len(subkeys)]
 	for name, c := range map[string]struct {
 		data []byte
 		want error
 	}{
+		"a secret primary key alone":                {primary, pgpcert.ErrSecretKey},
 		"an armored secret key":                     {secret, pgpcert.ErrSecretKey},
 		"a binary secret key":                       {secretBinary.Bytes(), pgpcert.ErrSecretKey},
 		"a secret key behind a certificate":         {append(binary(t, e), secretBinary.Bytes()...), pgpcert.ErrSecretKey},
