@@ -132,6 +132,13 @@ func newRunbook(name string, data []byte) *Runbook {
 	return &Runbook{name: name, kind: KindOf(name), digest: DigestLater(data), data: data}
 }
 
+// Text returns the runbook that r, a document, holds: text, whose digest is known,
+// under the name without ".asc". It keeps text, which must not change any more.
+func (r *Runbook) Text(text []byte, digest Digest) *Runbook {
+	name := PayloadName(r.name)
+	return &Runbook{name: name, kind: KindOf(name), digest: func() Digest { return digest }, data: text}
+}
+
 func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":

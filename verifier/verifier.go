@@ -223,7 +223,13 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 		claim.PayloadDigest = runbook.DigestLater(claim.Payload)
 	}
 	payload := claim.PayloadDigest()
-	if report.deny(v.trust, payload); report.Verdict != Valid {
+	report.deny(v.trust, payload)
+	if payload != report.File && report.Verdict == Valid {
+		if err := v.examineInside(ctx, report, rb.Text(claim.Payload, payload)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if report.Verdict != Valid {
 		return report, nil, nil
 	}
 	report.Payload = payload
