@@ -155,8 +155,15 @@ func TestADocumentThatIsNotTheSameWithOneMoreSignatureIsCaught(t *testing.T) {
 	if _, err := signer.SignFile(t.Context(), dir.write("b.sh", []byte("echo evil\n")), s.Options); err != nil {
 		t.Fatal(err)
 	}
-	before := dir.read(s.out)
-	for name, answer := range map[string][]byte{"the file as it was": before, "another document": dir.read("b.sh.asc"), "no signature": s.text} {
+	before, other := dir.read(s.out), dir.read("b.sh.asc")
+	o := joining(s, s)
+	o.Force = true
+	if _, err := signer.AppendFile(t.Context(), dir.path("b.sh.asc"), o); err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string][]byte{
+		"the file as it was": before, "another document": other, "another one with two signatures": dir.read("b.sh.asc"), "no signature": s.text,
+	} {
 		o := joining(s, s)
 		o.Force = true
 		o.Format = carelessDocument{s.Format.(*format.Clearsign), answer}

@@ -65,8 +65,13 @@ func TestAFormatThatAppendsSomethingElseIsCaught(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := dir.read(s.in)
-	for name, answer := range map[string][]byte{"the file as it was": before, "another file": dir.read("b.ps1"), "no signature": s.text} {
+	before, single := dir.read(s.in), dir.read("b.ps1")
+	if _, err := signer.AppendFile(t.Context(), other, appending(s)); err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string][]byte{
+		"the file as it was": before, "another file": single, "another one with two signatures": dir.read("b.ps1"), "no signature": s.text,
+	} {
 		o := appending(s)
 		o.Format = careless{s.Format.(*format.Authenticode), answer}
 		var self *signer.SelfCheckError
