@@ -289,7 +289,7 @@ func compareProject(ctx context.Context, v *verifier.Verifier, dir string) (rend
 		if _, missing := os.Stat(dir); missing != nil {
 			return p, noAnswer(missing)
 		}
-		return p, no("%q has no %s: nobody has signed it as a whole", dir, manifest.Name)
+		return p, no("%q has no %s: nobody has signed it as a whole", dir, manifest.Name).hint("have it signed by its owner: writ manifest sign")
 	case err != nil:
 		return p, err
 	}

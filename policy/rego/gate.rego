@@ -57,10 +57,20 @@ deny contains reason if {
 	not signature_valid
 	reason := {
 		"code": "signature-not-valid",
-		"msg": sprintf("the verdict on the file is %q, not \"valid\"", [input.runbook.verdict]),
-		"hint": "look at the file with writ inspect; only its source, signed again by somebody who may, can run",
+		"msg": sprintf("the verdict on %s is %q, not \"valid\"", [judged.what, input.runbook.verdict]),
+		"hint": judged.hint,
 		"rule": "writ/signature",
 	}
+}
+
+judged := {
+	"what": "the file with all others of its project",
+	"hint": "writ verify with the same --manifest names what is wrong; only the sources, listed and signed again by somebody who may, can run",
+} if {
+	input.runbook.manifest
+} else := {
+	"what": "the file",
+	"hint": "look at the file with writ inspect; only its source, signed again by somebody who may, can run",
 }
 
 # METADATA
