@@ -155,7 +155,7 @@ func armoredBlocks(data []byte) ([]keyblock, error) {
 	for _, b := range armored {
 		position := fmt.Sprintf("block at line %d", b.Line)
 		switch b.Label {
-		case "PGP PUBLIC KEY BLOCK":
+		case "PGP PUBLIC KEY BLOCK", "PGP SIGNATURE": // as Sequoia labels a revocation
 			blocks = append(blocks, keyblock{position, b.Data, b.Err})
 		case "PGP PRIVATE KEY BLOCK", "PGP SECRET KEY BLOCK":
 			return nil, fmt.Errorf("%s: %w", position, ErrSecretKey)

@@ -294,7 +294,8 @@ func TestARevocationIsNotLostWhereFilesAreJoined(t *testing.T) {
 	forged := bytes.Clone(revocation)
 	forged[len(forged)-1] ^= 1
 	md5 := bytes.Clone(revocation)
-	md5[2+3] = 1 // behind the header
+	md5[2+3] = 1                                                                                                       // behind the header
+	asSignature := bytes.ReplaceAll(armoredBytes(revocation), []byte("PGP PUBLIC KEY BLOCK"), []byte("PGP SIGNATURE")) // as Sequoia does
 	for name, c := range map[string]struct {
 		file    []byte
 		revoked bool
@@ -302,6 +303,7 @@ func TestARevocationIsNotLostWhereFilesAreJoined(t *testing.T) {
 		"behind its own":                 {slicesJoin(b, a, revocation), true},
 		"behind another":                 {slicesJoin(a, b, revocation), true},
 		"behind another, before its own": {slicesJoin(b, revocation, a), true},
+		"armored as a signature":         {slicesJoin(armoredBytes(slicesJoin(a, b)), asSignature), true},
 		"behind another, armored":        {slicesJoin(armoredBytes(slicesJoin(b, revocation)), armoredBytes(a)), true},
 		"one that is forged":             {slicesJoin(a, b, forged), false},
 		"one that nobody can check":      {slicesJoin(a, b, md5), false},
