@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/runwrit/writ/internal/manifest"
@@ -18,9 +19,11 @@ type Project struct {
 	Drift    []manifest.Drift
 }
 
-// AsSigned says that the manifest is valid and the folder is as it says.
+// AsSigned says that the manifest is valid, was signed as one, and the folder is as
+// it says.
 func (p Project) AsSigned() bool {
-	return p.Manifest.Report.Verdict == verifier.Valid && len(p.Drift) == 0
+	elsewise := func(f verifier.Finding) bool { return f.Code == verifier.CodeContradicts }
+	return p.Manifest.Report.Verdict == verifier.Valid && !slices.ContainsFunc(p.Manifest.Report.Findings, elsewise) && len(p.Drift) == 0
 }
 
 func (t textRenderer) Project(w io.Writer, p Project) error {
