@@ -17,13 +17,16 @@ func TestAManifestThatWasSignedAsSomethingElseIsNoManifest(t *testing.T) {
 	keyring := writeFile(t, filepath.Join(t.TempDir(), "keyring.gpg"), w.make(nil, "--export"))
 	const script = "echo a\n"
 	list := fmt.Appendf(nil, "writ-manifest/v1\n%x 0644 a.sh\n", sha256.Sum256([]byte(script)))
-	for claim, want := range map[string]int{"runbook-name@runwrit.github.io=writ.manifest": exitYes, "runbook-name@runwrit.github.io=deploy.sh": exitNo, "runbook-kind@runwrit.github.io=bash": exitNo} {
+	for _, c := range []struct {
+		tag, value string
+		want       int
+	}{{"runbook-name", "writ.manifest", exitYes}, {"runbook-name", "deploy.sh", exitNo}, {"runbook-kind", "bash", exitNo}} {
 		dir := t.TempDir()
 		writeFile(t, filepath.Join(dir, "a.sh"), []byte(script))
-		writeFile(t, filepath.Join(dir, "writ.manifest.asc"), w.make(list, "--set-notation", claim, "--clear-sign"))
+		writeFile(t, filepath.Join(dir, "writ.manifest.asc"), w.make(list, "--set-notation", fmt.Sprintf("%s@%s=%s", c.tag, "runwrit.github.io", c.value), "--clear-sign"))
 		code, out, errs := call(t, "manifest", "verify", "--keyring", keyring, "-o", "json", dir)
-		if code != want || !strings.Contains(out, fmt.Sprintf(`"as_signed": %t`, want == exitYes)) || want == exitNo && !strings.Contains(errs, "was signed as something else") {
-			t.Errorf("%s: exit code %d: %s%s", claim, code, out, errs)
+		if code != c.want || !strings.Contains(out, fmt.Sprintf(`"as_signed": %t`, c.want == exitYes)) || c.want == exitNo && !strings.Contains(errs, "was signed as something else") {
+			t.Errorf("%s %s: exit code %d: %s%s", c.tag, c.value, code, out, errs)
 		}
 	}
 }
