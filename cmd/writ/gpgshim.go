@@ -159,7 +159,10 @@ func clearOutput(path string) error {
 	case !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0:
 		return fmt.Errorf("%q is in the way, and is no file", path)
 	}
-	return os.Remove(path)
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // another call may have removed it
+		return err
+	}
+	return nil
 }
 
 // verifyForGPG verifies by the keyring alone: no configuration, no home folder

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,6 +168,26 @@ const evil = "#!/bin/bash\necho pwned\n"
 // TestTheShimRefusesWhatGnuPGRuns is why the shim exists: for each file GnuPG ends
 // with exit code 0 and writes the attacker's text where the worker runs it. The
 // numbers are those of docs/cli/gpg-shim.md.
+// TestCallsOfTheShimForOneFileAtOnce: the worker runs two jobs of one version of a
+// runbook in one folder. None fails, and none leaves anything but the text.
+func TestCallsOfTheShimForOneFileAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newShimCase(t)
+	var calls sync.WaitGroup
+	for range 24 {
+		calls.Go(func() {
+			if code, said := c.shim(t); code != 0 {
+				t.Errorf("exit code %d: %s", code, said)
+			}
+		})
+	}
+	calls.Wait()
+	c.leaves(t, "job.sh", "job.sh.d")
+	if got, err := os.ReadFile(c.file + ".d"); err != nil || string(got) != c.text {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestTheShimRefusesWhatGnuPGRuns(t *testing.T) {
 	t.Parallel()
 	w := newOldWorker(t)
