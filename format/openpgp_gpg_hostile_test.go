@@ -127,6 +127,7 @@ func standIn(t *testing.T, script string) {
 // TestWhatGPGAnswersIsNotBelieved: the stand-in answers the questions about the
 // key truthfully and then signs in its own way.
 func TestWhatGPGAnswersIsNotBelieved(t *testing.T) { //nolint:paralleltest // GNUPGHOME
+	testenv.Tool(t, "python3")
 	g := agentHome(t)
 	e, other := pgpEntity(t, "ed25519"), pgpEntity(t, "ed25519")
 	g.importSecret(e, "")
