@@ -159,6 +159,11 @@ func besideFindings(name string, data []byte) []verifier.Finding {
 			Detail: "the signature beside the file is OpenPGP: PowerShell and Windows take this file for unsigned",
 		}}
 	}
+	return plainFindings(data)
+}
+
+// plainFindings is what is worth saying about a text that no other format reads.
+func plainFindings(data []byte) []verifier.Finding {
 	findings := hiddenFindings(data, authscript.Detect(data))
 	if !utf8.Valid(data) {
 		findings = append(findings, verifier.Finding{Code: string(cleartext.NotUTF8), Detail: textNotes[cleartext.NotUTF8]})

@@ -3,6 +3,7 @@ package format
 import (
 	"context"
 	"fmt"
+	"path"
 	"sync"
 	"time"
 
@@ -61,7 +62,28 @@ func (c *setChecker) CheckSet(_ context.Context, rb *runbook.Runbook, now time.T
 		return refuse(verifier.Tampered, verifier.Finding{Code: findingChanged, Detail: "the files are not those that the manifest lists"})
 	}
 	rb.View(func(data []byte) { out.Payload, out.PayloadDigest = data, rb.Digest })
+	out.Findings = append(out.Findings, setFindings(set)...)
 	return out
+}
+
+// setFindings says where the scripts of a set may read otherwise than they run.
+// Of a RUNBOOK that can carry Authenticode, that format says it.
+func setFindings(set *runbook.Set) (findings []verifier.Finding) {
+	for _, m := range set.Members() {
+		if runbook.KindOf(m.Path()) == runbook.Unknown || m.Path() == set.Entry() && CarriesAuthenticode(path.Base(m.Path())) {
+			continue
+		}
+		m.View(func(data []byte) {
+			for _, f := range plainFindings(data) {
+				f.Detail = fmt.Sprintf("%s: %s", m.Path(), f.Detail)
+				findings = append(findings, f)
+			}
+		})
+		if len(findings) > maxSetFindings {
+			return append(findings[:maxSetFindings], verifier.Finding{Code: findings[maxSetFindings].Code, Detail: "and more of the kind"})
+		}
+	}
+	return findings
 }
 
 // Codes of findings about a set.

@@ -364,6 +364,37 @@ func TestASignedLibraryThatWasChangedRefusesTheProject(t *testing.T) {
 	}
 }
 
+// What a policy may refuse is said of a script that a manifest vouches for as of
+// one that is signed by itself.
+func TestHiddenCharactersInAProjectAreSaid(t *testing.T) {
+	t.Parallel()
+	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
+	v := projectVerifier(t, clearsignTrust(t, entity))
+	const hidden = "echo \u202e\n"
+	many := map[string]string{"a.sh": "echo a\n"}
+	for i := range 100 {
+		many[fmt.Sprintf("lib/%d.sh", i)] = hidden
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		entry string
+		want  int
+	}{
+		"in the runbook":               {map[string]string{"a.sh": hidden, "b.sh": "echo b\n"}, "a.sh", 1},
+		"in a script that it loads":    {map[string]string{"a.sh": "echo a\n", "b.py": hidden}, "a.sh", 1},
+		"in a module of PowerShell":    {map[string]string{"a.ps1": "echo a\n", "b.psm1": hidden}, "a.ps1", 1},
+		"in a runbook of PowerShell":   {map[string]string{"a.ps1": hidden}, "a.ps1", 1},
+		"in a file that is no script":  {map[string]string{"a.sh": "echo a\n", "b.txt": hidden}, "a.sh", 0},
+		"in a hundred scripts, capped": {many, "a.sh", 21},
+		"nowhere":                      {map[string]string{"a.sh": "echo a\n"}, "a.sh", 0},
+	} {
+		report := inspected(t, v, readSet(t, signedFolder(t, key, c.files), c.entry))
+		if got := strings.Count(strings.Join(codesOf(report), " "), "bidi-control"); report.Verdict != verifier.Valid || got != c.want {
+			t.Errorf("%s: %s with %d findings, want %d: %v", name, report.Verdict, got, c.want, report.Findings)
+		}
+	}
+}
+
 func TestASidecarInsideAProjectIsNeverHidden(t *testing.T) {
 	t.Parallel()
 	entity, key := clearsignKey(t, newkeys.OpenPGPOptions{})
