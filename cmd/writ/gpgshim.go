@@ -177,7 +177,8 @@ func (a *app) verifyForGPG(ctx context.Context, call gpgCall) (*verifier.Verifie
 	if err != nil {
 		return nil, gpgFailure(gpgFailed, err.Error())
 	}
-	v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewClearsign()}, Now: a.now})
+	// Authenticode has no trust here, and is there for what it has against a text.
+	v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewClearsign(), format.NewAuthenticode()}, Now: a.now})
 	if err != nil {
 		return nil, gpgFailure(gpgFailed, err.Error())
 	}

@@ -134,6 +134,45 @@ func TestTheShimGivesWhatGnuPGGives(t *testing.T) {
 	}
 }
 
+// TestTheShimHidesNoTamperedAuthenticodeBlock: a document vouches for its text, but
+// not against what the text proves of itself.
+func TestTheShimHidesNoTamperedAuthenticodeBlock(t *testing.T) {
+	t.Parallel()
+	c := newShimCase(t)
+	demo := filepath.Join(t.TempDir(), "demo")
+	script := writeFile(t, filepath.Join(t.TempDir(), "job.ps1"), []byte("Write-Host 1\r\n"))
+	for _, args := range [][]string{
+		{"init", demo},
+		{"sign", "--key", filepath.Join(demo, "keys/codesign.key.pem"), "--cert", filepath.Join(demo, "keys/codesign.pem"), script},
+	} {
+		if code, _, said := call(t, args...); code != 0 {
+			t.Fatalf("%v: %s", args, said)
+		}
+	}
+	block, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(block), "\r\n", "\n")
+	c.file = filepath.Join(c.dir, "job.ps1")
+	for name, want := range map[string]struct {
+		text string
+		code int
+	}{
+		"no block":              {"Write-Host 1\n", 0},
+		"the block of the text": {text, 0},
+		"of another text":       {strings.Replace(text, "Host 1", "Host 2", 1), 1},
+	} {
+		writeFile(t, c.file, signed(t, c.signer.entity.Subkeys[0].PrivateKey, want.text, packet.SigTypeText, time.Now()))
+		if code, said := c.shim(t); code != want.code || (code != 0) != strings.Contains(said, "inner-signature") {
+			t.Errorf("%s: exit code %d, want %d: %s", name, code, want.code, said)
+		}
+		if want.code != 0 {
+			c.leaves(t, "job.ps1", "job.sh")
+		}
+	}
+}
+
 func TestTheShimAnswersOneCommandLineOnly(t *testing.T) {
 	t.Parallel()
 	c := newShimCase(t)
