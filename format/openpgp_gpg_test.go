@@ -318,6 +318,14 @@ func TestKeysThatGnuPGDoesNotHaveAreRefused(t *testing.T) { //nolint:paralleltes
 			t.Errorf("%s: %v, want *KeyError with %q", name, err, c.want)
 		}
 	}
+	mine, another := pgpEntity(t, "ed25519"), pgpEntity(t, "ed25519")
+	g.importSecret(mine, "")
+	g.importSecret(another, "")
+	var refused *signer.KeyError
+	key := openGPG(t, hexOf(mine.PrimaryKey), signer.KeyOptions{})
+	if got, err := key.GPG().Sign(t.Context(), hexOf(another.PrimaryKey), []byte("x"), nil); !errors.As(err, &refused) || got != nil {
+		t.Errorf("another key than the one that was opened: %v", err)
+	}
 }
 
 // pinentry is a program that answers an agent's question with this line.

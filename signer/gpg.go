@@ -72,9 +72,6 @@ func findGPG(ctx context.Context, source, tty string) (*gpgProgram, error) {
 		return nil, &KeyError{source, "the program gpg is not found: install GnuPG, or export the key and give its file (docs/keys.md)"}
 	}
 	p := &gpgProgram{path: path, env: gpgEnvironment(tty)}
-	if p.isSelf() {
-		return nil, notGPG(source, path)
-	}
 	out, said, err := p.run(ctx, gpgAnswerTime, maxGPGListing, nil, "--no-options", "--version")
 	switch {
 	case ctx.Err() != nil:
@@ -89,18 +86,6 @@ func findGPG(ctx context.Context, source, tty string) (*gpgProgram, error) {
 
 func notGPG(source, path string) *KeyError {
 	return &KeyError{source, fmt.Sprintf("the program %q is not GnuPG 2.1 or later (writ gpg-shim, or another stand-in, comes first in PATH?): put GnuPG's own gpg first", path)}
-}
-
-// isSelf says whether gpg is this very program under another name, which would
-// ask itself for ever.
-func (p *gpgProgram) isSelf() bool {
-	self, err := os.Executable()
-	if err != nil {
-		return false
-	}
-	a, errA := os.Stat(self)
-	b, errB := os.Stat(p.path)
-	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 func gpgEnvironment(tty string) []string {
