@@ -323,7 +323,7 @@ func TestKeysThatGnuPGDoesNotHaveAreRefused(t *testing.T) { //nolint:paralleltes
 	g.importSecret(another, "")
 	var refused *signer.KeyError
 	key := openGPG(t, hexOf(mine.PrimaryKey), signer.KeyOptions{})
-	if got, err := key.GPG().Sign(t.Context(), hexOf(another.PrimaryKey), []byte("x"), nil); !errors.As(err, &refused) || got != nil {
+	if got, err := key.GPG().Sign(t.Context(), hexOf(another.Subkeys[0].PublicKey), []byte("x"), nil); !errors.As(err, &refused) || got != nil {
 		t.Errorf("another key than the one that was opened: %v", err)
 	}
 }
