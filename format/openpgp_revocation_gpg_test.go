@@ -51,16 +51,20 @@ func TestOpenPGPRevocationsThatGnuPGMakes(t *testing.T) {
 		g.answer("", "--batch", "--quick-gen-key", name, "ed25519", "sign", "never")
 	}
 	ada, revoker := g.fingerprint("Ada"), g.fingerprint("Revoker")
-	g.answer("addrevoker\n"+revoker+"\ny\nsave\n", "--edit-key", ada)
+	// On a busy machine gpg may give up on its agent.
+	var own, retired, designated string
+	for tries := 0; tries < 3 && (own == "" || retired == "" || designated == ""); tries++ {
+		g.answer("addrevoker\n"+revoker+"\ny\nsave\n", "--edit-key", ada)
+		own = string(g.answer("y\n0\n\ny\n", "--gen-revoke", ada))
+		retired = string(g.answer("y\n3\n\ny\n", "--gen-revoke", ada))
+		designated = string(g.answer("y\n3\n\ny\n", "--desig-revoke", ada))
+	}
 	certificate := string(g.mustRun(nil, "--armor", "--export", ada))
 	text := filepath.Join(t.TempDir(), "a.sh")
 	if err := os.WriteFile(text, []byte("echo a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	doc := g.answer("", "--batch", "--local-user", ada, "--clear-sign", "--output", "-", text)
-	own := string(g.answer("y\n0\n\ny\n", "--gen-revoke", ada))
-	retired := string(g.answer("y\n3\n\ny\n", "--gen-revoke", ada))
-	designated := string(g.answer("y\n3\n\ny\n", "--desig-revoke", ada))
 	const atSigning = "openpgp-time:at-signing"
 	for name, c := range map[string]struct {
 		rooms   map[string]string
@@ -77,7 +81,7 @@ func TestOpenPGPRevocationsThatGnuPGMakes(t *testing.T) {
 		"by the revoker, never lifted": {map[string]string{"a/openpgp": certificate + designated, "a/settings": atSigning}, verifier.Revoked},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if len(own) == 0 || len(retired) == 0 || len(designated) == 0 {
+			if own == "" || retired == "" || designated == "" {
 				t.Fatal("gpg made no revocation")
 			}
 			if report, _ := clearsignVerdict(t, openpgpStores(t, c.rooms), "a.sh.asc", doc); report.Verdict != c.verdict {

@@ -121,6 +121,9 @@ func (a *app) runGPGShim(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if isItself(call.output, call.keyring) {
+		return gpgFailure(gpgFailed, fmt.Sprintf("%q is the keyring, and would be overwritten", call.output))
+	}
 	// An output of an earlier call must not be taken for that of this one.
 	if err := clearOutput(call.output); err != nil {
 		return gpgFailure(gpgFailed, err.Error())
@@ -146,6 +149,16 @@ func (a *app) runGPGShim(ctx context.Context, args []string) error {
 		return gpgFailure(gpgFailed, fmt.Sprintf("write %q: %v", call.output, err))
 	}
 	return nil
+}
+
+// isItself reports whether path is the other file, and no link to it.
+func isItself(path, other string) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	otherInfo, err := os.Stat(other)
+	return err == nil && os.SameFile(info, otherInfo)
 }
 
 // clearOutput removes a file or link at path, never what a link leads to.

@@ -265,10 +265,16 @@ func TestTheShimLeavesNothingThatCouldBeTakenForVerified(t *testing.T) {
 		"a good document, and a link as the output":    {[]func(*testing.T, *shimCase){link}, 0, []string{"job.sh", "job.sh.d", "victim"}},
 		"no document, and an output before":            {[]func(*testing.T, *shimCase){stale, func(_ *testing.T, c *shimCase) { _ = os.Remove(c.file) }}, 2, []string{}},
 		"no keyring, and an output before":             {[]func(*testing.T, *shimCase){stale, func(_ *testing.T, c *shimCase) { c.keyring += ".none" }}, 2, []string{"job.sh"}},
-		"a folder as the output":                       {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Mkdir(c.file+".d", 0o700) }}, 2, []string{"job.sh", "job.sh.d"}},
-		"a link in the place of the document":          {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Rename(c.file, c.file+"x"); _ = os.Symlink(c.file+"x", c.file) }}, 2, []string{"job.sh", "job.shx"}},
-		"a document that is too large":                 {[]func(*testing.T, *shimCase){stale, func(_ *testing.T, c *shimCase) { _ = os.Truncate(c.file, runbook.MaxSize+1) }}, 2, []string{"job.sh"}},
-		"a folder in the place of the document":        {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Remove(c.file); _ = os.Mkdir(c.file, 0o700) }}, 2, []string{"job.sh"}},
+		"the keyring as the output": {[]func(*testing.T, *shimCase){func(t *testing.T, c *shimCase) {
+			if err := os.Rename(c.keyring, c.file+".d"); err != nil {
+				t.Fatal(err)
+			}
+			c.keyring = c.file + ".d"
+		}}, 2, []string{"job.sh", "job.sh.d"}},
+		"a folder as the output":                {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Mkdir(c.file+".d", 0o700) }}, 2, []string{"job.sh", "job.sh.d"}},
+		"a link in the place of the document":   {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Rename(c.file, c.file+"x"); _ = os.Symlink(c.file+"x", c.file) }}, 2, []string{"job.sh", "job.shx"}},
+		"a document that is too large":          {[]func(*testing.T, *shimCase){stale, func(_ *testing.T, c *shimCase) { _ = os.Truncate(c.file, runbook.MaxSize+1) }}, 2, []string{"job.sh"}},
+		"a folder in the place of the document": {[]func(*testing.T, *shimCase){func(_ *testing.T, c *shimCase) { _ = os.Remove(c.file); _ = os.Mkdir(c.file, 0o700) }}, 2, []string{"job.sh"}},
 		"a detached signature, which needs a file more": {[]func(*testing.T, *shimCase){func(t *testing.T, c *shimCase) {
 			writeFile(t, c.file, []byte(c.text))
 			writeFile(t, c.file+".sig", c.signer.detach(t, []byte(c.text)))
