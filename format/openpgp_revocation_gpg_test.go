@@ -18,7 +18,7 @@ func (g *gnupg) answer(answers string, args ...string) []byte {
 	g.t.Helper()
 	cmd := exec.CommandContext(g.t.Context(), "gpg", append([]string{
 		"--homedir", g.home, "--no-tty", "--command-fd", "0", "--status-fd", "2", "--pinentry-mode", "loopback", "--passphrase", "", "--armor",
-		"--faked-system-time", clearsignTime.Format("20060102T150405"),
+		"--faked-system-time", clearsignTime.Format("20060102T150405!"),
 	}, args...)...)
 	cmd.Stdin = strings.NewReader(answers)
 	var out, said bytes.Buffer

@@ -106,7 +106,7 @@ func newGnuPG(t testing.TB) gnupg {
 
 func (g gnupg) run(passphrase string, args ...string) string {
 	g.t.Helper()
-	common := []string{"--homedir", g.home, "--batch", "--no-tty", "--yes", "--faked-system-time", "20260601T000000",
+	common := []string{"--homedir", g.home, "--batch", "--no-tty", "--yes", "--faked-system-time", "20260601T000000!",
 		"--pinentry-mode", "loopback", "--passphrase", passphrase}
 	return run(g.t, g.gpg, append(common, args...)...)
 }

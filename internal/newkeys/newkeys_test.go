@@ -108,7 +108,7 @@ func checkWithGnuPG(t *testing.T, gpg string, secret, public []byte, passphrase 
 	sec, pub := filepath.Join(dir, "sec.asc"), filepath.Join(dir, "pub.asc")
 	write(t, sec, secret)
 	write(t, pub, public)
-	clock := []string{"--batch", "--no-tty", "--faked-system-time", "20261122T120000", "--pinentry-mode", "loopback", "--passphrase", passphrase}
+	clock := []string{"--batch", "--no-tty", "--faked-system-time", "20261122T120000!", "--pinentry-mode", "loopback", "--passphrase", passphrase}
 	run(t, gpg, append(clock, "--homedir", signing, "--import", sec)...)
 	run(t, gpg, append(clock, "--homedir", verifying, "--import", pub)...)
 	text, signed := filepath.Join(dir, "x.sh"), filepath.Join(dir, "x.sh.asc")
