@@ -234,14 +234,18 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) (units int, err error) 
 		return len(content) / 2, writeWide(w, content, e)
 	}
 	written := 0
-	buf := make([]byte, 0, min(chunk, 2*len(content)+8))
+	out, buf := newChunks(w, 2*len(content)+8)
+	defer func() {
+		if failed := out.close(); err == nil {
+			err = failed
+		}
+	}()
 	for len(content) > 0 {
 		if len(buf) > cap(buf)-8 {
-			if _, err := w.Write(buf); err != nil {
+			written += len(buf)
+			if buf, err = out.write(buf); err != nil {
 				return 0, err
 			}
-			written += len(buf)
-			buf = buf[:0]
 		}
 		n := min(len(content), (cap(buf)-len(buf))/2)
 		wide := widen(buf[len(buf):cap(buf)], content[:n])
@@ -258,8 +262,9 @@ func writeUTF16(w io.Writer, content []byte, e Encoding) (units int, err error) 
 		}
 		content = content[size:]
 	}
-	_, err = w.Write(buf)
-	return (written + len(buf)) / 2, err
+	written += len(buf)
+	_, err = out.write(buf)
+	return written / 2, err
 }
 
 // writeWide writes content, which is UTF-16, to w as UTF-16LE.
