@@ -404,7 +404,7 @@ func FuzzAuthenticodeCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, ext string, data []byte) {
 		rb, err := runbook.Parse("job"+ext, data)
 		if err != nil {
-			t.Skip("not a runbook: larger than the limit, or of an odd name")
+			return // larger than the limit, or of an odd name
 		}
 		r, err := v.Inspect(t.Context(), rb)
 		if err != nil {

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
@@ -28,22 +27,6 @@ import (
 
 // literal is an unsigned OpenPGP message of the form that gpg --store makes.
 var literal = append([]byte{0xcb, 14}, "t\x00\x00\x00\x00\x00rm -rf x"...)
-
-func armorAs(t testing.TB, label string, data []byte) []byte {
-	t.Helper()
-	var buf bytes.Buffer
-	w, err := armor.EncodeWithChecksumOption(&buf, label, nil, true)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(buf.Bytes(), '\n')
-}
 
 // signedBy makes a clear-signed document with odd signatures: edit changes the
 // packet before it is signed.
@@ -133,15 +116,15 @@ func TestClearsignAttacksOnTheFile(t *testing.T) {
 		"a marker packet in the block":          {string(documentOf(t, "echo a\n", []byte{0xca, 3, 'P', 'G', 'P'}, signature)), verifier.Malformed, "foreign-packet"},
 		"junk behind the signature":             {string(documentOf(t, "echo a\n", signature, []byte("junk"))), verifier.Malformed, "bad-packet"},
 		"a flood of signatures":                 {string(documentOf(t, "echo a\n", bytes.Repeat(signature, 9))), verifier.Malformed, "too-many-signatures"},
-		"an unsigned literal message":           {string(armorAs(t, "PGP MESSAGE", literal)), verifier.Unsigned, "unsigned-message"},
+		"an unsigned literal message":           {string(testenv.Armored(t, "PGP MESSAGE", literal)), verifier.Unsigned, "unsigned-message"},
 		"an unsigned literal message, binary":   {string(literal), verifier.Unsigned, "unsigned-message"},
-		"an unsigned compressed message":        {string(armorAs(t, "PGP MESSAGE", compressed.Bytes())), verifier.Unsigned, "unsigned-message"},
-		"a signed message and another":          {string(armorAs(t, "PGP MESSAGE", bytes.Join([][]byte{onePass, literal, signature, literal}, nil))), verifier.Malformed, "several-messages"},
-		"a signed message":                      {string(armorAs(t, "PGP MESSAGE", bytes.Join([][]byte{onePass, literal, signature}, nil))), verifier.Unsupported, "opaque-signed"},
-		"an encrypted message":                  {string(armorAs(t, "PGP MESSAGE", []byte{0xd2, 3, 1, 0, 0})), verifier.Unsupported, "encrypted-message"},
-		"a detached signature":                  {string(armorAs(t, "PGP SIGNATURE", signature)), verifier.Unsigned, "detached-signature"},
-		"a certificate":                         {string(armorAs(t, "PGP PUBLIC KEY BLOCK", nil)), verifier.Unsigned, "key-block"},
-		"a secret key":                          {string(armorAs(t, "PGP PRIVATE KEY BLOCK", nil)), verifier.Unsigned, "secret-key-block"},
+		"an unsigned compressed message":        {string(testenv.Armored(t, "PGP MESSAGE", compressed.Bytes())), verifier.Unsigned, "unsigned-message"},
+		"a signed message and another":          {string(testenv.Armored(t, "PGP MESSAGE", bytes.Join([][]byte{onePass, literal, signature, literal}, nil))), verifier.Malformed, "several-messages"},
+		"a signed message":                      {string(testenv.Armored(t, "PGP MESSAGE", bytes.Join([][]byte{onePass, literal, signature}, nil))), verifier.Unsupported, "opaque-signed"},
+		"an encrypted message":                  {string(testenv.Armored(t, "PGP MESSAGE", []byte{0xd2, 3, 1, 0, 0})), verifier.Unsupported, "encrypted-message"},
+		"a detached signature":                  {string(testenv.Armored(t, "PGP SIGNATURE", signature)), verifier.Unsigned, "detached-signature"},
+		"a certificate":                         {string(testenv.Armored(t, "PGP PUBLIC KEY BLOCK", nil)), verifier.Unsigned, "key-block"},
+		"a secret key":                          {string(testenv.Armored(t, "PGP PRIVATE KEY BLOCK", nil)), verifier.Unsigned, "secret-key-block"},
 		"a message in broken armor":             {"-----BEGIN PGP MESSAGE-----\n\n!!\n-----END PGP MESSAGE-----\n", verifier.Malformed, "bad-armor"},
 		"a part of a message":                   {strings.Replace(signed, "SIGNED MESSAGE", "MESSAGE, PART 1/2", 1), verifier.Malformed, "unknown-armor"},
 		"a plain script":                        {"echo a\n", verifier.Unsigned, "not-clearsigned"},
@@ -409,7 +392,7 @@ func FuzzClearsign(f *testing.F) {
 	f.Add(mustClaim(f, "a.sh", text, "1.4", "prod", key))
 	f.Add(mustAppend(f, "a.sh.asc", signed, key))
 	f.Add(bytes.ReplaceAll(signed, []byte("\n"), []byte("\r\n")))
-	f.Add(armorAs(f, "PGP MESSAGE", literal))
+	f.Add(testenv.Armored(f, "PGP MESSAGE", literal))
 	f.Add(literal)
 	f.Add([]byte(base64.StdEncoding.EncodeToString(signed)))
 	v := clearsignVerifier(f, clearsignTrust(f, entity), clearsignTime)

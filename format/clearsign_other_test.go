@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -48,7 +48,7 @@ func TestOtherShapesAreRecognisedAndNamed(t *testing.T) {
 	encrypted := slices.Concat(forgedPacket(1, make([]byte, 40)...), forgedPacket(18, make([]byte, 60)...))
 	parts := slices.Concat([]byte{0xcb, 0xe1}, []byte("t\x00"), []byte{byte(4 + len(text))}, []byte("\x00\x00\x00\x00"), []byte(text))
 	untilEnd := slices.Concat([]byte{0xac | 3}, []byte("t\x00\x00\x00\x00\x00"), []byte(text)) // the old form, of no length
-	message := func(data []byte) []byte { return armorAs(t, "PGP MESSAGE", data) }
+	message := func(data []byte) []byte { return testenv.Armored(t, "PGP MESSAGE", data) }
 	script := "#!/bin/sh\n: <<'X'\n" + string(message(plain)) + "X\nrm -rf x\n"
 	for name, c := range map[string]struct {
 		data    []byte
@@ -57,10 +57,10 @@ func TestOtherShapesAreRecognisedAndNamed(t *testing.T) {
 	}{
 		"1 a plain script":                                {[]byte("#!/bin/sh\necho a\n"), verifier.Unsigned, ""},
 		"2 an empty file":                                 {nil, verifier.Unsigned, ""},
-		"3 an armored certificate":                        {armorAs(t, "PGP PUBLIC KEY BLOCK", alice.certificate()), verifier.Unsigned, "key-block"},
-		"3 an armored secret key":                         {armorAs(t, "PGP PRIVATE KEY BLOCK", alice.certificate()), verifier.Unsigned, "secret-key-block"},
+		"3 an armored certificate":                        {testenv.Armored(t, "PGP PUBLIC KEY BLOCK", alice.certificate()), verifier.Unsigned, "key-block"},
+		"3 an armored secret key":                         {testenv.Armored(t, "PGP PRIVATE KEY BLOCK", alice.certificate()), verifier.Unsigned, "secret-key-block"},
 		"3 a binary certificate":                          {alice.certificate(), verifier.Unsigned, "key-block"},
-		"4 an armored detached signature":                 {armorAs(t, "PGP SIGNATURE", signature), verifier.Unsigned, "detached-signature"},
+		"4 an armored detached signature":                 {testenv.Armored(t, "PGP SIGNATURE", signature), verifier.Unsigned, "detached-signature"},
 		"4 a binary detached signature":                   {signature, verifier.Unsigned, "detached-signature"},
 		"5 a literal":                                     {message(plain), verifier.Unsigned, "unsigned-message"},
 		"5 a binary literal":                              {plain, verifier.Unsigned, "unsigned-message"},
@@ -97,7 +97,7 @@ func TestOtherShapesAreRecognisedAndNamed(t *testing.T) {
 		"16 a no-break space before the marker":           {slices.Concat([]byte("\u00a0"), document), verifier.Malformed, "text-before"},
 		"17 text on the marker's line":                    {bytes.Replace(document, []byte("MESSAGE-----\n"), []byte("MESSAGE----- # x\n"), 1), verifier.Malformed, "marker-with-text"},
 		"17 text on the marker's line of a message":       {bytes.Replace(message(plain), []byte("MESSAGE-----\n"), []byte("MESSAGE----- # x\n"), 1), verifier.Malformed, "marker-with-text"},
-		"19 a message in parts":                           {armorAs(t, "PGP MESSAGE, PART 1/2", plain), verifier.Malformed, "unknown-armor"},
+		"19 a message in parts":                           {testenv.Armored(t, "PGP MESSAGE, PART 1/2", plain), verifier.Malformed, "unknown-armor"},
 		"19 a message that is cut off":                    {message(plain)[:60], verifier.Malformed, "bad-armor"},
 		"19 a message with a broken packet":               {message(plain[:len(plain)-2]), verifier.Malformed, "bad-packet"},
 		"20 a shell script around a document":             {slices.Concat([]byte(": <<'X'\n"), document, []byte("X\nrm x\n")), verifier.Malformed, "text-before"},
@@ -111,7 +111,7 @@ func TestOtherShapesAreRecognisedAndNamed(t *testing.T) {
 		"21 a document of carriage returns":               {bytes.ReplaceAll(document, []byte("\n"), []byte("\r")), verifier.Malformed, "lone-cr"},
 		"text in Latin-1 is no message":                   {[]byte("\xa9 somebody\necho a\n"), verifier.Unsigned, ""},
 		"text in UTF-8 is no message":                     {[]byte("\u00e9tat=1\necho a\n"), verifier.Unsigned, ""},
-		"a script with a certificate in it is no message": {[]byte("apt-key add - <<X\n" + string(armorAs(t, "PGP PUBLIC KEY BLOCK", alice.certificate())) + "X\n"), verifier.Unsigned, ""},
+		"a script with a certificate in it is no message": {[]byte("apt-key add - <<X\n" + string(testenv.Armored(t, "PGP PUBLIC KEY BLOCK", alice.certificate())) + "X\n"), verifier.Unsigned, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,14 +147,7 @@ func utf16LE(text string) []byte {
 // TestOtherShapesOfGnuPGAreNamed: as GnuPG itself writes them.
 func TestOtherShapesOfGnuPGAreNamed(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	entity, _ := clearsignKey(t, newkeys.OpenPGPOptions{Algorithm: "ed25519"})
-	secret, err := newkeys.ArmoredSecret(entity, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.mustRun(secret, "--import")
-	v := besideVerifier(t, clearsignTrust(t, entity), time.Now().Add(time.Minute))
+	g, v := gnuPGThatSigns(t)
 	text := []byte(strings.Repeat("echo a line that can be compressed\n", 50))
 	for _, c := range []struct {
 		args    string

@@ -2,7 +2,6 @@ package format_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/testenv"
-	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -113,21 +111,7 @@ func clearsignVerifier(t testing.TB, trust *verifier.TrustStore, now time.Time) 
 // payload.
 func clearsignVerdict(t testing.TB, v *verifier.Verifier, name string, data []byte) (*verifier.Report, []byte) {
 	t.Helper()
-	rb, err := runbook.Parse(name, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, err := v.Verify(t.Context(), rb)
-	var bad *verifier.UnverifiedError
-	switch {
-	case err == nil:
-		return good.Report(), good.Payload()
-	case errors.As(err, &bad):
-		return bad.Report, nil
-	default:
-		t.Fatal(err)
-		return nil, nil
-	}
+	return besideVerdict(t, v, name, data)
 }
 
 func TestClearsignVectorsGiveTheExpectedVerdicts(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -70,7 +71,7 @@ func TestDetachedAttacksOnTheSidecar(t *testing.T) {
 	alice, mallory := newForger(clearsignTime.Add(-time.Hour)), newForger(clearsignTime.Add(-time.Hour))
 	v := besideVerifier(t, ringTrust(t, alice.certificate()), clearsignTime)
 	good := alice.over(0x00, detachedScript)
-	armored := armorAs(t, "PGP SIGNATURE", good)
+	armored := testenv.Armored(t, "PGP SIGNATURE", good)
 	unknown := mallory.over(0x00, detachedScript)
 	bad := slices.Clone(good)
 	bad[len(bad)-3] ^= 1
@@ -105,10 +106,10 @@ func TestDetachedAttacksOnTheSidecar(t *testing.T) {
 		"an empty file":                              {sig(nil), verifier.Malformed, "empty-file"},
 		"a file of blanks":                           {sig([]byte("\n\n")), verifier.Malformed, "bad-armor"},
 		"text":                                       {sig([]byte("signed by me\n")), verifier.Malformed, "bad-armor"},
-		"an armored block without packets":           {sig(armorAs(t, "PGP SIGNATURE", nil)), verifier.Malformed, ""},
+		"an armored block without packets":           {sig(testenv.Armored(t, "PGP SIGNATURE", nil)), verifier.Malformed, ""},
 		"a certificate":                              {sig(alice.certificate()), verifier.Malformed, "foreign-packet"},
-		"an armored certificate":                     {sig(armorAs(t, "PGP PUBLIC KEY BLOCK", alice.certificate())), verifier.Malformed, "bad-armor"},
-		"a signed message":                           {sig(armorAs(t, "PGP MESSAGE", good)), verifier.Malformed, "bad-armor"},
+		"an armored certificate":                     {sig(testenv.Armored(t, "PGP PUBLIC KEY BLOCK", alice.certificate())), verifier.Malformed, "bad-armor"},
+		"a signed message":                           {sig(testenv.Armored(t, "PGP MESSAGE", good)), verifier.Malformed, "bad-armor"},
 		"a signature and a literal":                  {sig(slices.Concat(good, forgedPacket(11, 'b', 0, 0, 0, 0, 0, 'x'))), verifier.Malformed, "foreign-packet"},
 		"a literal and a signature":                  {sig(slices.Concat(forgedPacket(11, 'b', 0, 0, 0, 0, 0, 'x'), good)), verifier.Malformed, "foreign-packet"},
 		"a marker packet before it":                  {sig(slices.Concat(forgedPacket(10, 'P', 'G', 'P'), good)), verifier.Malformed, "foreign-packet"},
@@ -201,7 +202,7 @@ func TestASidecarNeverOutranksWhatIsInside(t *testing.T) {
 		"a document by an unknown key":     {"a.sh", document(mallory, "echo a\n", "echo a\n"), verifier.Untrusted, "clearsign"},
 		"a document with text before it":   {"a.sh", append([]byte("echo evil\n"), document(alice, "echo a\n", "echo a\n")...), verifier.Malformed, "clearsign"},
 		"a broken Authenticode block":      {"a.ps1", []byte("echo a" + block), verifier.Malformed, "authenticode"},
-		"an OpenPGP message, not signed":   {"a.sh", armorAs(t, "PGP MESSAGE", forgedPacket(11, 'b', 0, 0, 0, 0, 0, 'x')), verifier.Unsigned, "clearsign"},
+		"an OpenPGP message, not signed":   {"a.sh", testenv.Armored(t, "PGP MESSAGE", forgedPacket(11, 'b', 0, 0, 0, 0, 0, 'x')), verifier.Unsigned, "clearsign"},
 		"a binary OpenPGP message":         {"a.sh", forgedPacket(11, 'b', 0, 0, 0, 0, 0, 'x'), verifier.Unsigned, "clearsign"},
 		"the source of a Windows script":   {"a.ps1", []byte("echo a\r\n"), verifier.Valid, "detached"},
 		"a file of a type without runbook": {"notes.txt", []byte("hello\n"), verifier.Valid, "detached"},
@@ -286,7 +287,7 @@ func TestDetachedNoFlippedBitStaysValid(t *testing.T) {
 	v := besideVerifier(t, ringTrust(t, alice.certificate()), clearsignTime)
 	text := []byte("echo a\n")
 	good := alice.over(0x00, text)
-	files := map[string][]byte{"a.sh.sig": good, "a.sh.asc": armorAs(t, "PGP SIGNATURE", good)}
+	files := map[string][]byte{"a.sh.sig": good, "a.sh.asc": testenv.Armored(t, "PGP SIGNATURE", good)}
 	for name, sidecar := range files {
 		for i := range len(sidecar) * 8 {
 			changed := slices.Clone(sidecar)
@@ -310,9 +311,9 @@ func TestDetachedNoFlippedBitStaysValid(t *testing.T) {
 	}
 }
 
-// TestDetachedWeVerifyWhatGnuPGSigns reads from the disk what GnuPG put there.
-func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
-	t.Parallel()
+// gnuPGThatSigns returns a GnuPG with a key, and a verifier that trusts it.
+func gnuPGThatSigns(t *testing.T) (*gnupg, *verifier.Verifier) {
+	t.Helper()
 	g := newGnuPG(t)
 	entity, _ := clearsignKey(t, newkeys.OpenPGPOptions{Algorithm: "ed25519"})
 	secret, err := newkeys.ArmoredSecret(entity, nil)
@@ -320,7 +321,13 @@ func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.mustRun(secret, "--import")
-	v := besideVerifier(t, clearsignTrust(t, entity), time.Now().Add(time.Minute))
+	return g, besideVerifier(t, clearsignTrust(t, entity), time.Now().Add(time.Minute))
+}
+
+// TestDetachedWeVerifyWhatGnuPGSigns reads from the disk what GnuPG put there.
+func TestDetachedWeVerifyWhatGnuPGSigns(t *testing.T) {
+	t.Parallel()
+	g, v := gnuPGThatSigns(t)
 	for name, c := range map[string]struct {
 		args    []string
 		output  string
@@ -363,7 +370,7 @@ func FuzzDetached(f *testing.F) {
 	v := besideVerifier(f, ringTrust(f, alice.certificate()), clearsignTime)
 	text := []byte("echo a\n")
 	good := alice.over(0x00, text)
-	for _, seed := range [][]byte{good, armorAs(f, "PGP SIGNATURE", good), alice.over(0x01, text), slices.Concat(good, good), {}, []byte("-----BEGIN PGP SIGNATURE-----\n")} {
+	for _, seed := range [][]byte{good, testenv.Armored(f, "PGP SIGNATURE", good), alice.over(0x01, text), slices.Concat(good, good), {}, []byte("-----BEGIN PGP SIGNATURE-----\n")} {
 		f.Add(text, seed)
 	}
 	f.Fuzz(func(t *testing.T, data, sidecar []byte) {

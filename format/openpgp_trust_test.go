@@ -18,8 +18,8 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-// openpgpStores makes a trust store of "store/room" and what lies in it.
-func openpgpStores(t testing.TB, rooms map[string]string) *verifier.Verifier {
+// openpgpTrust makes a trust store of "store/room" and what lies in it.
+func openpgpTrust(t testing.TB, rooms map[string]string) *verifier.TrustStore {
 	t.Helper()
 	var files []verifier.TrustFile
 	for place, text := range rooms {
@@ -30,7 +30,13 @@ func openpgpStores(t testing.TB, rooms map[string]string) *verifier.Verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return clearsignVerifier(t, trust, clearsignTime)
+	return trust
+}
+
+// openpgpStores makes a verifier that trusts such a store.
+func openpgpStores(t testing.TB, rooms map[string]string) *verifier.Verifier {
+	t.Helper()
+	return clearsignVerifier(t, openpgpTrust(t, rooms), clearsignTime)
 }
 
 // forgedDocument is a document, signed now by each of the keys.
@@ -167,15 +173,7 @@ func TestOpenPGPEightVerifiersOnOneStore(t *testing.T) {
 		rooms["pinned/openpgp-pins"] += fmt.Sprintf("openpgp:%X kinds=bash\n", f.fingerprint())
 		docs = append(docs, forgedDocument(t, "echo a\n", f, sub))
 	}
-	var files []verifier.TrustFile
-	for place, text := range rooms {
-		store, room, _ := strings.Cut(place, "/")
-		files = append(files, verifier.TrustFile{Store: store, Room: verifier.Room(room), Name: place, Data: []byte(text)})
-	}
-	trust, err := verifier.NewTrust(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	trust := openpgpTrust(t, rooms)
 	var wg sync.WaitGroup
 	for range 8 {
 		var years atomic.Int64 // ahead: each judgement is at another time than the one before

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
@@ -144,30 +143,11 @@ func signed(t testing.TB, key *packet.PrivateKey, text string, kind packet.Signa
 	if err := s.Serialize(&b); err != nil {
 		t.Fatal(err)
 	}
-	return []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + text + string(armored(t, "PGP SIGNATURE", b.Bytes())))
-}
-
-func armored(t testing.TB, label string, data []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w, err := armor.EncodeWithChecksumOption(&b, label, nil, true)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(b.Bytes(), '\n')
+	return []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + text + string(testenv.Armored(t, "PGP SIGNATURE", b.Bytes())))
 }
 
 const evil = "#!/bin/bash\necho pwned\n"
 
-// TestTheShimRefusesWhatGnuPGRuns is why the shim exists: for each file GnuPG ends
-// with exit code 0 and writes the attacker's text where the worker runs it. The
-// numbers are those of docs/cli/gpg-shim.md.
 // TestCallsOfTheShimForOneFileAtOnce: the worker runs two jobs of one version of a
 // runbook in one folder. None fails, and none leaves anything but the text.
 func TestCallsOfTheShimForOneFileAtOnce(t *testing.T) {
@@ -188,6 +168,9 @@ func TestCallsOfTheShimForOneFileAtOnce(t *testing.T) {
 	}
 }
 
+// TestTheShimRefusesWhatGnuPGRuns is why the shim exists: for each file GnuPG ends
+// with exit code 0 and writes the attacker's text where the worker runs it. The
+// numbers are those of docs/cli/gpg-shim.md.
 func TestTheShimRefusesWhatGnuPGRuns(t *testing.T) {
 	t.Parallel()
 	w := newOldWorker(t)
