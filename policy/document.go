@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -181,7 +182,7 @@ func decodeReason(v any, code, rule string) (Reason, error) {
 		text, ok := value.(string)
 		switch {
 		case !ok:
-			return Reason{}, fmt.Errorf("%s of a reason of %s is not a text", clip(key), rule)
+			return Reason{}, fmt.Errorf("%s of a reason of %s is not a text", strictyaml.Clip(key), rule)
 		case key == "code":
 			r.Code = text
 		case key == "msg":
@@ -191,7 +192,7 @@ func decodeReason(v any, code, rule string) (Reason, error) {
 		case key == "rule" && rule == "":
 			r.Rule = text
 		default:
-			return Reason{}, fmt.Errorf("a reason of %s has the unknown field %q", rule, clip(key))
+			return Reason{}, fmt.Errorf("a reason of %s has the unknown field %q", rule, strictyaml.Clip(key))
 		}
 	}
 	return r, r.problem()
@@ -200,7 +201,7 @@ func decodeReason(v any, code, rule string) (Reason, error) {
 func (r Reason) problem() error {
 	switch {
 	case !codeForm.holds(r.Code):
-		return fmt.Errorf("a reason of %s has the code %q: want lower-case words joined by -", r.Rule, clip(r.Code))
+		return fmt.Errorf("a reason of %s has the code %q: want lower-case words joined by -", r.Rule, strictyaml.Clip(r.Code))
 	case r.Msg == "" || r.Rule == "":
 		return fmt.Errorf("a reason of %s has no msg or no rule", r.Rule)
 	case len(r.Msg) > maxText*4 || len(r.Hint) > maxText*4:

@@ -2,35 +2,13 @@ package policy
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/runwrit/writ/internal/strictyaml"
 )
 
-// FileError is one problem of one file of a policy.
-type FileError struct {
-	File string // name inside the policy folder
-	Line int    // counts from 1; 0 where the whole file is meant
-	// Column counts from 1; 0 for none.
-	Column int
-	// Field is the place in grants.yaml, such as "rules[2].signed_by.at_least".
-	Field string
-	Msg   string
-}
-
-func (e *FileError) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d", e.Line)
-		if e.Column > 0 {
-			fmt.Fprintf(&b, ":%d", e.Column)
-		}
-	}
-	if e.Field != "" {
-		fmt.Fprintf(&b, ": %s", e.Field)
-	}
-	fmt.Fprintf(&b, ": %s", e.Msg)
-	return b.String()
-}
+// FileError is one problem of one file of a policy. File is the name inside the
+// policy folder.
+type FileError = strictyaml.FileError
 
 // SyntaxError says that a policy cannot be used because of what stands in it:
 // it is for the author of the policy to mend. Problems is never empty.

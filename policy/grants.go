@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -65,97 +66,95 @@ func nameProblem(s string) string {
 	return `want a name of at most 64 ASCII letters, digits and ". _ @ -", beginning with a letter or digit`
 }
 
+// tree reads grants.yaml.
+type tree struct{ *strictyaml.Tree }
+
+func newTree(file string) *tree {
+	return &tree{&strictyaml.Tree{File: file, MaxSize: MaxGrantsSize, MaxMarks: maxGrantsMarks, MaxList: maxList}}
+}
+
 // parseGrants reads a grants.yaml. On any problem it returns all of them and no
 // grants.
 func parseGrants(file string, data []byte) (*grants, []*FileError) {
-	t := &tree{file: file}
-	root := t.document(data)
+	t := newTree(file)
+	root := t.Document(data)
 	if root == nil {
-		return nil, t.problems
+		return nil, t.Problems
 	}
 	g := &grants{
 		person: map[string]string{}, groupsOf: map[string][]string{}, groupsOfOS: map[string][]string{},
 		groups: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
-	f := t.fields(root, "", "version", "people", "groups", "rules", "denied")
-	if v := t.need(f, root, "", "version"); v != nil {
-		t.number(v, "version", 1, 1)
+	f := t.Fields(root, "", "version", "people", "groups", "rules", "denied")
+	if v := t.Need(f, root, "", "version"); v != nil {
+		t.Number(v, "version", 1, 1)
 	}
-	if v := t.need(f, root, "", "people"); v != nil {
+	if v := t.Need(f, root, "", "people"); v != nil {
 		g.readPeople(t, v)
 	}
 	if v := f["groups"]; v != nil {
 		g.readGroups(t, v)
 	}
-	if v := t.need(f, root, "", "rules"); v != nil {
+	if v := t.Need(f, root, "", "rules"); v != nil {
 		g.readRules(t, v)
 	}
 	if v := f["denied"]; v != nil {
 		g.readDenied(t, v)
 	}
-	if len(t.problems) > 0 {
-		return nil, t.problems
+	if len(t.Problems) > 0 {
+		return nil, t.Problems
 	}
 	g.index = newIndex(g.rules)
 	return g, nil
 }
 
-// need returns the value of a key that must be there.
-func (t *tree) need(f map[string]*yaml.Node, n *yaml.Node, field, key string) *yaml.Node {
-	v := f[key]
-	if v == nil && n.Kind == yaml.MappingNode {
-		t.problem(n, join(field, key), "is missing")
-	}
-	return v
-}
-
 func (g *grants) readPeople(t *tree, n *yaml.Node) {
-	for _, p := range t.entries(n, "people") {
-		field := "people." + clip(p.key)
-		if bad := nameProblem(p.key); bad != "" {
-			t.problem(p.at, field, "%s", bad)
+	for _, p := range t.Entries(n, "people") {
+		field := "people." + strictyaml.Clip(p.Key)
+		if bad := nameProblem(p.Key); bad != "" {
+			t.Problem(p.At, field, "%s", bad)
 			continue
 		}
-		g.people[p.key] = true
-		f := t.fields(p.value, field, "identities")
-		v := t.need(f, p.value, field, "identities")
+		g.people[p.Key] = true
+		f := t.Fields(p.Value, field, "identities")
+		v := t.Need(f, p.Value, field, "identities")
 		if v == nil {
 			continue
 		}
-		for i, id := range t.list(v, field+".identities", identityProblem) {
+		for i, id := range t.List(v, field+".identities", identityProblem) {
 			if owner, taken := g.person[id]; taken {
-				t.problem(v, fmt.Sprintf("%s.identities[%d]", field, i), "%s belongs to %s already: an identity belongs to one person", id, owner)
+				t.Problem(v, fmt.Sprintf("%s.identities[%d]", field, i), "%s belongs to %s already: an identity belongs to one person", id, owner)
 				continue
 			}
-			g.person[id] = p.key
+			g.person[id] = p.Key
 		}
 	}
 	if len(g.people) == 0 && n.Kind == yaml.MappingNode {
-		t.problem(n, "people", "names nobody: nothing could ever be allowed")
+		t.Problem(n, "people", "names nobody: nothing could ever be allowed")
 	}
 }
 
 func (g *grants) readGroups(t *tree, n *yaml.Node) {
-	for _, p := range t.entries(n, "groups") {
-		field := "groups." + clip(p.key)
-		if bad := nameProblem(p.key); bad != "" {
-			t.problem(p.at, field, "%s", bad)
+	for _, p := range t.Entries(n, "groups") {
+		field := "groups." + strictyaml.Clip(p.Key)
+		if bad := nameProblem(p.Key); bad != "" {
+			t.Problem(p.At, field, "%s", bad)
 			continue
 		}
-		f := t.fields(p.value, field, "members", "os_groups")
+		f := t.Fields(p.Value, field, "members", "os_groups")
 		if f["members"] == nil && f["os_groups"] == nil {
-			t.problem(p.value, field, "has neither members nor os_groups")
+			t.Problem(p.Value, field, "has neither members nor os_groups")
 		}
-		g.groups[p.key] = nil
+		g.groups[p.Key] = nil
 		if v := f["members"]; v != nil {
-			g.groups[p.key] = t.list(v, field+".members", g.knownPerson())
+			g.groups[p.Key] = t.List(v, field+".members", g.knownPerson())
 		}
-		for _, person := range g.groups[p.key] {
-			g.groupsOf[person] = append(g.groupsOf[person], p.key)
+		for _, person := range g.groups[p.Key] {
+			g.groupsOf[person] = append(g.groupsOf[person], p.Key)
 		}
 		if v := f["os_groups"]; v != nil {
-			for _, name := range t.list(v, field+".os_groups", accountProblem) {
-				g.groupsOfOS[name] = append(g.groupsOfOS[name], p.key)
+			for _, name := range t.List(v, field+".os_groups", accountProblem) {
+				g.groupsOfOS[name] = append(g.groupsOfOS[name], p.Key)
 			}
 		}
 	}
@@ -178,7 +177,7 @@ func (g *grants) knownPerson() func(string) string {
 		if g.people[s] {
 			return ""
 		}
-		return unknownName("person", s, maps.Keys(g.people))
+		return strictyaml.UnknownName("person", s, maps.Keys(g.people))
 	}
 }
 
@@ -187,34 +186,34 @@ func (g *grants) knownGroup() func(string) string {
 		if _, ok := g.groups[s]; ok {
 			return ""
 		}
-		return unknownName("group", s, maps.Keys(g.groups))
+		return strictyaml.UnknownName("group", s, maps.Keys(g.groups))
 	}
 }
 
 func (g *grants) readDenied(t *tree, n *yaml.Node) {
-	for i, item := range t.items(n, "denied", maxRules) {
+	for i, item := range t.Items(n, "denied", maxRules) {
 		field := fmt.Sprintf("denied[%d]", i)
-		f := t.fields(item, field, "sha256", "reason")
-		at, why := t.need(f, item, field, "sha256"), t.need(f, item, field, "reason")
+		f := t.Fields(item, field, "sha256", "reason")
+		at, why := t.Need(f, item, field, "sha256"), t.Need(f, item, field, "reason")
 		if at == nil || why == nil {
 			continue
 		}
-		text, ok := t.text(at, field+".sha256")
-		reason, okReason := t.text(why, field+".reason")
+		text, ok := t.Text(at, field+".sha256")
+		reason, okReason := t.Text(why, field+".reason")
 		if !ok || !okReason {
 			continue
 		}
 		digest, err := runbook.ParseDigest(text)
 		if err != nil {
-			t.problem(at, field+".sha256", "%v", err)
+			t.Problem(at, field+".sha256", "%v", err)
 			continue
 		}
 		if bad := textProblem(reason, maxReasonText); bad != "" {
-			t.problem(why, field+".reason", "%s", bad)
+			t.Problem(why, field+".reason", "%s", bad)
 			continue
 		}
 		if _, twice := g.denied[digest]; twice {
-			t.problem(at, field+".sha256", "this digest is denied already")
+			t.Problem(at, field+".sha256", "this digest is denied already")
 			continue
 		}
 		g.denied[digest] = reason

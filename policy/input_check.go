@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -88,7 +89,7 @@ func (in *Input) checkParameters() error {
 	for name, value := range in.Parameters {
 		total += len(name) + len(value)
 		if !parameterForm.holds(name) && !positionForm.holds(name) {
-			return &InputError{"parameters", fmt.Sprintf("%q is not the name of a parameter", clip(strings.ToValidUTF8(name, "?")))}
+			return &InputError{"parameters", fmt.Sprintf("%q is not the name of a parameter", strictyaml.Clip(strings.ToValidUTF8(name, "?")))}
 		}
 		if bad := textProblem(value, MaxArgument); bad != "" {
 			return &InputError{"parameters." + name, "the value " + bad}
@@ -119,7 +120,7 @@ func (in *Input) checkAsker() error {
 	}
 	for _, s := range texts {
 		if bad := textProblem(s, maxText); bad != "" {
-			return &InputError{"caller or worker", fmt.Sprintf("%q %s", clip(strings.ToValidUTF8(s, "?")), bad)}
+			return &InputError{"caller or worker", fmt.Sprintf("%q %s", strictyaml.Clip(strings.ToValidUTF8(s, "?")), bad)}
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/runwrit/writ/internal/glob"
+	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -29,35 +30,35 @@ func knownKinds() []string {
 }
 
 func (g *grants) readRules(t *tree, n *yaml.Node) {
-	nodes := t.items(n, "rules", maxRules)
+	nodes := t.Items(n, "rules", maxRules)
 	seen := make(map[string]int, len(nodes))
 	patterns := map[string]string{} // patterns looked at already, and what was wrong
 	g.rules = make([]rule, 0, len(nodes))
 	for i, item := range nodes {
 		field := fmt.Sprintf("rules[%d]", i)
 		r := rule{line: item.Line}
-		f := t.fields(item, field, ruleKeys...)
-		if v := t.need(f, item, field, "name"); v != nil {
-			if name, ok := t.text(v, field+".name"); ok {
+		f := t.Fields(item, field, ruleKeys...)
+		if v := t.Need(f, item, field, "name"); v != nil {
+			if name, ok := t.Text(v, field+".name"); ok {
 				if bad := nameProblem(name); bad != "" {
-					t.problem(v, field+".name", "%s", bad)
+					t.Problem(v, field+".name", "%s", bad)
 				} else if line, twice := seen[name]; twice {
-					t.problem(v, field+".name", "%q is the name of the rule in line %d already", name, line)
+					t.Problem(v, field+".name", "%q is the name of the rule in line %d already", name, line)
 				}
 				seen[name] = item.Line
 				r.name = name
 			}
 		}
-		if v := t.need(f, item, field, "match"); v != nil {
+		if v := t.Need(f, item, field, "match"); v != nil {
 			r.match = t.match(v, field+".match")
 		}
-		if v := t.need(f, item, field, "workers"); v != nil {
+		if v := t.Need(f, item, field, "workers"); v != nil {
 			r.workers = t.workers(v, field+".workers")
 		}
-		if v := t.need(f, item, field, "signed_by"); v != nil {
+		if v := t.Need(f, item, field, "signed_by"); v != nil {
 			r.signedBy = g.readSignedBy(t, v, field+".signed_by")
 		}
-		if v := t.need(f, item, field, "requested_by"); v != nil {
+		if v := t.Need(f, item, field, "requested_by"); v != nil {
 			r.requestedBy = g.readRequestedBy(t, v, field+".requested_by")
 		}
 		if v := f["parameters"]; v != nil {
@@ -68,7 +69,7 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 			t.run(v, field+".run", &r.obligations)
 		}
 		g.rules = append(g.rules, r)
-		if len(t.problems) >= maxProblems {
+		if len(t.Problems) >= maxProblems {
 			return
 		}
 	}
@@ -76,12 +77,12 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 
 func (t *tree) match(n *yaml.Node, field string) match {
 	var m match
-	f := t.fields(n, field, "paths", "kinds", "sha256")
+	f := t.Fields(n, field, "paths", "kinds", "sha256")
 	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.problem(n, field, `names nothing: give paths, kinds or sha256; paths: ["**"] means every runbook`)
+		t.Problem(n, field, `names nothing: give paths, kinds or sha256; paths: ["**"] means every runbook`)
 	}
 	if v := f["paths"]; v != nil {
-		m.paths = t.list(v, field+".paths", func(s string) string {
+		m.paths = t.List(v, field+".paths", func(s string) string {
 			if bad := globProblem(s); bad != "" {
 				return bad
 			}
@@ -90,10 +91,10 @@ func (t *tree) match(n *yaml.Node, field string) match {
 	}
 	if v := f["kinds"]; v != nil {
 		kinds := knownKinds()
-		m.kinds = t.list(v, field+".kinds", func(s string) string { return oneOf("kind", s, kinds) })
+		m.kinds = t.List(v, field+".kinds", func(s string) string { return strictyaml.OneOf("kind", s, kinds) })
 	}
 	if v := f["sha256"]; v != nil {
-		m.digests = t.list(v, field+".sha256", func(s string) string {
+		m.digests = t.List(v, field+".sha256", func(s string) string {
 			if _, err := runbook.ParseDigest(s); err != nil {
 				return "want 64 lower-case hexadecimal digits"
 			}
@@ -105,21 +106,21 @@ func (t *tree) match(n *yaml.Node, field string) match {
 
 func (t *tree) workers(n *yaml.Node, field string) workers {
 	var w workers
-	f := t.fields(n, field, "any", "groups", "ids", "labels")
+	f := t.Fields(n, field, "any", "groups", "ids", "labels")
 	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.problem(n, field, "names nothing: give groups, ids or labels, or any: true")
+		t.Problem(n, field, "names nothing: give groups, ids or labels, or any: true")
 	}
 	if v := f["any"]; v != nil {
-		w.any = t.truth(v, field+".any")
+		w.any = t.Truth(v, field+".any")
 		if len(f) > 1 {
-			t.problem(v, field+".any", "stands beside groups, ids or labels: choose one")
+			t.Problem(v, field+".any", "stands beside groups, ids or labels: choose one")
 		}
 	}
 	if v := f["groups"]; v != nil {
-		w.groups = t.list(v, field+".groups", nameProblem)
+		w.groups = t.List(v, field+".groups", nameProblem)
 	}
 	if v := f["ids"]; v != nil {
-		w.ids = t.list(v, field+".ids", nameProblem)
+		w.ids = t.List(v, field+".ids", nameProblem)
 	}
 	if v := f["labels"]; v != nil {
 		w.labels = t.labels(v, field+".labels")
@@ -128,24 +129,24 @@ func (t *tree) workers(n *yaml.Node, field string) workers {
 }
 
 func (t *tree) labels(n *yaml.Node, field string) []label {
-	pairs := t.entries(n, field)
+	pairs := t.Entries(n, field)
 	if len(pairs) == 0 && n.Kind == yaml.MappingNode || len(pairs) > maxLabels {
-		t.problem(n, field, "want 1 to %d labels", maxLabels)
+		t.Problem(n, field, "want 1 to %d labels", maxLabels)
 		return nil
 	}
 	labels := make([]label, 0, len(pairs))
 	for _, p := range pairs {
-		at := join(field, clip(p.key))
-		if bad := nameProblem(p.key); bad != "" {
-			t.problem(p.at, at, "%s", bad)
+		at := strictyaml.Join(field, strictyaml.Clip(p.Key))
+		if bad := nameProblem(p.Key); bad != "" {
+			t.Problem(p.At, at, "%s", bad)
 			continue
 		}
-		l := label{name: p.key}
-		if p.value.Kind == yaml.SequenceNode {
-			l.values = t.list(p.value, at, valueProblem)
-		} else if s, ok := t.text(p.value, at); ok {
+		l := label{name: p.Key}
+		if p.Value.Kind == yaml.SequenceNode {
+			l.values = t.List(p.Value, at, valueProblem)
+		} else if s, ok := t.Text(p.Value, at); ok {
 			if bad := valueProblem(s); bad != "" {
-				t.problem(p.value, at, "%s", bad)
+				t.Problem(p.Value, at, "%s", bad)
 			}
 			l.values = []string{s}
 		}
@@ -156,39 +157,24 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	s := signedBy{atLeast: 1}
-	f := t.fields(n, field, "people", "groups", "at_least", "min_version", "namespace")
+	f := t.Fields(n, field, "people", "groups", "at_least", "min_version", "namespace")
 	s.people, s.groups = g.readNames(t, f, field)
 	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
-		t.problem(n, field, "names nobody: give people or groups")
+		t.Problem(n, field, "names nobody: give people or groups")
 	}
 	if v := f["at_least"]; v != nil {
-		s.atLeast = t.number(v, field+".at_least", 1, maxSignatures)
-		if most := g.countPeople(s); s.atLeast > most && len(t.problems) == 0 {
-			t.problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.atLeast, most)
+		s.atLeast = t.Number(v, field+".at_least", 1, maxSignatures)
+		if most := g.countPeople(s); s.atLeast > most && len(t.Problems) == 0 {
+			t.Problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.atLeast, most)
 		}
 	}
-	s.minVersion = t.word(f["min_version"], field+".min_version", func(s string) string {
+	s.minVersion = t.Word(f["min_version"], field+".min_version", func(s string) string {
 		if _, err := verifier.ParseVersion(s); err != nil {
 			return err.Error()
 		}
 		return ""
 	})
-	s.namespace = t.word(f["namespace"], field+".namespace", nameProblem)
-	return s
-}
-
-// word reads a text of a certain form that may be missing.
-func (t *tree) word(n *yaml.Node, field string, problem func(string) string) string {
-	if n == nil {
-		return ""
-	}
-	s, ok := t.text(n, field)
-	if !ok {
-		return ""
-	}
-	if bad := problem(s); bad != "" {
-		t.problem(n, field, "%q: %s", clip(s), bad)
-	}
+	s.namespace = t.Word(f["namespace"], field+".namespace", nameProblem)
 	return s
 }
 
@@ -216,14 +202,14 @@ func (g *grants) membersOf(groups []string) [][]string {
 
 func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedBy {
 	var r requestedBy
-	f := t.fields(n, field, "anyone", "people", "groups")
+	f := t.Fields(n, field, "anyone", "people", "groups")
 	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.problem(n, field, "names nobody: give people or groups, or anyone: true")
+		t.Problem(n, field, "names nobody: give people or groups, or anyone: true")
 	}
 	if v := f["anyone"]; v != nil {
-		r.anyone = t.truth(v, field+".anyone")
+		r.anyone = t.Truth(v, field+".anyone")
 		if len(f) > 1 {
-			t.problem(v, field+".anyone", "stands beside people or groups: choose one")
+			t.Problem(v, field+".anyone", "stands beside people or groups: choose one")
 		}
 	}
 	r.people, r.groups = g.readNames(t, f, field)
@@ -234,25 +220,25 @@ func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedB
 // may be missing.
 func (g *grants) readNames(t *tree, f map[string]*yaml.Node, field string) (people, groups []string) {
 	if v := f["people"]; v != nil {
-		people = t.list(v, field+".people", g.knownPerson())
+		people = t.List(v, field+".people", g.knownPerson())
 	}
 	if v := f["groups"]; v != nil {
-		groups = t.list(v, field+".groups", g.knownGroup())
+		groups = t.List(v, field+".groups", g.knownGroup())
 	}
 	return people, groups
 }
 
 func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string) []parameter {
-	pairs := t.entries(n, field)
+	pairs := t.Entries(n, field)
 	if len(pairs) == 0 && n.Kind == yaml.MappingNode || len(pairs) > MaxArguments {
-		t.problem(n, field, "want 1 to %d parameters; without the key no parameter is allowed", MaxArguments)
+		t.Problem(n, field, "want 1 to %d parameters; without the key no parameter is allowed", MaxArguments)
 		return nil
 	}
 	list := make([]parameter, 0, len(pairs))
 	for _, p := range pairs {
-		at := join(field, clip(p.key))
-		if p.key != "*" && !parameterForm.holds(p.key) && !positionForm.holds(p.key) {
-			t.problem(p.at, at, `want the name of a parameter, a quoted position ("1"), or "*" for all other positions`)
+		at := strictyaml.Join(field, strictyaml.Clip(p.Key))
+		if p.Key != "*" && !parameterForm.holds(p.Key) && !positionForm.holds(p.Key) {
+			t.Problem(p.At, at, `want the name of a parameter, a quoted position ("1"), or "*" for all other positions`)
 			continue
 		}
 		list = append(list, t.parameter(p, at, patterns))
@@ -260,66 +246,66 @@ func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string
 	return list
 }
 
-func (t *tree) parameter(p pair, at string, patterns map[string]string) parameter {
-	q := parameter{name: p.key, typ: "string"}
-	f := t.fields(p.value, at, "type", "pattern", "enum", "required")
-	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && p.value.Kind == yaml.MappingNode {
-		t.problem(p.value, at, "says nothing about the value: give type, pattern or enum; type: string means any value")
+func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]string) parameter {
+	q := parameter{name: p.Key, typ: "string"}
+	f := t.Fields(p.Value, at, "type", "pattern", "enum", "required")
+	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && p.Value.Kind == yaml.MappingNode {
+		t.Problem(p.Value, at, "says nothing about the value: give type, pattern or enum; type: string means any value")
 	}
 	if v := f["type"]; v != nil {
-		if s, ok := t.text(v, at+".type"); ok {
-			if bad := oneOf("type", s, parameterTypes); bad != "" {
-				t.problem(v, at+".type", "%q: %s", clip(s), bad)
+		if s, ok := t.Text(v, at+".type"); ok {
+			if bad := strictyaml.OneOf("type", s, parameterTypes); bad != "" {
+				t.Problem(v, at+".type", "%q: %s", strictyaml.Clip(s), bad)
 			}
 			q.typ = s
 		}
 	}
 	if v := f["pattern"]; v != nil {
-		if s, ok := t.text(v, at+".pattern"); ok {
+		if s, ok := t.Text(v, at+".pattern"); ok {
 			bad, known := patterns[s]
 			if !known {
 				bad = patternProblem(s)
 				patterns[s] = bad
 			}
 			if bad != "" {
-				t.problem(v, at+".pattern", "%s", bad)
+				t.Problem(v, at+".pattern", "%s", bad)
 			}
 			q.pattern = s
 		}
 	}
 	if v := f["enum"]; v != nil {
-		q.enum = t.list(v, at+".enum", valueProblem)
+		q.enum = t.List(v, at+".enum", valueProblem)
 	}
 	if v := f["required"]; v != nil {
-		q.required = t.truth(v, at+".required")
-		if p.key == "*" {
-			t.problem(v, at+".required", `means nothing for "*": name the position`)
+		q.required = t.Truth(v, at+".required")
+		if p.Key == "*" {
+			t.Problem(v, at+".required", `means nothing for "*": name the position`)
 		}
 	}
 	return q
 }
 
 func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
-	f := t.fields(n, field, "timeout", "env")
+	f := t.Fields(n, field, "timeout", "env")
 	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.problem(n, field, "says nothing: give timeout or env")
+		t.Problem(n, field, "says nothing: give timeout or env")
 	}
 	if v := f["timeout"]; v != nil {
-		if s, ok := t.text(v, field+".timeout"); ok {
+		if s, ok := t.Text(v, field+".timeout"); ok {
 			d, err := time.ParseDuration(s)
 			if err != nil || d < MinTimeout || d > MaxTimeout || d%time.Second != 0 {
-				t.problem(v, field+".timeout", "%q: want whole seconds from %v to %v, such as 90s, 10m or 2h", clip(s), MinTimeout, MaxTimeout)
+				t.Problem(v, field+".timeout", "%q: want whole seconds from %v to %v, such as 90s, 10m or 2h", strictyaml.Clip(s), MinTimeout, MaxTimeout)
 			}
 			o.Timeout = d
 		}
 	}
 	if v := f["env"]; v != nil {
-		o.Env = t.list(v, field+".env", envProblem)
+		o.Env = t.List(v, field+".env", envProblem)
 		names := map[string]bool{}
 		for _, entry := range o.Env {
 			name, _, _ := strings.Cut(entry, "=")
 			if names[strings.ToUpper(name)] {
-				t.problem(v, field+".env", "%s stands in the list twice", name)
+				t.Problem(v, field+".env", "%s stands in the list twice", name)
 			}
 			names[strings.ToUpper(name)] = true
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/runwrit/writ/internal/strictyaml"
 )
 
 // The packages that rules of users may stand in: writ.user, and below it.
@@ -107,7 +109,7 @@ func checkUserRule(r *ast.Rule, lib bool) (answer, problem string) {
 
 // near says that name is almost deny or warn.
 func near(name string) bool {
-	return slices.ContainsFunc(answers, func(a string) bool { return name != a && editDistance(strings.ToLower(name), a) <= 1 })
+	return slices.ContainsFunc(answers, func(a string) bool { return name != a && strictyaml.EditDistance(strings.ToLower(name), a) <= 1 })
 }
 
 func packageSegments(p *ast.Package) ([]string, bool) {

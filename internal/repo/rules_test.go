@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	},
-	"policy": {"runbook", "verifier", "internal/glob", "internal/guard"},
+	"policy": {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictyaml"},
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":  {"runbook", "verifier", "policy"},
 
@@ -44,14 +44,15 @@ var mayImport = map[string][]string{
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit", "internal/manifest"},
 
-	"examples":           {},
-	"internal/glob":      {"runbook"},
-	"internal/guard":     {},
-	"internal/newkeys":   {},
-	"internal/rsasig":    {},
-	"internal/testenv":   {},
-	"internal/vectors":   {}, // for tests: no package of ours may import it
-	"internal/trustlist": {},
+	"examples":            {},
+	"internal/glob":       {"runbook"},
+	"internal/guard":      {},
+	"internal/newkeys":    {},
+	"internal/rsasig":     {},
+	"internal/testenv":    {},
+	"internal/vectors":    {}, // for tests: no package of ours may import it
+	"internal/strictyaml": {},
+	"internal/trustlist":  {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
