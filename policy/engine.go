@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,8 +21,10 @@ import (
 
 // Source is the text of a policy.
 type Source struct {
-	// Grants is the content of grants.yaml; required.
+	// Grants is the content of grants.yaml; required, unless there are Rows.
 	Grants []byte
+	// Rows are those of a grants.yaml that was read before.
+	Rows Rows
 	// Rego are the user's own files; they may add deny and warn.
 	Rego []File
 }
@@ -29,7 +32,7 @@ type Source struct {
 // Engine decides by one policy. It is immutable and safe for use by several
 // goroutines. The zero value denies everything.
 type Engine struct {
-	grants   *grants
+	rows     Rows
 	decision *rego.PreparedEvalQuery
 	pool     evaluators
 	rego     []File // for explaining
@@ -60,7 +63,7 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 
 // New compiles a policy. It fails with *SyntaxError, which lists all problems.
 func New(src Source) (*Engine, error) {
-	g, problems := parseGrants(GrantsFile, src.Grants)
+	rows, problems := src.rows()
 	var b builder
 	compiler, more := b.compile(src.Rego)
 	if problems = append(problems, more...); len(problems) > 0 {
@@ -70,27 +73,42 @@ func New(src Source) (*Engine, error) {
 	if err != nil {
 		return nil, &SyntaxError{Problems: regoProblems(err)}
 	}
-	e := &Engine{grants: g, decision: &query, pool: newEvaluators(), digest: src.digest()}
+	e := &Engine{rows: rows, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants())}
 	for _, f := range src.Rego {
 		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
 	return e, nil
 }
 
-// digest hashes the built-in library and every file, each with the length of
-// its name and of its content before it, so that no two policies share a digest.
-func (s *Source) digest() runbook.Digest {
-	files := slices.Clone(s.Rego)
-	slices.SortFunc(files, func(a, b File) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) })
-	files = append([]File{{GrantsFile, s.Grants}, {"library", libraryText()}}, files...)
+// rows are those that were given, or are made of grants.yaml.
+func (s *Source) rows() (Rows, []*FileError) {
+	if s.Rows == nil {
+		return newMemory(s.Grants)
+	}
+	if len(s.Grants) > 0 {
+		return nil, []*FileError{{File: GrantsFile, Msg: "is given beside the rows of one that was read before"}}
+	}
+	return s.Rows, nil
+}
+
+// digest hashes the built-in library and every file: each by the length of its
+// name, its name and the digest of its content, so that no two policies share a
+// digest.
+func (s *Source) digest(grants runbook.Digest) runbook.Digest {
 	h := sha256.New()
-	var n [8]byte
+	add := func(name string, content runbook.Digest) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(name)))
+		h.Write(n[:])
+		h.Write([]byte(name))
+		h.Write(content[:])
+	}
+	add(GrantsFile, grants)
+	add("library", runbook.DigestOf(libraryText()))
+	files := slices.Clone(s.Rego)
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range files {
-		for _, part := range [][]byte{[]byte(f.Name), f.Data} {
-			binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-			h.Write(n[:])
-			h.Write(part)
-		}
+		add(f.Name, runbook.DigestOf(f.Data))
 	}
 	return runbook.Digest(h.Sum(nil))
 }
@@ -112,7 +130,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 			d = e.denial(&in, Reason{Code: CodePolicyError, Msg: fmt.Sprintf("the policy engine stopped: %v", r), Rule: ruleEngine})
 		}
 	}()
-	if e == nil || e.grants == nil || e.decision == nil {
+	if e == nil || e.rows == nil || e.decision == nil {
 		return e.denial(&in, Reason{Code: CodePolicyError, Msg: "no policy is loaded", Rule: ruleEngine})
 	}
 	if err := in.check(); err != nil {
@@ -126,8 +144,11 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	if in.seal != nil && in.seal.digest != sha256.Sum256(data) {
 		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input was changed after it was made", Rule: ruleEngine})
 	}
-	f := e.grants.lookUp(&in, false)
-	doc, err := e.ask(ctx, data, &f)
+	f, err := e.lookUp(&in, false)
+	var doc *document
+	if err == nil {
+		doc, err = e.ask(ctx, data, &f)
+	}
 	if err != nil {
 		d := e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
 		d.Deny = append(d.Deny, hardReasons(&in, &f)...)
@@ -169,7 +190,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 	d.Allow = true
 	d.Obligations = combine(granted)
 	for _, r := range granted {
-		d.Rules = append(d.Rules, r.name)
+		d.Rules = append(d.Rules, r.Name)
 	}
 	if in.seal != nil {
 		d.permit = &Permit{
@@ -186,7 +207,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 // false if there is a name that is no candidate's.
 func (f *facts) granted(names []string) (rules []*rule, ok bool) {
 	for _, r := range f.rules {
-		if slices.Contains(names, r.name) {
+		if slices.Contains(names, r.Name) {
 			rules = append(rules, r)
 		}
 	}
@@ -198,7 +219,7 @@ func (f *facts) granted(names []string) (rules []*rule, ok bool) {
 func (f *facts) nearestFirst(reasons []Reason) []Reason {
 	lacks, place := map[string]int{}, map[string]int{}
 	for i, r := range f.rules {
-		place[r.name] = i + 1
+		place[r.Name] = i + 1
 	}
 	for _, r := range reasons {
 		lacks[r.Rule]++
@@ -217,9 +238,9 @@ func (f *facts) nearestFirst(reasons []Reason) []Reason {
 // timeout, and the environment of the first rule, because a union would give
 // more than any of them.
 func combine(granted []*rule) Obligations {
-	o := Obligations{Timeout: MaxTimeout, Env: slices.Clone(granted[0].obligations.Env)}
+	o := Obligations{Timeout: MaxTimeout, Env: slices.Clone(granted[0].Obligations.Env)}
 	for _, r := range granted {
-		o.Timeout = min(o.Timeout, r.obligations.Timeout)
+		o.Timeout = min(o.Timeout, r.Obligations.Timeout)
 	}
 	return o
 }

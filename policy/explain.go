@@ -68,7 +68,7 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
 		}
 	}()
-	if e == nil || e.grants == nil || e.decision == nil {
+	if e == nil || e.rows == nil || e.decision == nil {
 		return x, errors.New("explain the decision: no policy is loaded")
 	}
 	if err := in.check(); err != nil {
@@ -78,9 +78,11 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 	if err != nil {
 		return x, errors.New("explain the decision: the input cannot be encoded")
 	}
-	x.Total = len(e.grants.rules)
-	f := e.grants.lookUp(&in, x.Total <= maxExplained)
-	x.Requester = f.requester.name
+	f, err := e.lookUp(&in, true)
+	if err != nil {
+		return x, fmt.Errorf("explain the decision: %w", err)
+	}
+	x.Total, x.Requester = f.total, f.requester.name
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
 	}
@@ -124,7 +126,7 @@ func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts) ([]RuleOut
 		return nil, nil, errors.New("the explanation leaves out rules")
 	}
 	for i := range outcomes {
-		outcomes[i].Line = f.rules[i].line
+		outcomes[i].Line = f.rules[i].Line
 	}
 	fired := []string{}
 	for _, labels := range tracker.Labels {

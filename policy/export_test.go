@@ -11,7 +11,10 @@ func (e *Engine) DecideOnDocument(in Input, v any) Decision {
 	if err != nil {
 		return e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
 	}
-	f := e.grants.lookUp(&in, false)
+	f, err := e.lookUp(&in, false)
+	if err != nil {
+		return e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
+	}
 	return e.judge(&in, &f, d)
 }
 
@@ -21,7 +24,10 @@ func (e *Engine) DecideOnAllRules(ctx context.Context, in Input) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	f := e.grants.lookUp(&in, true)
+	f, err := e.lookUp(&in, true)
+	if err != nil {
+		return nil, err
+	}
 	d, err := e.ask(ctx, data, &f)
 	if err != nil {
 		return nil, err
@@ -35,7 +41,10 @@ func (e *Engine) Document(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := e.grants.lookUp(&in, false)
+	f, err := e.lookUp(&in, false)
+	if err != nil {
+		return nil, err
+	}
 	v, err := inputValue(data, e.digest, &f)
 	if err != nil {
 		return nil, err
@@ -57,3 +66,6 @@ func ParseGrants(data []byte) ([]*FileError, bool) {
 	g, problems := parseGrants(GrantsFile, data)
 	return problems, g != nil
 }
+
+// Tables are those that every decision asks, whatever it is about.
+var Tables = []Table{tableGlobal, tablePerson, tableGroups, tableOSGroups, tableDenied, tableRule, tableMatch, tableFit}

@@ -18,6 +18,7 @@ type facts struct {
 	requester person
 	denied    map[string]string // reason by digest
 	rules     []*rule
+	total     int // how many rules there are
 }
 
 type person struct {
@@ -28,52 +29,56 @@ type person struct {
 }
 
 // lookUp finds the facts about an input. With all set every rule is a
-// candidate, as explaining wants it.
-func (g *grants) lookUp(in *Input, all bool) facts {
-	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}, requester: g.requester(&in.Caller)}
+// candidate, up to maxExplained, as explaining wants it. An error does not take
+// away what was found before it.
+func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
+	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}}
+	a := &asker{rows: e.rows}
 	digests := []runbook.Digest{in.Runbook.SHA256, in.Runbook.PayloadSHA256}
 	if m := in.Runbook.Manifest; m != nil {
 		digests = append(digests, m.SHA256, m.DocumentSHA256)
 	}
+	var looked []string
 	for _, d := range slices.Concat(digests, in.members) {
-		if why, ok := g.denied[d]; ok && !d.IsZero() {
-			f.denied[d.String()] = why
+		if !d.IsZero() {
+			looked = append(looked, d.String())
 		}
 	}
-	f.signers = g.signers(in.vouching())
+	f.denied = a.one(tableDenied, looked...)
+	a.people(in, &f)
+	f.total, all = a.countRules(all)
 	if all {
-		for i := range g.rules {
-			f.rules = append(f.rules, &g.rules[i])
+		f.rules = a.allRules(f.total)
+	} else {
+		pinned := make([]string, 0, len(digests))
+		for _, d := range digests {
+			pinned = append(pinned, d.String())
 		}
-		return f
+		f.rules = a.candidates(in, f.path, pinned)
 	}
-	nearMisses := 0
-	pinned := make([]string, 0, len(digests))
-	for _, d := range digests {
-		pinned = append(pinned, d.String())
-	}
-	for _, i := range g.index.candidates(f.path, pinned...) {
-		r := &g.rules[i]
-		if !r.workers.mayFit(&in.Worker) {
-			if nearMisses == maxNearMisses {
-				continue
-			}
-			nearMisses++
-		}
-		f.rules = append(f.rules, r)
-	}
-	return f
+	return f, a.err
 }
 
-// mayFit is false only for a worker that the rule's groups or IDs rule out.
-func (w *workers) mayFit(of *Worker) bool {
-	return w.any ||
-		(len(w.groups) == 0 || slices.Contains(w.groups, of.Group)) && (len(w.ids) == 0 || slices.Contains(w.ids, of.ID))
+// people finds out who signed and who asks.
+func (a *asker) people(in *Input, f *facts) {
+	signatures := in.vouching()
+	ids := []string{in.Caller.ID}
+	for _, s := range signatures {
+		ids = append(ids, s.Signer.IDs...)
+	}
+	named := a.one(tablePerson, ids...)
+	var names []string
+	for _, name := range named {
+		names = append(names, name)
+	}
+	groups := a.all(tableGroups, maxGroups, names)
+	f.signers = signers(signatures, named, groups)
+	f.requester = a.requester(&in.Caller, named, groups)
 }
 
 // signers returns the people whose valid signatures the file carries, each
 // once, with what these claim. A signature whose identities belong to different people is nobody's.
-func (g *grants) signers(signatures []Signature) []person {
+func signers(signatures []Signature, named map[string]string, groups map[string][]string) []person {
 	var people []person
 	for _, s := range signatures {
 		if s.Verdict != string(verifier.Valid) {
@@ -81,7 +86,7 @@ func (g *grants) signers(signatures []Signature) []person {
 		}
 		name, ambiguous := "", false
 		for _, id := range s.Signer.IDs {
-			p := g.person[id]
+			p := named[id]
 			if p == "" || strings.HasPrefix(id, "os:") {
 				continue
 			}
@@ -94,7 +99,7 @@ func (g *grants) signers(signatures []Signature) []person {
 		i := slices.IndexFunc(people, func(p person) bool { return p.name == name })
 		if i < 0 {
 			i = len(people)
-			people = append(people, person{name: name, groups: g.groupsOf[name]})
+			people = append(people, person{name: name, groups: groups[name]})
 		}
 		claims := verifier.Claims{}
 		if s.Claims != nil {
@@ -105,15 +110,17 @@ func (g *grants) signers(signatures []Signature) []person {
 	return people
 }
 
-func (g *grants) requester(c *Caller) person {
-	p := person{name: g.person[c.ID]}
-	if p.name != "" {
-		p.groups = slices.Clone(g.groupsOf[p.name])
-	}
+func (a *asker) requester(c *Caller, named map[string]string, groups map[string][]string) person {
+	p := person{name: named[c.ID]}
+	p.groups = slices.Clone(groups[p.name])
+	var accounts []string
 	for _, id := range c.Groups {
 		if name, ok := strings.CutPrefix(id, "os-group:"); ok {
-			p.groups = append(p.groups, g.groupsOfOS[name]...)
+			accounts = append(accounts, name)
 		}
+	}
+	for _, names := range a.all(tableOSGroups, maxGroups, accounts) {
+		p.groups = append(p.groups, names...)
 	}
 	slices.Sort(p.groups)
 	p.groups = slices.Compact(p.groups)

@@ -16,7 +16,7 @@ import (
 // groups, rules and denied digests.
 const GrantsFile = "grants.yaml"
 
-// grants is a parsed grants.yaml. It is immutable.
+// grants is a parsed grants.yaml. Its rows are what decides; see grants.table.
 type grants struct {
 	// person by identity: who has it.
 	person map[string]string
@@ -27,7 +27,6 @@ type grants struct {
 	people     map[string]bool
 	rules      []rule
 	denied     map[runbook.Digest]string // reason by digest
-	index      *index
 }
 
 // fingerprintForms are the identities that end in hexadecimal digits.
@@ -104,7 +103,6 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	if len(t.Problems) > 0 {
 		return nil, t.Problems
 	}
-	g.index = newIndex(g.rules)
 	return g, nil
 }
 

@@ -52,6 +52,8 @@ const (
 	// maxNearMisses is how many rules that cannot fit the worker are handed to
 	// the policy all the same, so that it can say why.
 	maxNearMisses = 16
+	// maxCandidates is how many rules may fit one runbook and one worker.
+	maxCandidates = 5_000
 	// maxReasons is how many reasons a decision lists.
 	maxReasons = 100
 )

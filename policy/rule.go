@@ -1,102 +1,118 @@
 package policy
 
 import (
+	"errors"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/runwrit/writ/internal/glob"
 )
 
-// rule is one rule of grants.yaml. Every part of it must hold.
+// rule is one rule of grants.yaml. Every part of it must hold. Its fields are
+// those of its row, as JSON.
 type rule struct {
-	name        string
-	line        int
-	match       match
-	workers     workers
-	signedBy    signedBy
-	requestedBy requestedBy
-	parameters  []parameter
-	obligations Obligations
+	Name        string
+	Line        int
+	Match       match
+	Workers     workers
+	SignedBy    signedBy
+	RequestedBy requestedBy
+	Parameters  []parameter
+	Obligations Obligations
 }
 
 // match: each list that is not empty must hold the runbook.
 type match struct {
-	paths   []string // globs
-	kinds   []string
-	digests []string // of the file or of the payload
+	Paths   []string // globs
+	Kinds   []string
+	Digests []string // of the file or of the payload
 }
 
 // workers: any, or each list that is not empty must hold the worker.
 type workers struct {
-	any    bool
-	groups []string
-	ids    []string
-	labels []label
+	Any    bool
+	Groups []string
+	IDs    []string
+	Labels []label
 }
 
 type label struct {
-	name   string
-	values []string
+	Name   string
+	Values []string
 }
 
 type signedBy struct {
-	people, groups []string
-	atLeast        int
-	minVersion     string // "" for none: then any signature counts
-	namespace      string // "" for any
+	People, Groups []string
+	AtLeast        int
+	MinVersion     string // "" for none: then any signature counts
+	Namespace      string // "" for any
 }
 
 type requestedBy struct {
-	anyone         bool
-	people, groups []string
+	Anyone         bool
+	People, Groups []string
 }
 
 type parameter struct {
-	name     string // or "*", for the positional ones that have no entry
-	typ      string
-	pattern  string
-	enum     []string
-	required bool
+	Name     string // or "*", for the positional ones that have no entry
+	Type     string
+	Pattern  string
+	Enum     []string
+	Required bool
+}
+
+// decodeRule reads the row of a rule. What the parser of grants.yaml would not
+// let pass is refused, where it could make a rule wider.
+func decodeRule(text string) (*rule, error) {
+	r := &rule{}
+	if err := decode(text, r); err != nil {
+		return nil, err
+	}
+	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < 1 || r.Obligations.Timeout < MinTimeout {
+		return nil, errors.New("it is not complete")
+	}
+	return r, nil
 }
 
 // term is the rule as the library reads it: every list is there, globs and
 // patterns come with the anchored regular expression.
 func (r *rule) term() *ast.Term {
-	paths := make([]*ast.Term, 0, len(r.match.paths))
-	for _, g := range r.match.paths {
+	paths := make([]*ast.Term, 0, len(r.Match.Paths))
+	for _, g := range r.Match.Paths {
 		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(glob.Pattern(g)))))
 	}
 	labels := ast.NewObject()
-	for _, l := range r.workers.labels {
-		labels.Insert(ast.StringTerm(l.name), texts(l.values))
+	for _, l := range r.Workers.Labels {
+		labels.Insert(ast.StringTerm(l.Name), texts(l.Values))
 	}
 	parameters := ast.NewObject()
-	for _, p := range r.parameters {
+	for _, p := range r.Parameters {
 		anchored := ""
-		if p.pattern != "" {
-			anchored = anchorPattern(p.pattern)
+		if p.Pattern != "" {
+			anchored = anchorPattern(p.Pattern)
 		}
-		parameters.Insert(ast.StringTerm(p.name), ast.ObjectTerm(
-			item("type", ast.StringTerm(p.typ)), item("pattern", ast.StringTerm(p.pattern)), item("anchored", ast.StringTerm(anchored)),
-			item("enum", texts(p.enum)), item("required", ast.BooleanTerm(p.required)),
+		parameters.Insert(ast.StringTerm(p.Name), ast.ObjectTerm(
+			item("type", ast.StringTerm(p.Type)), item("pattern", ast.StringTerm(p.Pattern)), item("anchored", ast.StringTerm(anchored)),
+			item("enum", texts(p.Enum)), item("required", ast.BooleanTerm(p.Required)),
 		))
 	}
 	return ast.ObjectTerm(
-		item("name", ast.StringTerm(r.name)),
+		item("name", ast.StringTerm(r.Name)),
 		item("match", ast.ObjectTerm(
-			item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(r.match.kinds)), item("sha256", texts(r.match.digests)),
+			item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(r.Match.Kinds)), item("sha256", texts(r.Match.Digests)),
 		)),
 		item("workers", ast.ObjectTerm(
-			item("any", ast.BooleanTerm(r.workers.any)), item("groups", texts(r.workers.groups)),
-			item("ids", texts(r.workers.ids)), item("labels", ast.NewTerm(labels)),
+			item("any", ast.BooleanTerm(r.Workers.Any)), item("groups", texts(r.Workers.Groups)),
+			item("ids", texts(r.Workers.IDs)), item("labels", ast.NewTerm(labels)),
 		)),
 		item("signed_by", ast.ObjectTerm(
-			item("people", texts(r.signedBy.people)), item("groups", texts(r.signedBy.groups)),
-			item("at_least", ast.IntNumberTerm(r.signedBy.atLeast)),
-			item("min_version", ast.StringTerm(r.signedBy.minVersion)), item("min_numbers", numbers(r.signedBy.minVersion)),
-			item("namespace", ast.StringTerm(r.signedBy.namespace)),
+			item("people", texts(r.SignedBy.People)), item("groups", texts(r.SignedBy.Groups)),
+			item("at_least", ast.IntNumberTerm(r.SignedBy.AtLeast)),
+			item("min_version", ast.StringTerm(r.SignedBy.MinVersion)), item("min_numbers", numbers(r.SignedBy.MinVersion)),
+			item("namespace", ast.StringTerm(r.SignedBy.Namespace)),
 		)),
 		item("requested_by", ast.ObjectTerm(
-			item("anyone", ast.BooleanTerm(r.requestedBy.anyone)), item("people", texts(r.requestedBy.people)), item("groups", texts(r.requestedBy.groups)),
+			item("anyone", ast.BooleanTerm(r.RequestedBy.Anyone)), item("people", texts(r.RequestedBy.People)), item("groups", texts(r.RequestedBy.Groups)),
 		)),
 		item("parameters", ast.NewTerm(parameters)),
 	)

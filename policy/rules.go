@@ -36,7 +36,7 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 	g.rules = make([]rule, 0, len(nodes))
 	for i, item := range nodes {
 		field := fmt.Sprintf("rules[%d]", i)
-		r := rule{line: item.Line}
+		r := rule{Line: item.Line}
 		f := t.Fields(item, field, ruleKeys...)
 		if v := t.Need(f, item, field, "name"); v != nil {
 			if name, ok := t.Text(v, field+".name"); ok {
@@ -46,27 +46,27 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 					t.Problem(v, field+".name", "%q is the name of the rule in line %d already", name, line)
 				}
 				seen[name] = item.Line
-				r.name = name
+				r.Name = name
 			}
 		}
 		if v := t.Need(f, item, field, "match"); v != nil {
-			r.match = t.match(v, field+".match")
+			r.Match = t.match(v, field+".match")
 		}
 		if v := t.Need(f, item, field, "workers"); v != nil {
-			r.workers = t.workers(v, field+".workers")
+			r.Workers = t.workers(v, field+".workers")
 		}
 		if v := t.Need(f, item, field, "signed_by"); v != nil {
-			r.signedBy = g.readSignedBy(t, v, field+".signed_by")
+			r.SignedBy = g.readSignedBy(t, v, field+".signed_by")
 		}
 		if v := t.Need(f, item, field, "requested_by"); v != nil {
-			r.requestedBy = g.readRequestedBy(t, v, field+".requested_by")
+			r.RequestedBy = g.readRequestedBy(t, v, field+".requested_by")
 		}
 		if v := f["parameters"]; v != nil {
-			r.parameters = t.parameters(v, field+".parameters", patterns)
+			r.Parameters = t.parameters(v, field+".parameters", patterns)
 		}
-		r.obligations = Obligations{Timeout: DefaultTimeout, Env: []string{}}
+		r.Obligations = Obligations{Timeout: DefaultTimeout, Env: []string{}}
 		if v := f["run"]; v != nil {
-			t.run(v, field+".run", &r.obligations)
+			t.run(v, field+".run", &r.Obligations)
 		}
 		g.rules = append(g.rules, r)
 		if len(t.Problems) >= maxProblems {
@@ -82,7 +82,7 @@ func (t *tree) match(n *yaml.Node, field string) match {
 		t.Problem(n, field, `names nothing: give paths, kinds or sha256; paths: ["**"] means every runbook`)
 	}
 	if v := f["paths"]; v != nil {
-		m.paths = t.List(v, field+".paths", func(s string) string {
+		m.Paths = t.List(v, field+".paths", func(s string) string {
 			if bad := globProblem(s); bad != "" {
 				return bad
 			}
@@ -91,10 +91,10 @@ func (t *tree) match(n *yaml.Node, field string) match {
 	}
 	if v := f["kinds"]; v != nil {
 		kinds := knownKinds()
-		m.kinds = t.List(v, field+".kinds", func(s string) string { return strictyaml.OneOf("kind", s, kinds) })
+		m.Kinds = t.List(v, field+".kinds", func(s string) string { return strictyaml.OneOf("kind", s, kinds) })
 	}
 	if v := f["sha256"]; v != nil {
-		m.digests = t.List(v, field+".sha256", func(s string) string {
+		m.Digests = t.List(v, field+".sha256", func(s string) string {
 			if _, err := runbook.ParseDigest(s); err != nil {
 				return "want 64 lower-case hexadecimal digits"
 			}
@@ -111,19 +111,19 @@ func (t *tree) workers(n *yaml.Node, field string) workers {
 		t.Problem(n, field, "names nothing: give groups, ids or labels, or any: true")
 	}
 	if v := f["any"]; v != nil {
-		w.any = t.Truth(v, field+".any")
+		w.Any = t.Truth(v, field+".any")
 		if len(f) > 1 {
 			t.Problem(v, field+".any", "stands beside groups, ids or labels: choose one")
 		}
 	}
 	if v := f["groups"]; v != nil {
-		w.groups = t.List(v, field+".groups", nameProblem)
+		w.Groups = t.List(v, field+".groups", nameProblem)
 	}
 	if v := f["ids"]; v != nil {
-		w.ids = t.List(v, field+".ids", nameProblem)
+		w.IDs = t.List(v, field+".ids", nameProblem)
 	}
 	if v := f["labels"]; v != nil {
-		w.labels = t.labels(v, field+".labels")
+		w.Labels = t.labels(v, field+".labels")
 	}
 	return w
 }
@@ -141,14 +141,14 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 			t.Problem(p.At, at, "%s", bad)
 			continue
 		}
-		l := label{name: p.Key}
+		l := label{Name: p.Key}
 		if p.Value.Kind == yaml.SequenceNode {
-			l.values = t.List(p.Value, at, valueProblem)
+			l.Values = t.List(p.Value, at, valueProblem)
 		} else if s, ok := t.Text(p.Value, at); ok {
 			if bad := valueProblem(s); bad != "" {
 				t.Problem(p.Value, at, "%s", bad)
 			}
-			l.values = []string{s}
+			l.Values = []string{s}
 		}
 		labels = append(labels, l)
 	}
@@ -156,32 +156,32 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 }
 
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
-	s := signedBy{atLeast: 1}
+	s := signedBy{AtLeast: 1}
 	f := t.Fields(n, field, "people", "groups", "at_least", "min_version", "namespace")
-	s.people, s.groups = g.readNames(t, f, field)
+	s.People, s.Groups = g.readNames(t, f, field)
 	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
 		t.Problem(n, field, "names nobody: give people or groups")
 	}
 	if v := f["at_least"]; v != nil {
-		s.atLeast = t.Number(v, field+".at_least", 1, maxSignatures)
-		if most := g.countPeople(s); s.atLeast > most && len(t.Problems) == 0 {
-			t.Problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.atLeast, most)
+		s.AtLeast = t.Number(v, field+".at_least", 1, maxSignatures)
+		if most := g.countPeople(s); s.AtLeast > most && len(t.Problems) == 0 {
+			t.Problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.AtLeast, most)
 		}
 	}
-	s.minVersion = t.Word(f["min_version"], field+".min_version", func(s string) string {
+	s.MinVersion = t.Word(f["min_version"], field+".min_version", func(s string) string {
 		if _, err := verifier.ParseVersion(s); err != nil {
 			return err.Error()
 		}
 		return ""
 	})
-	s.namespace = t.Word(f["namespace"], field+".namespace", nameProblem)
+	s.Namespace = t.Word(f["namespace"], field+".namespace", nameProblem)
 	return s
 }
 
 // countPeople counts who may sign, up to more than any at_least can ask for.
 func (g *grants) countPeople(s signedBy) int {
 	people := map[string]bool{}
-	for _, list := range slices.Concat([][]string{s.people}, g.membersOf(s.groups)) {
+	for _, list := range slices.Concat([][]string{s.People}, g.membersOf(s.Groups)) {
 		for _, p := range list {
 			people[p] = true
 			if len(people) > maxSignatures {
@@ -207,12 +207,12 @@ func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedB
 		t.Problem(n, field, "names nobody: give people or groups, or anyone: true")
 	}
 	if v := f["anyone"]; v != nil {
-		r.anyone = t.Truth(v, field+".anyone")
+		r.Anyone = t.Truth(v, field+".anyone")
 		if len(f) > 1 {
 			t.Problem(v, field+".anyone", "stands beside people or groups: choose one")
 		}
 	}
-	r.people, r.groups = g.readNames(t, f, field)
+	r.People, r.Groups = g.readNames(t, f, field)
 	return r
 }
 
@@ -247,7 +247,7 @@ func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string
 }
 
 func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]string) parameter {
-	q := parameter{name: p.Key, typ: "string"}
+	q := parameter{Name: p.Key, Type: "string"}
 	f := t.Fields(p.Value, at, "type", "pattern", "enum", "required")
 	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && p.Value.Kind == yaml.MappingNode {
 		t.Problem(p.Value, at, "says nothing about the value: give type, pattern or enum; type: string means any value")
@@ -257,7 +257,7 @@ func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]strin
 			if bad := strictyaml.OneOf("type", s, parameterTypes); bad != "" {
 				t.Problem(v, at+".type", "%q: %s", strictyaml.Clip(s), bad)
 			}
-			q.typ = s
+			q.Type = s
 		}
 	}
 	if v := f["pattern"]; v != nil {
@@ -270,14 +270,14 @@ func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]strin
 			if bad != "" {
 				t.Problem(v, at+".pattern", "%s", bad)
 			}
-			q.pattern = s
+			q.Pattern = s
 		}
 	}
 	if v := f["enum"]; v != nil {
-		q.enum = t.List(v, at+".enum", valueProblem)
+		q.Enum = t.List(v, at+".enum", valueProblem)
 	}
 	if v := f["required"]; v != nil {
-		q.required = t.Truth(v, at+".required")
+		q.Required = t.Truth(v, at+".required")
 		if p.Key == "*" {
 			t.Problem(v, at+".required", `means nothing for "*": name the position`)
 		}
