@@ -14,14 +14,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runwrit/writ/internal/config"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker/identity"
 )
 
 // gateOptions are the flags of the commands that put the question whether a
 // runbook may run: run and policy explain.
 type gateOptions struct {
+	config    configOption
 	trust     trustOptions
 	policyDir string
 	workerID  string
@@ -31,9 +34,12 @@ type gateOptions struct {
 	arguments []string // after "--"
 	path      string
 	project   projectOption
+	// worker is what the configuration says; nil without one.
+	worker *config.Worker
 }
 
 func (o *gateOptions) addTo(cmd *cobra.Command) {
+	o.config.addTo(cmd)
 	o.trust.addTo(cmd)
 	o.project.addTo(cmd)
 	f := cmd.Flags()
@@ -54,6 +60,7 @@ func (o *gateOptions) take(cmd *cobra.Command, list []string) error {
 		return usagef("want one runbook, and its arguments after --")
 	}
 	o.path, o.arguments = list[0], list[1:]
+	o.config.take(cmd)
 	return nil
 }
 
@@ -95,22 +102,18 @@ func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
 }
 
 func (o *gateOptions) newRequest() (policy.Request, error) {
-	account, err := currentUser()
+	caller, err := identity.ProcessCaller()
 	if err != nil {
 		return policy.Request{}, noAnswer(err)
 	}
-	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS, Labels: map[string]string{}}
+	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS}
 	if w.ID == "" {
 		if w.ID, err = os.Hostname(); err != nil {
 			return policy.Request{}, noAnswer(err)
 		}
 	}
-	for _, l := range o.labels {
-		name, value, ok := strings.Cut(l, "=")
-		if _, twice := w.Labels[name]; !ok || name == "" || twice {
-			return policy.Request{}, usagef("--label %q: want name=value, each name once", l)
-		}
-		w.Labels[name] = value
+	if w.Labels, err = o.workerLabels(); err != nil {
+		return policy.Request{}, err
 	}
 	var arguments []policy.Argument
 	for _, p := range o.params {
@@ -123,7 +126,19 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 	for _, value := range o.arguments {
 		arguments = append(arguments, policy.Argument{Value: value})
 	}
-	return policy.Request{Caller: account.caller(), Worker: w, Arguments: arguments}, nil
+	return policy.Request{Caller: caller, Worker: w, Arguments: arguments}, nil
+}
+
+func flagLabels(list []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, l := range list {
+		name, value, ok := strings.Cut(l, "=")
+		if _, twice := labels[name]; !ok || name == "" || twice {
+			return nil, usagef("--label %q: want name=value, each name once", l)
+		}
+		labels[name] = value
+	}
+	return labels, nil
 }
 
 // candidate is a runbook that was read and looked at. Verified is nil unless

@@ -17,6 +17,7 @@ import (
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/worker/identity"
 )
 
 func newInitCmd(a *app) *cobra.Command {
@@ -39,11 +40,11 @@ Exit codes: 0 made, 2 the folder is there and not empty, 3 it cannot be written.
 }
 
 func (a *app) runInit(dir string) error {
-	user, err := currentUser()
+	user, err := identity.ProcessCaller()
 	if err != nil {
 		return noAnswer(err)
 	}
-	files, err := firstFiles(a.now(), user.name)
+	files, err := firstFiles(a.now(), strings.TrimPrefix(user.ID, "os:"))
 	if err != nil {
 		return noAnswer(err)
 	}

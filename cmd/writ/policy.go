@@ -116,6 +116,9 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.configure(false, nil); err != nil {
+		return err
+	}
 	g, err := o.open(false, a.now)
 	if err != nil {
 		return err

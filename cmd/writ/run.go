@@ -46,7 +46,8 @@ policy, 127 the runbook or its interpreter is missing, 128+n ended by signal n.
 --result says whether gate or runbook made the code. With --dry-run: 0 allowed.`,
 		Example: `  writ run --trust trust --policy policy --worker-group web restart.ps1 --param ComputerName=web-01
   writ run --trust trust --policy policy --ledger ledger.jsonl deploy.sh.asc -- blue 3
-  writ run --trust trust --policy policy --dry-run deploy.sh.asc`,
+  writ run --trust trust --policy policy --dry-run deploy.sh.asc
+  writ run --config /etc/writ/worker.yaml deploy.sh.asc`,
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if err := o.take(cmd, list); err != nil {
 				return err
@@ -72,14 +73,15 @@ func (a *app) runRun(ctx context.Context, o *runOptions) error {
 	if o.dryRun && o.result != "" {
 		return usagef("--result says how a run ended, and with --dry-run nothing runs")
 	}
-	if o.ownLedger = o.ledger == ""; o.ownLedger {
-		var err error
-		if o.ledger, err = defaultLedger(); err != nil {
-			return err
+	unprepared := o.prepare()
+	run := func() runOutcome {
+		if unprepared != nil {
+			return failed(unprepared)
 		}
+		return a.gateAndRun(ctx, o)
 	}
 	if o.result == "" {
-		outcome := a.gateAndRun(ctx, o)
+		outcome := run()
 		a.warn(outcome)
 		return outcome.shown
 	}
@@ -90,12 +92,25 @@ func (a *app) runRun(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return fmt.Errorf("prepare the result file: %w", err)
 	}
-	outcome := a.gateAndRun(ctx, o)
+	outcome := run()
 	if err := file.write(outcome); err != nil {
 		return fmt.Errorf("write the result file: %w", err)
 	}
 	a.warn(outcome)
 	return outcome.shown
+}
+
+// prepare reads the configuration, and finds the ledger.
+func (o *runOptions) prepare() error {
+	if err := o.configure(true, &o.ledger); err != nil {
+		return err
+	}
+	if o.ownLedger = o.ledger == ""; o.ownLedger {
+		var err error
+		o.ledger, err = defaultLedger()
+		return err
+	}
+	return nil
 }
 
 // runOutcome is what came of a run.

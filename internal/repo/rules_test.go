@@ -36,6 +36,8 @@ var mayImport = map[string][]string{
 	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":  {"runbook", "verifier", "policy"},
 
+	"worker/identity": {"policy"},
+
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
@@ -44,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
 	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit", "internal/manifest"},
 
+	"internal/config":     {"internal/guard", "internal/strictyaml"},
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
@@ -55,8 +58,8 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "worker", "ledger", "audit",
-		"internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
+		"runbook", "verifier", "signer", "format", "policy", "worker", "worker/identity", "ledger", "audit",
+		"internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
 	},
 }
 
@@ -66,7 +69,7 @@ var startsProcesses = []string{"worker", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
-var talksToNetwork = []string{"cmd/writ", "signer", "internal/testenv"}
+var talksToNetwork = []string{"cmd/writ", "signer", "worker/identity", "internal/testenv"}
 
 // forbidden are imports that no package's own code may have; a path that ends
 // in a slash stands for all below it.
@@ -317,7 +320,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	"format", "ledger", "policy", "signer",
 }
 

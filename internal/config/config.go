@@ -1,0 +1,108 @@
+// Package config reads worker.yaml, the file in which the owner of a machine
+// says which worker it is, whom it trusts, which policy decides and where runs
+// are recorded. The file is as strict as grants.yaml: unknown keys are errors,
+// and a gate refuses it where anyone but root and its own user may write it or
+// put another one in its place.
+//
+// It does not open what the file names: paths are checked for their form only.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/runwrit/writ/internal/guard"
+	"github.com/runwrit/writ/internal/strictyaml"
+)
+
+// MaxSize is the largest worker.yaml in bytes.
+const MaxSize = 1 << 20
+
+// Worker is a worker.yaml. It holds only what was read and found good.
+type Worker struct {
+	ID     string
+	Group  string // "" for a worker without a group
+	Labels map[string]string
+	// Trust, Policy and Ledger are absolute paths; State is, or is "" for none.
+	Trust, Policy, Ledger, State string
+}
+
+// Options say how strictly Load looks at the file.
+type Options struct {
+	// Guarded refuses a file that anyone but root and the current user may write,
+	// and a place where others could put another file, as a gate must.
+	Guarded bool
+}
+
+// ReadError says that a configuration cannot be read, or is not guarded.
+type ReadError struct {
+	Path string
+	Err  error
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("configuration %q: %v", e.Path, e.Err) }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// SyntaxError says that a configuration cannot be used because of what stands in
+// it. Problems is never empty.
+type SyntaxError struct{ Problems []*strictyaml.FileError }
+
+func (e *SyntaxError) Error() string {
+	text := "configuration: unusable"
+	if len(e.Problems) > 0 {
+		text = "configuration: " + e.Problems[0].Error()
+	}
+	if n := len(e.Problems); n > 1 {
+		text += fmt.Sprintf(" (and %d more)", n-1)
+	}
+	return text
+}
+
+// Load reads the configuration at path. It fails with *ReadError, or with
+// *SyntaxError, which lists all problems.
+func Load(path string, o Options) (*Worker, error) {
+	data, err := read(path, o)
+	if err != nil {
+		return nil, &ReadError{path, err}
+	}
+	return Parse(filepath.Base(path), data)
+}
+
+// read reads at most one byte more than MaxSize: the parser says what is too long.
+func read(path string, o Options) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file; links are refused")
+	}
+	if o.Guarded {
+		if err := guard.Folder(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading only
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, opened) {
+		return nil, errors.New("was replaced while it was read")
+	}
+	if o.Guarded {
+		if err := guard.Entry(opened); err != nil {
+			return nil, err
+		}
+	}
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
+}

@@ -1,0 +1,186 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runwrit/writ/internal/config"
+	"github.com/runwrit/writ/internal/testenv"
+)
+
+const minimal = `version: 1
+id: web-01
+trust: /etc/writ/trust
+policy: /etc/writ/policy
+ledger: /var/lib/writ/ledger.jsonl
+`
+
+func TestAConfigurationIsRead(t *testing.T) {
+	t.Parallel()
+	got, err := config.Parse("worker.yaml", []byte(minimal+"group: web\nlabels: {env: prod, site: \"1\"}\nstate: /var/lib/writ\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.Worker{
+		ID: "web-01", Group: "web", Labels: map[string]string{"env": "prod", "site": "1"},
+		Trust: "/etc/writ/trust", Policy: "/etc/writ/policy", Ledger: "/var/lib/writ/ledger.jsonl", State: "/var/lib/writ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// problems lists all problems of a configuration.
+func problems(err error) string {
+	var bad *config.SyntaxError
+	if !errors.As(err, &bad) {
+		return ""
+	}
+	var lines []string
+	for _, p := range bad.Problems {
+		lines = append(lines, p.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestMistakesInAConfigurationAreNamed(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"nothing", "", "worker.yaml: is empty"},
+		{"no mapping", "- a\n", "want a mapping"},
+		{"another version", strings.Replace(minimal, "1", "2", 1), "worker.yaml:1:10: version: want a whole number from 1 to 1"},
+		{"no id", strings.Replace(minimal, "id: web-01\n", "", 1), "id: is missing"},
+		{"no trust", strings.Replace(minimal, "trust: /etc/writ/trust\n", "", 1), "trust: is missing"},
+		{"no policy", strings.Replace(minimal, "policy: /etc/writ/policy\n", "", 1), "policy: is missing"},
+		{"no ledger", strings.Replace(minimal, "ledger: /var/lib/writ/ledger.jsonl\n", "", 1), "ledger: is missing"},
+		{"an id that looks like another", strings.Replace(minimal, "web-01", "w\u0435b-01", 1), "want a name"},
+		{"a group with a blank", minimal + "group: a b\n", "group: \"a b\": want a name"},
+		{"a misspelled key", minimal + "grup: a\n", `worker.yaml:6:1: grup: unknown key; did you mean "group"?`},
+		{"a key twice", minimal + "id: b\n", "id: stands here a second time"},
+		{"no labels", minimal + "labels: {}\n", "want 1 to 100 labels"},
+		{"a label that is a number", minimal + "labels: {a: 1}\n", "quote it"},
+		{"an odd label", minimal + "labels: {\"a b\": x}\n", "want a name"},
+		{"a label that changes direction", minimal + "labels: {a: \"\\u202e\"}\n", "control character"},
+		{"a label with a line end", minimal + "labels: {a: \"x\\ny\"}\n", "control character"},
+		{"a label that is too long", minimal + "labels: {a: " + strings.Repeat("x", 5000) + "}\n", "too long"},
+		{"a relative path", strings.Replace(minimal, "/etc/writ/trust", "trust", 1), "want an absolute path"},
+		{"a path that climbs", strings.Replace(minimal, "/etc/writ/trust", "/etc/../trust", 1), "want an absolute path"},
+		{"a path with a line end", minimal + "state: \"/a\\nb\"\n", "control character"},
+		{"an alias", strings.Replace(minimal, "web-01", "&a web-01", 1), "anchor or alias"},
+		{"two documents", minimal + "---\na: b\n", "several YAML documents"},
+		{"bytes that are no text", minimal + "group: \xff\n", "not valid UTF-8"},
+		{"too large", minimal + strings.Repeat("#", config.MaxSize), "the limit is"},
+		{"a bomb", minimal + "labels: {" + strings.Repeat("[", 30_000), "too many entries"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, err := config.Parse("worker.yaml", []byte(tt.text))
+			if w != nil || !strings.Contains(problems(err), tt.want) {
+				t.Errorf("got %+v and %q, want %q", w, problems(err), tt.want)
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), "configuration: ") {
+				t.Errorf("odd error %v", err)
+			}
+		})
+	}
+}
+
+func TestAllMistakesAreNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("worker.yaml", []byte("version: 1\nid: web\ngrup: x\n"))
+	if n := strings.Count(problems(err), "\n") + 1; n != 4 || !strings.Contains(err.Error(), "(and 3 more)") {
+		t.Errorf("%d problems:\n%s", n, problems(err))
+	}
+}
+
+func write(t *testing.T, mode os.FileMode) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "worker.yaml")
+	if err := os.WriteFile(path, []byte(minimal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAConfigurationThatOthersMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := config.Load(write(t, 0o644), config.Options{Guarded: true}); err != nil {
+		t.Error(err)
+	}
+	open := write(t, 0o666)
+	if _, err := config.Load(open, config.Options{}); err != nil {
+		t.Error(err)
+	}
+	inOpen := write(t, 0o644)
+	if err := os.Chmod(filepath.Dir(inOpen), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "worker.yaml")
+	if err := os.Symlink(write(t, 0o644), link); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, path := range map[string]string{
+		"writable": open, "in a writable folder": inOpen, "a link": link, "a folder": folder, "missing": filepath.Join(folder, "no"),
+	} {
+		_, err := config.Load(path, config.Options{Guarded: true})
+		var bad *config.ReadError
+		if !errors.As(err, &bad) || bad.Path != path || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if os.Getuid() == 0 {
+		path := write(t, 0o644)
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(path, config.Options{Guarded: true}); err == nil || !strings.Contains(err.Error(), "another user") {
+			t.Errorf("of another user: got %v", err)
+		}
+	}
+}
+
+// The example in the documentation is a configuration.
+func TestTheDocumentedConfigurationLoads(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "formats", "worker-config.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(page), "```yaml\n")
+	text, _, closed := strings.Cut(after, "```")
+	if !ok || !closed {
+		t.Fatal("the page has no example")
+	}
+	if _, err := config.Parse("worker.yaml", []byte(text)); err != nil {
+		t.Error(problems(err))
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(minimal))
+	f.Add([]byte(minimal + "group: web\nlabels: {env: prod}\nstate: /var/lib/writ\n"))
+	f.Add([]byte("version: 1\nid: [a]\ntrust: {a: b}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, err := config.Parse("worker.yaml", data)
+		if (w == nil) == (err == nil) {
+			t.Fatalf("got %+v and %v", w, err)
+		}
+		if w != nil && (w.ID == "" || !filepath.IsAbs(w.Trust) || !filepath.IsAbs(w.Policy) || !filepath.IsAbs(w.Ledger)) {
+			t.Errorf("half a configuration: %+v", w)
+		}
+	})
+}
