@@ -74,7 +74,7 @@ func (l *Ledger) Close() error {
 //
 // It fails with *EventError for an event that cannot be recorded, *ClockError if
 // the clock is behind the last record (but for an end: that has happened, and is
-// recorded with the time of the record before it), *TailError if the last record
+// recorded with the time of the record before it, and so is an event with Behind), *TailError if the last record
 // is damaged, ErrReplaced, ErrClosed, or the error of the system.
 func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 	if l == nil || l.turn == nil {
@@ -92,7 +92,7 @@ func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 		return 0, fmt.Errorf("append to ledger %q: %w", l.path, err)
 	}
 	defer unlock()
-	seq, err := l.append(Record{Type: e.Type, Body: body})
+	seq, err := l.append(Record{Type: e.Type, Body: body}, e.Behind || e.Type == TypeEnd)
 	if err != nil {
 		return 0, fmt.Errorf("append to ledger %q: %w", l.path, err)
 	}
@@ -100,7 +100,7 @@ func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 }
 
 // append does the work of Append under the lock.
-func (l *Ledger) append(r Record) (uint64, error) {
+func (l *Ledger) append(r Record, mayBeBehind bool) (uint64, error) {
 	if err := l.checkPath(); err != nil {
 		return 0, err
 	}
@@ -110,7 +110,7 @@ func (l *Ledger) append(r Record) (uint64, error) {
 	}
 	now := l.now().UTC()
 	behind := now.Before(t.last.Time)
-	if behind && r.Type != TypeEnd {
+	if behind && !mayBeBehind {
 		return 0, &ClockError{Now: now, Last: t.last.Time}
 	}
 	if behind {
@@ -126,6 +126,33 @@ func (l *Ledger) append(r Record) (uint64, error) {
 		return 0, err
 	}
 	return t.last.Seq, nil
+}
+
+// LastTime returns the time of the last record, zero if there is none. It fails
+// with *TailError if that record is damaged, ErrReplaced, ErrClosed, or the error
+// of the system.
+func (l *Ledger) LastTime(ctx context.Context) (time.Time, error) {
+	if l == nil || l.turn == nil {
+		return time.Time{}, ErrClosed
+	}
+	last, err := l.lastTime(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read ledger %q: %w", l.path, err)
+	}
+	return last, nil
+}
+
+func (l *Ledger) lastTime(ctx context.Context) (time.Time, error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer unlock()
+	if err := l.checkPath(); err != nil {
+		return time.Time{}, err
+	}
+	t, err := readTail(l.file)
+	return t.last.Time, err
 }
 
 // checkPath fails with ErrReplaced if the path names another file by now.

@@ -55,6 +55,9 @@ type Event struct {
 	Type Type
 	// Body is encoded as JSON and must come out as an object.
 	Body any
+	// Behind has the event recorded with the time of the last record where the
+	// clock is behind that: for an event that says so itself.
+	Behind bool
 }
 
 // Sink takes records. If Append fails the event is not recorded, and what it

@@ -332,9 +332,42 @@ func TestAClockThatWentBackStopsDecisionsButNotTheEndOfARun(t *testing.T) {
 	if !bytes.Equal(before, read(t, path)) {
 		t.Error("something was written")
 	}
+	if _, err := l.Append(t.Context(), ledger.Event{Type: ledger.TypeDecision, Body: body{}, Behind: true}); err != nil {
+		t.Errorf("a decision that says so itself: %v", err)
+	}
 	add(t, l, ledger.TypeEnd, body{})
 	if s := verify(t, read(t, path)); !s.First.Equal(s.Last) {
 		t.Errorf("the end has the time %v, want that of the record before it", s.Last)
+	}
+}
+
+func TestTheTimeOfTheLastRecord(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "l")
+	c := newClock()
+	l := open(t, path, c.Now)
+	if last, err := l.LastTime(t.Context()); err != nil || !last.IsZero() {
+		t.Errorf("of an empty ledger: %v, %v", last, err)
+	}
+	for range 3 {
+		add(t, l, ledger.TypeStart, body{})
+	}
+	if last, err := l.LastTime(t.Context()); err != nil || !last.Equal(verify(t, read(t, path)).Last) {
+		t.Errorf("got %v, %v", last, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.LastTime(t.Context()); !errors.Is(err, ledger.ErrReplaced) {
+		t.Errorf("of a file that is gone: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []*ledger.Ledger{nil, {}, l} {
+		if _, err := l.LastTime(t.Context()); !errors.Is(err, ledger.ErrClosed) {
+			t.Errorf("of no ledger: %v", err)
+		}
 	}
 }
 

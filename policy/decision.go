@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -71,7 +73,24 @@ func list[T any](s []T) []T {
 // Ref says which policy decided.
 type Ref struct {
 	SHA256 runbook.Digest `json:"sha256"`
+	// The rest is as in Release; "" and 0 for a policy folder.
+	Name        string `json:"name"`
+	Epoch       uint64 `json:"epoch"`
+	NotBeforeNS int64  `json:"not_before_ns"`
+	ExpiresNS   int64  `json:"expires_ns"` // 0 for never
+	HighEpoch   uint64 `json:"high_epoch"`
 }
+
+// term is the reference as a policy reads it.
+func (r *Ref) term() *ast.Term {
+	return ast.ObjectTerm(
+		item("sha256", ast.StringTerm(r.SHA256.String())), item("name", ast.StringTerm(r.Name)),
+		item("epoch", ast.UIntNumberTerm(r.Epoch)), item("high_epoch", ast.UIntNumberTerm(r.HighEpoch)),
+		item("not_before_ns", ast.NumberTerm(jsonNumber(r.NotBeforeNS))), item("expires_ns", ast.NumberTerm(jsonNumber(r.ExpiresNS))),
+	)
+}
+
+func jsonNumber(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
 // Decision is the answer of the gate. Its zero value denies.
 type Decision struct {

@@ -19,6 +19,9 @@ const (
 	CodeUnspecified  = "unspecified"   // the policy denies without a reason
 	CodeInputInvalid = "input-invalid" // the question itself cannot be decided on
 
+	// CodeClock says that the clock is behind the last record of the ledger.
+	CodeClock = "clock"
+
 	codeSignature = "signature-not-valid"
 	codeDenied    = "denied-digest"
 	codeClaims    = verifier.CodeContradicts
@@ -50,7 +53,7 @@ func hardReasons(in *Input, f *facts) []Reason {
 	if slices.ContainsFunc(in.Signatures, in.contradicts) {
 		reasons = append(reasons, Reason{Code: codeClaims, Msg: "a valid signature on the file is for a runbook of another name or kind", Rule: ruleEngine})
 	}
-	return reasons
+	return append(reasons, staleReasons(in)...)
 }
 
 // manifestFormat is the format of signatures that stand on the manifest, not on the

@@ -27,6 +27,8 @@ type Source struct {
 	Rows Rows
 	// Rego are the user's own files; they may add deny and warn.
 	Rego []File
+	// Release says which edition of the policy it is; the zero value for a folder.
+	Release Release
 }
 
 // Engine decides by one policy. It is immutable and safe for use by several
@@ -37,6 +39,7 @@ type Engine struct {
 	pool     evaluators
 	rego     []File // for explaining
 	digest   runbook.Digest
+	release  Release
 }
 
 // Load reads and compiles the policy folder at dir. It fails with *FolderError
@@ -73,7 +76,7 @@ func New(src Source) (*Engine, error) {
 	if err != nil {
 		return nil, &SyntaxError{Problems: regoProblems(err)}
 	}
-	e := &Engine{rows: rows, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants())}
+	e := &Engine{rows: rows, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release}
 	for _, f := range src.Rego {
 		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
@@ -118,7 +121,9 @@ func (e *Engine) Policy() Ref {
 	if e == nil {
 		return Ref{}
 	}
-	return Ref{SHA256: e.digest}
+	ref := e.release.ref()
+	ref.SHA256 = e.digest
+	return ref
 }
 
 // Decide answers one question. It never fails and never panics: whatever goes
@@ -144,6 +149,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	if in.seal != nil && in.seal.digest != sha256.Sum256(data) {
 		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input was changed after it was made", Rule: ruleEngine})
 	}
+	in.Policy = e.Policy()
 	f, err := e.lookUp(&in, false)
 	var doc *document
 	if err == nil {
@@ -247,7 +253,7 @@ func combine(granted []*rule) Obligations {
 
 // ask evaluates the policy.
 func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, error) {
-	value, err := inputValue(data, e.digest, f)
+	value, err := inputValue(data, e.Policy(), f)
 	if err != nil {
 		return nil, err
 	}
@@ -258,9 +264,9 @@ func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, err
 	return decodeDocument(result)
 }
 
-// inputValue is the document that the policy reads: the input, with the policy's
-// digest and what grants.yaml says about it.
-func inputValue(data []byte, policy runbook.Digest, f *facts) (ast.Value, error) {
+// inputValue is the document that the policy reads: the input, with the
+// reference to the policy and what grants.yaml says about it.
+func inputValue(data []byte, policy Ref, f *facts) (ast.Value, error) {
 	var decoded any
 	if err := util.UnmarshalJSON(data, &decoded); err != nil {
 		return nil, errors.New("the input cannot be read back")
@@ -273,7 +279,7 @@ func inputValue(data []byte, policy runbook.Digest, f *facts) (ast.Value, error)
 	if !ok {
 		return nil, errors.New("the input is not an object")
 	}
-	object.Insert(ast.StringTerm("policy"), ast.ObjectTerm(item("sha256", ast.StringTerm(policy.String()))))
+	object.Insert(ast.StringTerm("policy"), policy.term())
 	object.Insert(ast.StringTerm("grants"), ast.NewTerm(f.value()))
 	return object, nil
 }

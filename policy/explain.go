@@ -99,7 +99,7 @@ func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts) ([]RuleOut
 	if len(problems) > 0 {
 		return nil, nil, problems[0]
 	}
-	value, err := inputValue(data, e.digest, f)
+	value, err := inputValue(data, e.Policy(), f)
 	if err != nil {
 		return nil, nil, err
 	}

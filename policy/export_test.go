@@ -45,7 +45,7 @@ func (e *Engine) Document(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := inputValue(data, e.digest, &f)
+	v, err := inputValue(data, e.Policy(), &f)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ type Input struct {
 	Job       map[string]string   `json:"job"`
 	Approvals []map[string]string `json:"approvals"`
 	Trust     Trust               `json:"trust"`
+	// LastRecordNS is the time of the last record of the ledger, which the clock
+	// cannot be behind; 0 for none.
+	LastRecordNS int64 `json:"last_record_ns"`
 	// Policy is filled in by the Engine that decides.
 	Policy Ref `json:"policy"`
 
@@ -144,6 +147,13 @@ type Worker struct {
 // Trust says against which trust store the signatures were judged.
 type Trust struct {
 	Digest runbook.Digest `json:"digest"`
+	// Epoch, NotBeforeNS and ExpiresNS are what the trust store says of itself; 0
+	// where it does not.
+	Epoch       uint64 `json:"epoch"`
+	NotBeforeNS int64  `json:"not_before_ns"`
+	ExpiresNS   int64  `json:"expires_ns"`
+	// HighEpoch is the highest epoch of a trust store that this machine has used.
+	HighEpoch uint64 `json:"high_epoch"`
 }
 
 // Request is what the verifier does not know about a run that is asked for.
@@ -155,6 +165,11 @@ type Request struct {
 	Arguments []Argument
 	// Now is when the decision is made; required.
 	Now time.Time
+	// LastRecord is the time of the last record of the ledger; zero for none.
+	LastRecord time.Time
+	// HighTrustEpoch is the highest epoch of a trust store that this machine has
+	// used; 0 for none.
+	HighTrustEpoch uint64
 }
 
 // seal ties an Input to the payload that was verified.
@@ -214,7 +229,11 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 		Parameters: parameters(r.Arguments),
 		Job:        map[string]string{},
 		Approvals:  []map[string]string{},
-		Trust:      Trust{Digest: rep.TrustDigest},
+		Trust: Trust{
+			Digest: rep.TrustDigest, Epoch: rep.TrustEpoch.Number, HighEpoch: r.HighTrustEpoch,
+			NotBeforeNS: nanoseconds(rep.TrustEpoch.NotBefore), ExpiresNS: nanoseconds(rep.TrustEpoch.Expires),
+		},
+		LastRecordNS: nanoseconds(r.LastRecord),
 	}
 	if rep.Verdict == verifier.Valid {
 		in.Runbook.PayloadSHA256 = rep.Payload

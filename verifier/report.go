@@ -95,6 +95,8 @@ type Report struct {
 	Findings    []Finding
 	At          time.Time
 	TrustDigest runbook.Digest
+	// TrustEpoch says which edition of a trust store it was.
+	TrustEpoch Epoch
 }
 
 // Intact reports whether the file is as its signer left it: the container is

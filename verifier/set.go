@@ -51,7 +51,7 @@ func (v *Verifier) examineSet(ctx context.Context, rb *runbook.Runbook) (*Report
 	set := rb.Set()
 	listed := &Report{
 		Name: runbook.ManifestName + runbook.SignatureExt, Kind: runbook.Manifest, Size: rb.Size(), File: rb.Digest(),
-		At: own.At, TrustDigest: own.TrustDigest, Signatures: []Signature{}, Findings: []Finding{},
+		At: own.At, TrustDigest: own.TrustDigest, TrustEpoch: own.TrustEpoch, Signatures: []Signature{}, Findings: []Finding{},
 		Set: &SetFacts{Manifest: runbook.DigestOf(set.Manifest()), Entry: set.Entry(), Files: len(set.Members())},
 	}
 	out := v.checkSet(ctx, rb, own.At, listed)

@@ -77,6 +77,7 @@ type TrustStore struct {
 	// deniedKinds are the first words of what is denied.
 	deniedKinds map[string]bool
 	settings    map[string]map[string]string // by store and name
+	epoch       Epoch
 }
 
 // NewTrust makes a trust store of the given files, which it copies. It fails
@@ -88,7 +89,7 @@ func NewTrust(files ...TrustFile) (*TrustStore, error) {
 	for _, f := range files {
 		total += len(f.Data)
 		switch {
-		case f.Room != RoomSettings && !slices.Contains(rooms, f.Room):
+		case f.Room != RoomSettings && f.Room != RoomEpoch && !slices.Contains(rooms, f.Room):
 			return nil, &TrustError{f.Name, fmt.Errorf("unknown room %q", f.Room)}
 		case len(f.Data) == 0:
 			return nil, &TrustError{f.Name, errors.New("the file is empty")}
@@ -108,6 +109,9 @@ func NewTrust(files ...TrustFile) (*TrustStore, error) {
 		return nil, err
 	}
 	if err := t.readSettings(); err != nil {
+		return nil, err
+	}
+	if err := t.readEpoch(); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -152,7 +156,7 @@ func (t *TrustStore) All() []TrustFile { return slices.Clone(t.files) }
 func (t *TrustStore) Stores() []string {
 	var names []string
 	for _, f := range t.files { // which are sorted by store
-		if len(names) == 0 || names[len(names)-1] != f.Store {
+		if f.Room != RoomEpoch && (len(names) == 0 || names[len(names)-1] != f.Store) {
 			names = append(names, f.Store)
 		}
 	}

@@ -23,7 +23,7 @@ type TrustOptions struct {
 }
 
 // OpenTrust reads the trust store at dir: dir/<store>/<room>/<file>, and
-// dir/<store>/settings. Symbolic links, files outside this layout and unknown rooms are refused with
+// dir/<store>/settings, and dir/epoch. Symbolic links, files outside this layout and unknown rooms are refused with
 // *TrustError; files whose names begin with a dot or are README.md are left out.
 func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 	// Opening a FIFO would wait for somebody to write to it.
@@ -100,7 +100,7 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 		return nil
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("not a regular file; links are refused"))
-	case len(parts) != 3 && !isSettings(parts):
+	case len(parts) != 3 && !isSettings(parts) && path != string(RoomEpoch):
 		return w.fail(path, errors.New("not where a trust file belongs: <store>/<room>/<file>"))
 	}
 	if w.total += info.Size(); w.total > MaxTrustStoreSize || info.Size() > MaxTrustFileSize {
@@ -110,7 +110,11 @@ func (w *trustWalk) visit(path string, d fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	w.files = append(w.files, TrustFile{Store: parts[0], Room: Room(parts[1]), Name: path, Data: data})
+	file := TrustFile{Room: RoomEpoch, Name: path, Data: data}
+	if path != string(RoomEpoch) {
+		file.Store, file.Room = parts[0], Room(parts[1])
+	}
+	w.files = append(w.files, file)
 	return nil
 }
 

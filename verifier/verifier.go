@@ -200,7 +200,7 @@ func (v *Verifier) examine(ctx context.Context, rb *runbook.Runbook) (*Report, [
 	now := v.now().UTC()
 	report := &Report{
 		Name: rb.Name(), Kind: rb.Kind(), Size: rb.Size(),
-		At: now, TrustDigest: v.trust.Digest(),
+		At: now, TrustDigest: v.trust.Digest(), TrustEpoch: v.trust.Epoch(),
 		Signatures: []Signature{}, Findings: []Finding{},
 	}
 	for _, s := range rb.Sidecars() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -96,12 +97,14 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 	if err != nil {
 		return nil, &LedgerError{ledger.TypeDecision, err}
 	}
-	seq, err := w.append(ctx, ledger.TypeDecision, body)
+	event := ledger.Event{Type: ledger.TypeDecision, Body: body, Behind: deniedByClock(d)}
+	seq, err := w.append(ctx, event)
 	var unfit *ledger.EventError
 	if errors.As(err, &unfit) && !body.Allow {
 		// A hostile file must not keep its own denial out of the ledger by what
 		// there is to say about it.
-		seq, err = w.append(ctx, ledger.TypeDecision, body.brief())
+		event.Body = body.brief()
+		seq, err = w.append(ctx, event)
 	}
 	if err != nil {
 		return nil, err
@@ -121,13 +124,19 @@ func listOf(r *verifier.Report) runbook.Digest {
 	return r.Set.List
 }
 
-func (w *Worker) append(ctx context.Context, t ledger.Type, body any) (uint64, error) {
-	seq, err := w.ledger.Append(ctx, ledger.Event{Type: t, Body: body})
+// deniedByClock says that the decision denies because the clock is behind the
+// ledger: there is no other time to record it with than that of the last record.
+func deniedByClock(d policy.Decision) bool {
+	return !d.Allow && slices.ContainsFunc(d.Deny, func(r policy.Reason) bool { return r.Code == policy.CodeClock })
+}
+
+func (w *Worker) append(ctx context.Context, e ledger.Event) (uint64, error) {
+	seq, err := w.ledger.Append(ctx, e)
 	if err == nil && seq == 0 {
 		err = errNoNumber
 	}
 	if err != nil {
-		return 0, &LedgerError{Type: t, Err: err}
+		return 0, &LedgerError{Type: e.Type, Err: err}
 	}
 	return seq, nil
 }
@@ -150,14 +159,17 @@ type decisionBody struct {
 	Verdict      verifier.Verdict `json:"verdict"`
 	TrustSHA256  runbook.Digest   `json:"trust_sha256"`
 	PolicySHA256 runbook.Digest   `json:"policy_sha256"`
-	Allow        bool             `json:"allow"`
-	DryRun       bool             `json:"dry_run"`
-	Mode         string           `json:"mode"`
-	Deny         []policy.Reason  `json:"deny"`
-	Warn         []policy.Reason  `json:"warn"`
-	Rules        []string         `json:"rules"`
-	TimeoutMS    int64            `json:"timeout_ms"`
-	Env          []string         `json:"env"` // names only
+	// PolicyName and PolicyEpoch are of a bundle; "" and 0 for a policy folder.
+	PolicyName  string          `json:"policy_name"`
+	PolicyEpoch uint64          `json:"policy_epoch"`
+	Allow       bool            `json:"allow"`
+	DryRun      bool            `json:"dry_run"`
+	Mode        string          `json:"mode"`
+	Deny        []policy.Reason `json:"deny"`
+	Warn        []policy.Reason `json:"warn"`
+	Rules       []string        `json:"rules"`
+	TimeoutMS   int64           `json:"timeout_ms"`
+	Env         []string        `json:"env"` // names only
 	// Input is null where there is none, and where the record of a denial would
 	// else be too large.
 	Input       json.RawMessage `json:"input"`
@@ -173,7 +185,7 @@ func decisionOf(e Evidence) (decisionBody, error) {
 			Name: e.Report.Name, Kind: e.Report.Kind.String(), FileSHA256: e.Report.File, PayloadSHA256: e.Report.Payload,
 			ManifestSHA256: listOf(e.Report),
 		},
-		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256,
+		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256, PolicyName: d.Policy.Name, PolicyEpoch: d.Policy.Epoch,
 		Allow: err == nil, DryRun: e.DryRun, Mode: d.Mode,
 		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
 		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
@@ -230,14 +242,14 @@ type startBody struct {
 }
 
 func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
-	return w.append(ctx, ledger.TypeStart, startBody{
+	return w.append(ctx, ledger.Event{Type: ledger.TypeStart, Body: startBody{
 		Version: recordVersion, Decision: p.decision.seq,
 		Runbook: fileFacts{
 			Name: p.name, Kind: p.kind.String(), FileSHA256: p.decision.digest, PayloadSHA256: runbook.DigestOf(p.payload),
 			ManifestSHA256: p.set.Digest(),
 		},
 		Interpreter: p.interpreter, Arguments: len(p.arguments), Env: namesOf(p.env), TimeoutMS: p.timeout.Milliseconds(),
-	})
+	}})
 }
 
 // endBody is the body of an end record.
@@ -268,7 +280,7 @@ func (w *Worker) recordEnd(ctx context.Context, res *Result, failed error) error
 	if failed != nil {
 		body.Error = failed.Error()
 	}
-	seq, err := w.append(ctx, ledger.TypeEnd, body)
+	seq, err := w.append(ctx, ledger.Event{Type: ledger.TypeEnd, Body: body})
 	res.End = seq
 	return err
 }

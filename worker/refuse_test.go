@@ -226,6 +226,33 @@ func TestADenialIsRecordedAndNothingRuns(t *testing.T) {
 	}
 }
 
+// TestADenialBecauseOfTheClockIsRecorded: with the time of the record before it.
+func TestADenialBecauseOfTheClockIsRecorded(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	v := g.verify("r.sh", "echo one\n")
+	in, d := g.decide(v)
+	if _, err := g.worker.Record(t.Context(), worker.Evidence{Report: v.Report(), Input: in, Decision: d}); err != nil {
+		t.Fatal(err)
+	}
+	late, err := ledger.Open(g.ledger, ledger.Options{Now: func() time.Time { return atTime().Add(-time.Hour) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = late.Close() })
+	w, err := worker.New(worker.Options{Ledger: late, Now: atTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := policy.Decision{Runbook: v.Report().File, Deny: []policy.Reason{{Code: policy.CodeClock, Msg: "behind", Rule: "hard"}}}
+	if _, err := w.Record(t.Context(), worker.Evidence{Report: v.Report(), Input: in, Decision: denied}); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Record(t.Context(), worker.Evidence{Report: v.Report(), Input: in, Decision: d}); err == nil {
+		t.Error("a decision that allows is recorded while the clock is behind")
+	}
+}
+
 func TestEvidenceThatDoesNotFitTogetherIsRefused(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)

@@ -161,6 +161,10 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
+	if g.request.LastRecord, err = book.LastTime(ctx); err != nil {
+		return failed(err)
+	}
+	g.request.Now = a.now() // after the last record was read: others write, too
 	in, decision := g.decide(ctx, c)
 	if err := ctx.Err(); err != nil { // a policy that was interrupted has not denied
 		return failed(err)
