@@ -15,6 +15,7 @@ import (
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/whatif"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -50,6 +51,12 @@ type Chain struct {
 	Damage  *ledger.ChainError
 }
 
+// Replay is what another policy makes of the decisions of the ledger at Path.
+type Replay struct {
+	Path string
+	*whatif.Comparison
+}
+
 // RecordWriter writes the records of a ledger one by one: a ledger may be
 // larger than memory. Close writes what belongs at the end, once.
 type RecordWriter interface {
@@ -69,6 +76,8 @@ type Renderer interface {
 	PolicyProblems(w io.Writer, problems []*policy.FileError) error
 	Decision(w io.Writer, d policy.Decision) error
 	Explanation(w io.Writer, x policy.Explanation) error
+	// Replay is what another policy makes of a ledger.
+	Replay(w io.Writer, r Replay) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

@@ -32,9 +32,10 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	},
-	"policy": {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictyaml"},
-	"worker": {"runbook", "verifier", "policy", "ledger", "internal/guard"},
-	"audit":  {"runbook", "verifier", "policy"},
+	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictyaml"},
+	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/strictyaml"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
+	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity": {"policy"},
 
@@ -44,7 +45,7 @@ var mayImport = map[string][]string{
 	"internal/keybox":     {"runbook"},
 	"internal/manifest":   {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "worker", "ledger", "audit", "internal/manifest"},
+	"internal/render":     {"runbook", "verifier", "policy", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
 
 	"internal/config":     {"internal/guard", "internal/strictyaml"},
 	"examples":            {},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "worker", "worker/identity", "ledger", "audit",
+		"runbook", "verifier", "signer", "format", "policy", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
 		"internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
 	},
 }

@@ -1,0 +1,201 @@
+package whatif
+
+import (
+	"slices"
+	"time"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
+)
+
+// Kind says what changes about a decision.
+type Kind string
+
+// The kinds of changes.
+const (
+	NowDenied    Kind = "now-denied"    // it was allowed, and would be denied
+	NowAllowed   Kind = "now-allowed"   // it was denied, and would be allowed
+	OtherReasons Kind = "other-reasons" // denied both times, for other codes
+	OtherTerms   Kind = "other-terms"   // allowed both times: other warnings, timeout or environment
+)
+
+// Kinds lists all kinds, those first that matter most.
+func Kinds() []Kind { return []Kind{NowDenied, NowAllowed, OtherReasons, OtherTerms} }
+
+// Answer is what a policy said, without its details.
+type Answer struct {
+	Allow bool
+	// Deny and Warn are the first reasons; DenyCodes are all codes of Deny,
+	// sorted.
+	Deny, Warn []policy.Reason
+	DenyCodes  []string
+	Rules      []string // that allowed
+	Timeout    time.Duration
+	Env        []string // names
+
+	warnCodes []string
+	all       []policy.Reason // of Deny, until the answer is kept
+}
+
+// kept is the answer without what would make many of them large.
+func (a Answer) kept() Answer {
+	a.Deny, a.Warn, a.all = slices.Clone(a.Deny), slices.Clone(a.Warn), nil
+	return a
+}
+
+// maxShown is how many reasons of one answer are kept.
+const maxShown = 5
+
+func newAnswer(allow bool, deny, warn []policy.Reason, rules []string, timeout time.Duration, env []string) Answer {
+	return Answer{
+		Allow: allow, Deny: deny[:min(len(deny), maxShown)], Warn: warn[:min(len(warn), maxShown)],
+		DenyCodes: codes(deny), warnCodes: codes(warn), Rules: rules, Timeout: timeout, Env: env, all: deny,
+	}
+}
+
+func codes(reasons []policy.Reason) []string {
+	words := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		words = append(words, r.Code)
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// Change is one decision that would come out otherwise.
+type Change struct {
+	Seq    uint64 // of its record
+	Time   time.Time
+	Kind   Kind
+	Path   string // of the runbook
+	Caller string
+	Worker policy.Worker
+	DryRun bool
+	Was    Answer
+	Now    Answer
+	// Inexact says what of the question was not in the record; the new answer may
+	// be another than the gate's would be.
+	Inexact []string
+}
+
+// Group counts the changes that have one cause. A change may be in several.
+type Group struct {
+	Kind Kind
+	// Code is the code that is new, with "+" before it, or gone, with "-"; or which
+	// of the terms has changed: "timeout" or "env".
+	Code string
+	// Rule is the rule that gives the code, or that allows now.
+	Rule  string
+	Count int
+	First uint64 // the first record
+}
+
+// Left is a record that could not be decided again, and why.
+type Left struct {
+	Seq    uint64
+	Name   string // of the runbook, where the record says it
+	Reason string
+}
+
+// Comparison is what another policy makes of the decisions of a ledger.
+type Comparison struct {
+	Policy policy.Ref // that decided again
+	Ledger ledger.Summary
+	// Decisions are the records of decisions. Each is Same, among Counts, among
+	// NoInput or among Unreadable.
+	Decisions  int
+	Same       int
+	Counts     map[Kind]int
+	NoInput    int // denials that were recorded without what was asked
+	Unreadable int // records that no worker of this version wrote
+	// Inexact counts those decisions that were made without something that is not
+	// in the record, changed or not.
+	Inexact int
+	// Groups are the causes, by kind, the most frequent first.
+	Groups []Group
+	// Changes, and Left of NoInput and Unreadable, are the first ones.
+	Changes []Change
+	Left    []Left
+}
+
+// Changed is how many decisions would come out otherwise.
+func (c *Comparison) Changed() int {
+	n := 0
+	for _, count := range c.Counts {
+		n += count
+	}
+	return n
+}
+
+// Settled reports whether the other policy decides everything in the same way:
+// there was something to decide, nothing changed, and no record was unreadable.
+// Records without an input do not count against it: they are denials of what
+// could not be asked. The zero value is not settled.
+func (c *Comparison) Settled() bool {
+	return c.Decisions > 0 && c.Changed() == 0 && c.Unreadable == 0
+}
+
+// compare returns what changes, "" for nothing, and the causes.
+func compare(was, now *Answer) (Kind, []Group) {
+	switch {
+	case was.Allow && !now.Allow:
+		return NowDenied, gained(nil, now)
+	case !was.Allow && now.Allow:
+		groups := make([]Group, 0, len(now.Rules))
+		for _, rule := range now.Rules {
+			groups = append(groups, Group{Rule: rule})
+		}
+		return NowAllowed, groups
+	case !was.Allow && !slices.Equal(was.DenyCodes, now.DenyCodes):
+		return OtherReasons, append(gained(was.DenyCodes, now), lost(was.DenyCodes, now.DenyCodes)...)
+	case was.Allow:
+		if groups := terms(was, now); len(groups) > 0 {
+			return OtherTerms, groups
+		}
+	}
+	return "", nil
+}
+
+// gained are the codes of a denial that were not there before, with the rule
+// that gives them first.
+func gained(before []string, now *Answer) []Group {
+	var groups []Group
+	for _, code := range now.DenyCodes {
+		if slices.Contains(before, code) {
+			continue
+		}
+		g := Group{Code: "+" + code}
+		if i := slices.IndexFunc(now.all, func(r policy.Reason) bool { return r.Code == code }); i >= 0 {
+			g.Rule = now.all[i].Rule
+		}
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+func lost(before, after []string) []Group {
+	var groups []Group
+	for _, code := range before {
+		if !slices.Contains(after, code) {
+			groups = append(groups, Group{Code: "-" + code})
+		}
+	}
+	return groups
+}
+
+func terms(was, now *Answer) []Group {
+	var groups []Group
+	for _, code := range now.warnCodes {
+		if !slices.Contains(was.warnCodes, code) {
+			groups = append(groups, Group{Code: "+" + code})
+		}
+	}
+	groups = append(groups, lost(was.warnCodes, now.warnCodes)...)
+	if was.Timeout != now.Timeout {
+		groups = append(groups, Group{Code: "timeout"})
+	}
+	if !slices.Equal(was.Env, now.Env) {
+		groups = append(groups, Group{Code: "env"})
+	}
+	return groups
+}
