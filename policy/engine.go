@@ -35,6 +35,7 @@ type Source struct {
 // goroutines. The zero value denies everything.
 type Engine struct {
 	rows     Rows
+	global   *global
 	decision *rego.PreparedEvalQuery
 	pool     evaluators
 	rego     []File // for explaining
@@ -64,7 +65,8 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 	return nil, err
 }
 
-// New compiles a policy. It fails with *SyntaxError, which lists all problems.
+// New compiles a policy. It fails with *SyntaxError, which lists all problems,
+// or with what the Rows fail with.
 func New(src Source) (*Engine, error) {
 	rows, problems := src.rows()
 	var b builder
@@ -76,7 +78,11 @@ func New(src Source) (*Engine, error) {
 	if err != nil {
 		return nil, &SyntaxError{Problems: regoProblems(err)}
 	}
-	e := &Engine{rows: rows, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release}
+	common, err := readGlobal(rows)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	e := &Engine{rows: rows, global: common, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release}
 	for _, f := range src.Rego {
 		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}

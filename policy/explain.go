@@ -82,7 +82,7 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 	if err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)
 	}
-	x.Total, x.Requester = f.total, f.requester.name
+	x.Total, x.Requester = e.global.Rules, f.requester.name
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
 	}

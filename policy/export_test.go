@@ -68,4 +68,4 @@ func ParseGrants(data []byte) ([]*FileError, bool) {
 }
 
 // Tables are those that every decision asks, whatever it is about.
-var Tables = []Table{tableGlobal, tablePerson, tableGroups, tableOSGroups, tableDenied, tableRule, tableMatch, tableFit}
+var Tables = []Table{tablePerson, tableGroups, tableOSGroups, tableDenied, tableRule, tableMatch, tableFit}

@@ -18,7 +18,6 @@ type facts struct {
 	requester person
 	denied    map[string]string // reason by digest
 	rules     []*rule
-	total     int // how many rules there are
 }
 
 type person struct {
@@ -29,56 +28,78 @@ type person struct {
 }
 
 // lookUp finds the facts about an input. With all set every rule is a
-// candidate, up to maxExplained, as explaining wants it. An error does not take
-// away what was found before it.
+// candidate, unless there are more than maxExplained, as explaining wants it. An
+// error does not take away what was found before it.
 func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}}
 	a := &asker{rows: e.rows}
-	digests := []runbook.Digest{in.Runbook.SHA256, in.Runbook.PayloadSHA256}
-	if m := in.Runbook.Manifest; m != nil {
-		digests = append(digests, m.SHA256, m.DocumentSHA256)
-	}
-	var looked []string
+	digests := in.Runbook.digests()
+	rules := e.global.question(in, f.path, digests)
+	a.want(tableFit, maxCandidates, rules.fit...)
+	a.wantPeople(in)
 	for _, d := range slices.Concat(digests, in.members) {
-		if !d.IsZero() {
-			looked = append(looked, d.String())
+		a.want(tableDenied, 1, d.String())
+	}
+	for _, d := range slices.Concat(digests, in.members) {
+		if why := a.one(tableDenied, d.String()); why != "" && !d.IsZero() {
+			f.denied[d.String()] = why
 		}
 	}
-	f.denied = a.one(tableDenied, looked...)
-	a.people(in, &f)
-	f.total, all = a.countRules(all)
-	if all {
-		f.rules = a.allRules(f.total)
+	a.wantGroups(in)
+	if all && e.global.Rules <= maxExplained {
+		f.rules = a.allRules(e.global.Rules)
 	} else {
-		pinned := make([]string, 0, len(digests))
-		for _, d := range digests {
-			pinned = append(pinned, d.String())
-		}
-		f.rules = a.candidates(in, f.path, pinned)
+		f.rules = a.candidates(rules, &in.Worker)
 	}
+	f.signers = a.signers(in.vouching())
+	f.requester = a.requester(&in.Caller)
 	return f, a.err
 }
 
-// people finds out who signed and who asks.
-func (a *asker) people(in *Input, f *facts) {
-	signatures := in.vouching()
+// digests are those of the file itself, by which a rule can name it.
+func (r *Runbook) digests() []runbook.Digest {
+	list := []runbook.Digest{r.SHA256, r.PayloadSHA256}
+	if m := r.Manifest; m != nil {
+		list = append(list, m.SHA256, m.DocumentSHA256)
+	}
+	return list
+}
+
+// wantPeople queues what finds out who signed and who asks.
+func (a *asker) wantPeople(in *Input) {
+	a.want(tablePerson, 1, in.Caller.ID)
+	for _, s := range in.vouching() {
+		a.want(tablePerson, 1, s.Signer.IDs...)
+	}
+	a.want(tableOSGroups, maxGroups, in.Caller.osGroups()...)
+}
+
+// wantGroups queues the groups of everybody who signed or asks.
+func (a *asker) wantGroups(in *Input) {
 	ids := []string{in.Caller.ID}
-	for _, s := range signatures {
+	for _, s := range in.vouching() {
 		ids = append(ids, s.Signer.IDs...)
 	}
-	named := a.one(tablePerson, ids...)
-	var names []string
-	for _, name := range named {
-		names = append(names, name)
+	for _, id := range ids {
+		if name := a.one(tablePerson, id); name != "" {
+			a.want(tableGroups, maxGroups, name)
+		}
 	}
-	groups := a.all(tableGroups, maxGroups, names)
-	f.signers = signers(signatures, named, groups)
-	f.requester = a.requester(&in.Caller, named, groups)
+}
+
+func (c *Caller) osGroups() []string {
+	var names []string
+	for _, id := range c.Groups {
+		if name, ok := strings.CutPrefix(id, "os-group:"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // signers returns the people whose valid signatures the file carries, each
 // once, with what these claim. A signature whose identities belong to different people is nobody's.
-func signers(signatures []Signature, named map[string]string, groups map[string][]string) []person {
+func (a *asker) signers(signatures []Signature) []person {
 	var people []person
 	for _, s := range signatures {
 		if s.Verdict != string(verifier.Valid) {
@@ -86,7 +107,7 @@ func signers(signatures []Signature, named map[string]string, groups map[string]
 		}
 		name, ambiguous := "", false
 		for _, id := range s.Signer.IDs {
-			p := named[id]
+			p := a.one(tablePerson, id)
 			if p == "" || strings.HasPrefix(id, "os:") {
 				continue
 			}
@@ -99,7 +120,7 @@ func signers(signatures []Signature, named map[string]string, groups map[string]
 		i := slices.IndexFunc(people, func(p person) bool { return p.name == name })
 		if i < 0 {
 			i = len(people)
-			people = append(people, person{name: name, groups: groups[name]})
+			people = append(people, person{name: name, groups: a.all(tableGroups, maxGroups, name)})
 		}
 		claims := verifier.Claims{}
 		if s.Claims != nil {
@@ -110,17 +131,13 @@ func signers(signatures []Signature, named map[string]string, groups map[string]
 	return people
 }
 
-func (a *asker) requester(c *Caller, named map[string]string, groups map[string][]string) person {
-	p := person{name: named[c.ID]}
-	p.groups = slices.Clone(groups[p.name])
-	var accounts []string
-	for _, id := range c.Groups {
-		if name, ok := strings.CutPrefix(id, "os-group:"); ok {
-			accounts = append(accounts, name)
-		}
+func (a *asker) requester(c *Caller) person {
+	p := person{name: a.one(tablePerson, c.ID)}
+	if p.name != "" {
+		p.groups = slices.Clone(a.all(tableGroups, maxGroups, p.name))
 	}
-	for _, names := range a.all(tableOSGroups, maxGroups, accounts) {
-		p.groups = append(p.groups, names...)
+	for _, name := range c.osGroups() {
+		p.groups = append(p.groups, a.all(tableOSGroups, maxGroups, name)...)
 	}
 	slices.Sort(p.groups)
 	p.groups = slices.Compact(p.groups)

@@ -3,11 +3,13 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/runwrit/writ/internal/glob"
+	"github.com/runwrit/writ/runbook"
 )
 
 // Rules are filed under keys, so that a decision costs the same whether there
@@ -91,10 +93,73 @@ func (w *Worker) keys() []string { return []string{keyOfAll, "id " + w.ID, "grou
 
 func fitKey(runbook, worker string) string { return runbook + "\x00" + worker }
 
+// keyKind is the first word of a key.
+func keyKind(key string) string {
+	kind, _, _ := strings.Cut(key, " ")
+	return kind
+}
+
+func fitKind(runbook, worker string) string { return keyKind(runbook) + " " + keyKind(worker) }
+
 // mayFit is false only for a worker that the rule's groups or IDs rule out.
 func (w *workers) mayFit(of *Worker) bool {
 	return w.Any ||
 		(len(w.Groups) == 0 || slices.Contains(w.Groups, of.Group)) && (len(w.IDs) == 0 || slices.Contains(w.IDs, of.ID))
+}
+
+// question is what the keys of an input are, as far as rules are filed under
+// such keys.
+type question struct {
+	match, fit []string
+}
+
+func (g *global) question(in *Input, path string, digests []runbook.Digest) question {
+	var q question
+	pinned := make([]string, 0, len(digests))
+	for _, d := range digests {
+		pinned = append(pinned, d.String())
+	}
+	for _, runbook := range runbookKeys(path, pinned) {
+		if !slices.Contains(g.Filed, keyKind(runbook)) {
+			continue
+		}
+		q.match = append(q.match, runbook)
+		for _, worker := range in.Worker.keys() {
+			if slices.Contains(g.Filed, fitKind(runbook, worker)) {
+				q.fit = append(q.fit, fitKey(runbook, worker))
+			}
+		}
+	}
+	return q
+}
+
+// candidates returns the rules that may fit, in the order of grants.yaml, and
+// among them the first ones that fit the runbook and not the worker, so that the
+// policy can say why.
+func (a *asker) candidates(q question, w *Worker) []*rule {
+	fit := map[string]bool{}
+	for _, key := range q.fit {
+		for _, number := range a.all(tableFit, maxCandidates, key) {
+			fit[number] = true
+		}
+	}
+	// Of what a key finds, no more than the rules that fit come before a near miss.
+	limit := maxNearMisses + len(fit)
+	a.want(tableMatch, limit, q.match...)
+	a.want(tableRule, 1, slices.Collect(maps.Keys(fit))...)
+	found := slices.DeleteFunc(a.rules(fit), func(c candidate) bool { return !c.rule.Workers.mayFit(w) })
+	near := map[string]bool{}
+	for _, key := range q.match {
+		for _, number := range a.first(tableMatch, limit, key) {
+			near[number] = true
+		}
+	}
+	for _, c := range found {
+		delete(near, strconv.Itoa(c.number))
+	}
+	missed := a.rules(near)
+	found = append(found, missed[:min(len(missed), maxNearMisses)]...)
+	return inOrder(found)
 }
 
 // candidate is a rule that may hold, and its number.
@@ -103,63 +168,19 @@ type candidate struct {
 	rule   *rule
 }
 
-// candidates returns the rules that may fit, in the order of grants.yaml, and
-// among them the first ones that fit the runbook and not the worker, so that the
-// policy can say why.
-func (a *asker) candidates(in *Input, path string, digests []string) []*rule {
-	keys := runbookKeys(path, digests)
-	var both []string
-	for _, runbook := range keys {
-		for _, worker := range in.Worker.keys() {
-			both = append(both, fitKey(runbook, worker))
-		}
-	}
-	fit := slices.DeleteFunc(a.rules(a.all(tableFit, maxCandidates, both), nil), func(c candidate) bool {
-		return !c.rule.Workers.mayFit(&in.Worker)
-	})
-	// Of what a key finds, no more than the rules that fit come before a near miss.
-	near := a.rules(a.first(tableMatch, maxNearMisses+len(fit), keys), fit)
-	found := append(fit, near[:min(len(near), maxNearMisses)]...)
-	slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.number, b.number) })
-	rules := make([]*rule, 0, len(found))
-	for _, c := range found {
-		rules = append(rules, c.rule)
-	}
-	return rules
-}
-
-// rules reads the rules of these numbers, but for those that are known, in their
-// order.
-func (a *asker) rules(numbers map[string][]string, known []candidate) []candidate {
-	wanted := map[string]bool{}
-	for _, list := range numbers {
-		for _, n := range list {
-			wanted[n] = true
-		}
-	}
-	for _, c := range known {
-		delete(wanted, strconv.Itoa(c.number))
-	}
-	if len(wanted) > maxCandidates {
-		a.err = fmt.Errorf("more than %d rules may fit", maxCandidates)
+// rules reads rules by their numbers.
+func (a *asker) rules(numbers map[string]bool) []candidate {
+	if len(numbers) > maxCandidates {
+		a.err = cmp.Or(a.err, fmt.Errorf("more than %d rules may fit", maxCandidates))
 		return nil
 	}
-	list := make([]string, 0, len(wanted))
-	for n := range wanted {
-		list = append(list, n)
-	}
-	return a.numbered(list)
-}
-
-// numbered reads rules by their numbers.
-func (a *asker) numbered(numbers []string) []candidate {
-	texts := a.one(tableRule, numbers...)
+	a.want(tableRule, 1, slices.Collect(maps.Keys(numbers))...)
 	found := make([]candidate, 0, len(numbers))
-	for _, text := range numbers {
+	for text := range numbers {
 		number, err := strconv.Atoi(text)
-		r, bad := decodeRule(texts[text])
+		r, bad := decodeRule(a.one(tableRule, text))
 		if err = cmp.Or(a.err, err, bad); err != nil {
-			a.err = fmt.Errorf("read rule %q: %w", text, err)
+			a.err = fmt.Errorf("rule %q: %w", text, err)
 			return nil
 		}
 		found = append(found, candidate{number, r})
@@ -168,25 +189,20 @@ func (a *asker) numbered(numbers []string) []candidate {
 	return found
 }
 
-// allRules reads every rule.
-func (a *asker) allRules(total int) []*rule {
-	numbers := make([]string, 0, total)
-	for i := range total {
-		numbers = append(numbers, strconv.Itoa(i))
-	}
-	rules := make([]*rule, 0, total)
-	for _, c := range a.numbered(numbers) {
+func inOrder(found []candidate) []*rule {
+	slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.number, b.number) })
+	rules := make([]*rule, 0, len(found))
+	for _, c := range found {
 		rules = append(rules, c.rule)
 	}
 	return rules
 }
 
-// countRules returns how many rules there are, and whether all can be looked at.
-func (a *asker) countRules(all bool) (total int, few bool) {
-	text := a.one(tableGlobal, "rules")["rules"]
-	total, err := strconv.Atoi(text)
-	if a.err = cmp.Or(a.err, err); a.err != nil {
-		return 0, false
+// allRules reads every rule.
+func (a *asker) allRules(total int) []*rule {
+	numbers := make(map[string]bool, total)
+	for i := range total {
+		numbers[strconv.Itoa(i)] = true
 	}
-	return total, all && total <= maxExplained
+	return inOrder(a.rules(numbers))
 }

@@ -15,12 +15,13 @@ import (
 //
 // A decision reads nothing of grants.yaml but rows, so that it costs the same
 // whatever there is. For a new kind of data: name a table here, file its rows in
-// grants.table, and ask for them in Engine.lookUp. What is small and concerns
-// every decision goes to tableGlobal, as JSON under one key.
+// grants.table, ask for them in Engine.lookUp with asker.one or asker.all, and
+// queue its keys there with asker.want. What is small and concerns every decision
+// goes to global, which is read once.
 type Table string
 
 const (
-	tableGlobal   Table = "global"    // "rules": how many rules there are
+	tableGlobal   Table = "global"    // globalKey: global as JSON
 	tablePerson   Table = "person"    // identity: the name of the person who has it
 	tableGroups   Table = "groups"    // person: her groups
 	tableOSGroups Table = "os-groups" // group of the operating system: groups that it counts for
@@ -35,10 +36,16 @@ const (
 type Rows interface {
 	// Grants is the digest of the grants.yaml that the rows were made of.
 	Grants() runbook.Digest
-	// Values returns what stands under each of the keys in a table: in the order
-	// in which it was put there, of each key at most the first limit values. A key
-	// under which nothing stands is left out.
-	Values(table Table, limit int, keys ...string) (map[string][]string, error)
+	// Values answers several queries at once: the values of each, in the order
+	// in which they were put there, none for a key that is not there.
+	Values(queries []Query) ([][]string, error)
+}
+
+// Query asks for what stands under one key of a table.
+type Query struct {
+	Table Table
+	Key   string
+	Limit int // of the values that are wanted: the first ones
 }
 
 // memory is a Rows in memory.
@@ -49,12 +56,11 @@ type memory struct {
 
 func (m *memory) Grants() runbook.Digest { return m.grants }
 
-func (m *memory) Values(table Table, limit int, keys ...string) (map[string][]string, error) {
-	found := make(map[string][]string, len(keys))
-	for _, k := range keys {
-		if v := m.rows[table][k]; len(v) > 0 {
-			found[k] = v[:min(len(v), limit)]
-		}
+func (m *memory) Values(queries []Query) ([][]string, error) {
+	found := make([][]string, 0, len(queries))
+	for _, q := range queries {
+		values := m.rows[q.Table][q.Key]
+		found = append(found, values[:min(len(values), q.Limit)])
 	}
 	return found, nil
 }
@@ -100,7 +106,7 @@ func newMemory(data []byte) (*memory, []*FileError) {
 
 // table files what grants.yaml says.
 func (g *grants) table(put func(table Table, key, value string)) {
-	put(tableGlobal, "rules", strconv.Itoa(len(g.rules)))
+	common := global{Rules: len(g.rules)}
 	for id, name := range g.person {
 		put(tablePerson, id, name)
 	}
@@ -114,6 +120,7 @@ func (g *grants) table(put func(table Table, key, value string)) {
 	for digest, reason := range g.denied {
 		put(tableDenied, digest.String(), reason)
 	}
+	filed := map[string]bool{}
 	for i := range g.rules {
 		r, number := &g.rules[i], strconv.Itoa(i)
 		put(tableRule, number, encode(r))
@@ -121,9 +128,32 @@ func (g *grants) table(put func(table Table, key, value string)) {
 			put(tableMatch, runbook, number)
 			for _, worker := range r.Workers.keys() {
 				put(tableFit, fitKey(runbook, worker), number)
+				filed[keyKind(runbook)], filed[fitKind(runbook, worker)] = true, true
 			}
 		}
 	}
+	common.Filed = slices.Sorted(maps.Keys(filed))
+	put(tableGlobal, globalKey, encode(common))
+}
+
+// global is what is read once, when a policy is loaded.
+type global struct {
+	Rules int // how many there are
+	// Filed are the kinds of keys under which there are rules: the others need
+	// not be asked for.
+	Filed []string
+}
+
+const globalKey = "grants"
+
+func readGlobal(rows Rows) (*global, error) {
+	a := &asker{rows: rows}
+	text := a.one(tableGlobal, globalKey)
+	if a.err != nil {
+		return nil, a.err
+	}
+	g := &global{}
+	return g, decode(text, g)
 }
 
 // encode writes a value of a row: a struct of texts, numbers and lists, which
@@ -142,43 +172,4 @@ func decode(text string, v any) error {
 		return fmt.Errorf("a row cannot be read: %w", err)
 	}
 	return nil
-}
-
-// asker asks rows. Its first error stays, and then every answer is empty.
-type asker struct {
-	rows Rows
-	err  error
-}
-
-func (a *asker) first(table Table, limit int, keys []string) map[string][]string {
-	if a.err != nil || len(keys) == 0 {
-		return nil
-	}
-	found, err := a.rows.Values(table, limit, keys...)
-	if err != nil {
-		a.err = fmt.Errorf("look up %s: %w", table, err)
-		return nil
-	}
-	return found
-}
-
-// all returns all values, and fails where there are more than the limit.
-func (a *asker) all(table Table, limit int, keys []string) map[string][]string {
-	found := a.first(table, limit+1, keys)
-	for key, values := range found {
-		if len(values) > limit {
-			a.err = fmt.Errorf("look up %s: more than %d rows for %q", table, limit, key)
-			return nil
-		}
-	}
-	return found
-}
-
-// one returns the one value that each key has.
-func (a *asker) one(table Table, keys ...string) map[string]string {
-	found := map[string]string{}
-	for key, values := range a.all(table, 1, keys) {
-		found[key] = strings.Join(values, "")
-	}
-	return found
 }

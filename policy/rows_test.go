@@ -23,15 +23,17 @@ var errDisk = errors.New("the disk is gone")
 
 func (r *rowsOf) Grants() runbook.Digest { return r.digest }
 
-func (r *rowsOf) Values(table policy.Table, limit int, keys ...string) (map[string][]string, error) {
-	if table == r.fails {
-		return nil, errDisk
-	}
-	found := map[string][]string{}
-	for _, k := range keys {
-		if v := r.rows[table][k]; len(v) > 0 {
-			found[k] = v[:min(limit, len(v))]
+func (r *rowsOf) Values(queries []policy.Query) ([][]string, error) {
+	var found [][]string
+	for _, q := range queries {
+		if q.Table == r.fails {
+			return nil, errDisk
 		}
+		values := r.rows[q.Table][q.Key]
+		found = append(found, values[:min(q.Limit, len(values))])
+	}
+	if r.fails == "short" {
+		return found[1:], nil
 	}
 	return found, nil
 }
@@ -79,12 +81,12 @@ func TestStoredRowsDecideAsGrantsYAMLDoes(t *testing.T) {
 
 func TestRowsThatCannotBeReadDeny(t *testing.T) {
 	t.Parallel()
-	for _, table := range policy.Tables {
+	for _, table := range append(policy.Tables, "short") {
 		t.Run(string(table), func(t *testing.T) {
 			t.Parallel()
 			r := newRows(t, deniedGrants)
-			r.fails = table
 			e := rowsEngine(t, r)
+			r.fails = table
 			mustDeny(t, e.Decide(t.Context(), good()), "policy-error")
 			if x, err := e.Explain(t.Context(), good()); x.Decision.Allow || len(x.Decision.Deny) == 0 {
 				t.Errorf("explained as allowed: %v", err)
@@ -118,7 +120,6 @@ func TestHostileRowsDeny(t *testing.T) {
 				list[0] = "x"
 			}
 		}},
-		{"no number of rules", func(r *rowsOf) { delete(r.rows, "global") }},
 		{"an identity of two people", func(r *rowsOf) { r.rows["person"][aliceKey] = []string{"alice", "bob"} }},
 		{"more groups than there can be", func(r *rowsOf) { r.rows["groups"]["alice"] = make([]string, 10_001) }},
 		{"more rules than can be looked at", func(r *rowsOf) {
@@ -127,7 +128,7 @@ func TestHostileRowsDeny(t *testing.T) {
 			}
 		}},
 		{"more rules of several keys than can be looked at", func(r *rowsOf) {
-			for i, key := range []string{"*\x00*", "*\x00group web"} {
+			for i, key := range []string{"folder /\x00group web", "folder /srv/\x00group web"} {
 				r.rows["fit"][key] = nil
 				for n := range 3_000 {
 					r.rows["fit"][key] = append(r.rows["fit"][key], fmt.Sprint(i*3_000+n))
@@ -146,6 +147,19 @@ func TestHostileRowsDeny(t *testing.T) {
 				t.Error("explained as allowed")
 			}
 		})
+	}
+}
+
+func TestAPolicyWithoutItsFirstRowIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	r := newRows(t, deniedGrants)
+	delete(r.rows, "global")
+	if e, err := policy.New(policy.Source{Rows: r}); err == nil || e != nil {
+		t.Errorf("loaded without the row that says how many rules there are: %v", err)
+	}
+	r.fails = "global"
+	if e, err := policy.New(policy.Source{Rows: r}); !errors.Is(err, errDisk) || e != nil {
+		t.Errorf("loaded from a broken disk: %v", err)
 	}
 }
 
