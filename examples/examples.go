@@ -24,5 +24,10 @@ var Grants string
 //go:embed policy/worker-group.rego
 var WorkerGroupRule string
 
+// Tests says what the policy must decide.
+//
+//go:embed policy/tests.yaml
+var Tests string
+
 // Runbooks returns the example runbooks, one file each, no folders.
 func Runbooks() (fs.FS, error) { return fs.Sub(runbooks, "runbooks") }

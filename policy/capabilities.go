@@ -30,11 +30,12 @@ var allowedBuiltins = []string{
 	"walk",
 }
 
-// capabilities are what policies are compiled and evaluated with.
-func capabilities() *ast.Capabilities {
+// capabilities are what policies are compiled and evaluated with; more are further
+// functions.
+func capabilities(more ...string) *ast.Capabilities {
 	caps := ast.CapabilitiesForThisVersion()
 	caps.Builtins = slices.DeleteFunc(caps.Builtins, func(b *ast.Builtin) bool {
-		return !slices.Contains(allowedBuiltins, b.Name)
+		return !slices.Contains(allowedBuiltins, b.Name) && !slices.Contains(more, b.Name)
 	})
 	caps.AllowNet = []string{} // empty, not nil: no host
 	caps.FutureKeywords = nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -29,6 +30,10 @@ type Source struct {
 	Rego []File
 	// Release says which edition of the policy it is; the zero value for a folder.
 	Release Release
+	// Tests are tests.yaml and the *_test.rego files. They say what the policy must
+	// decide, take no part in any decision and are not in the policy's digest: New
+	// does not look at them.
+	Tests []File
 }
 
 // Engine decides by one policy. It is immutable and safe for use by several
@@ -38,16 +43,17 @@ type Engine struct {
 	global   *global
 	decision *rego.PreparedEvalQuery
 	pool     evaluators
-	rego     []File // for explaining
-	digest   runbook.Digest
-	release  Release
+	// explainer is compiled at the first explanation.
+	explainer func() (*explainer, error)
+	digest    runbook.Digest
+	release   Release
 }
 
 // Load reads and compiles the policy folder at dir. It fails with *FolderError
 // where the folder cannot be read or is not guarded, and with *SyntaxError where
 // something in it is wrong.
 func Load(dir string, o LoadOptions) (*Engine, error) {
-	src, err := readFolder(dir, o)
+	src, err := ReadFolder(dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +62,17 @@ func Load(dir string, o LoadOptions) (*Engine, error) {
 
 // Check returns every problem of the policy folder at dir, none if Load would
 // accept it. An error says that the folder could not be read.
+//
+// Unlike Load it looks at the *_test.rego files, too, because something that
+// decides must not stand in one.
 func Check(dir string, o LoadOptions) ([]*FileError, error) {
-	_, err := Load(dir, o)
+	src, err := ReadFolder(dir, o)
+	if err == nil {
+		_, err = New(src)
+	}
+	if err == nil {
+		_, err = NewRegoTests(src)
+	}
 	var bad *SyntaxError
 	if errors.As(err, &bad) {
 		return bad.Problems, nil
@@ -76,17 +91,20 @@ func New(src Source) (*Engine, error) {
 	}
 	query, err := b.prepare(context.Background(), compiler, queryDecision)
 	if err != nil {
-		return nil, &SyntaxError{Problems: regoProblems(err)}
+		return nil, &SyntaxError{Problems: RegoProblems(err)}
 	}
 	common, err := readGlobal(rows)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	e := &Engine{rows: rows, global: common, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release}
+	files := make([]File, 0, len(src.Rego)) // for explaining
 	for _, f := range src.Rego {
-		e.rego = append(e.rego, File{Name: f.Name, Data: slices.Clone(f.Data)})
+		files = append(files, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
-	return e, nil
+	return &Engine{
+		rows: rows, global: common, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release,
+		explainer: sync.OnceValues(func() (*explainer, error) { return newExplainer(files) }),
+	}, nil
 }
 
 // rows are those that were given, or are made of grants.yaml.

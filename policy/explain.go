@@ -59,7 +59,13 @@ type Lack struct {
 // Explain decides as Decide does, without a permit, and says how the decision
 // came about. An error says that the policy could not be evaluated; Decision
 // holds the denial in that case too.
-func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err error) {
+func (e *Engine) Explain(ctx context.Context, in Input) (Explanation, error) {
+	return e.Trace(ctx, in, nil)
+}
+
+// Trace explains as Explain does, and tells t, unless it is nil, of each step of
+// the evaluation. A policy that does not answer in time may go on telling t.
+func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x Explanation, err error) {
 	in.Policy = e.Policy()
 	in.seal = nil
 	x = Explanation{Input: in, Decision: e.Decide(ctx, in), Signers: []string{}, Rules: []RuleOutcome{}, Fired: []string{}}
@@ -86,33 +92,54 @@ func (e *Engine) Explain(ctx context.Context, in Input) (x Explanation, err erro
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
 	}
-	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f); err != nil {
+	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f, t); err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)
 	}
 	return x, nil
 }
 
-// outcomes evaluates the policy once more, compiled with its labels.
-func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts) ([]RuleOutcome, []string, error) {
+// explainer is the policy compiled with the labels of its rules, which cost a
+// decision nothing, and a start something.
+type explainer struct {
+	decision, explanation rego.PreparedEvalQuery
+}
+
+func newExplainer(files []File) (*explainer, error) {
 	b := builder{annotated: true}
-	compiler, problems := b.compile(e.rego)
+	compiler, problems := b.compile(files)
 	if len(problems) > 0 {
-		return nil, nil, problems[0]
+		return nil, problems[0]
+	}
+	var x explainer
+	var err error
+	if x.decision, err = b.prepare(context.Background(), compiler, queryDecision); err != nil {
+		return nil, err
+	}
+	x.explanation, err = b.prepare(context.Background(), compiler, queryExplanation)
+	return &x, err
+}
+
+// outcomes evaluates the policy once more, compiled with its labels.
+func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts, t topdown.QueryTracer) ([]RuleOutcome, []string, error) {
+	x, err := e.explainer()
+	if err != nil {
+		return nil, nil, err
 	}
 	value, err := inputValue(data, e.Policy(), f)
 	if err != nil {
 		return nil, nil, err
 	}
 	var tracker topdown.EvaluatedRuleTracker
-	var result any
-	for _, query := range []string{queryDecision, queryExplanation} {
-		prepared, err := b.prepare(ctx, compiler, query)
-		if err != nil {
-			return nil, nil, err
-		}
-		if result, err = e.pool.evaluate(ctx, &prepared, value, rego.EvalEvaluatedRuleTracker(&tracker)); err != nil {
-			return nil, nil, err
-		}
+	options := []rego.EvalOption{rego.EvalEvaluatedRuleTracker(&tracker)}
+	if t != nil {
+		options = append(options, rego.EvalQueryTracer(t))
+	}
+	if _, err := e.pool.evaluate(ctx, &x.decision, value, options...); err != nil {
+		return nil, nil, err
+	}
+	result, err := e.pool.evaluate(ctx, &x.explanation, value, options[0])
+	if err != nil {
+		return nil, nil, err
 	}
 	encoded, err := json.Marshal(result)
 	if err != nil {

@@ -28,10 +28,21 @@ type LoadOptions struct {
 	Guarded bool
 }
 
-// readFolder reads grants.yaml and the .rego files of a policy folder. It is
-// flat; files that begin with a dot and README.md are left out, everything else
-// is refused, so that nothing in the folder is quietly without effect.
-func readFolder(dir string, o LoadOptions) (Source, error) {
+// TestsFile is the name of the file in a policy folder that says, as data, what
+// the policy must decide.
+const TestsFile = "tests.yaml"
+
+// IsTest says whether a file of this name in a policy folder is a test: then it
+// takes no part in decisions.
+func IsTest(name string) bool {
+	return name == TestsFile || strings.HasSuffix(name, "_test.rego")
+}
+
+// ReadFolder reads grants.yaml, the .rego files and the tests of a policy folder.
+// It is flat; files that begin with a dot and README.md are left out, everything
+// else is refused, so that nothing in the folder is quietly without effect. It
+// fails as Load does.
+func ReadFolder(dir string, o LoadOptions) (Source, error) {
 	// Opening a FIFO would wait for somebody to write to it.
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return Source{}, &FolderError{dir, errors.New("not a folder")}
@@ -64,9 +75,11 @@ func readFolder(dir string, o LoadOptions) (Source, error) {
 		switch {
 		case name == GrantsFile:
 			limit = MaxGrantsSize
+		case name == TestsFile:
+			limit = MaxTestsSize
 		case path.Ext(name) != ".rego":
-			return Source{}, &SyntaxError{[]*FileError{{File: name, Msg: "does not belong in a policy folder: want " + GrantsFile + ", *.rego, README.md"}}}
-		case len(src.Rego) == MaxRegoFiles:
+			return Source{}, &SyntaxError{[]*FileError{{File: name, Msg: "does not belong in a policy folder: want " + GrantsFile + ", *.rego, " + TestsFile + ", README.md"}}}
+		case len(src.Rego)+len(src.Tests) >= MaxRegoFiles:
 			return Source{}, &SyntaxError{[]*FileError{{File: name, Msg: fmt.Sprintf("more than %d .rego files", MaxRegoFiles)}}}
 		}
 		if err := checkGuard(root, name, o); err != nil {
@@ -76,16 +89,21 @@ func readFolder(dir string, o LoadOptions) (Source, error) {
 		if err != nil {
 			return Source{}, &FolderError{at, err}
 		}
-		if name == GrantsFile {
+		switch {
+		case name == GrantsFile:
 			src.Grants = data
-		} else {
+		case IsTest(name):
+			src.Tests = append(src.Tests, File{Name: name, Data: data})
+		default:
 			src.Rego = append(src.Rego, File{Name: name, Data: data})
 		}
 	}
 	if src.Grants == nil {
 		return Source{}, &SyntaxError{[]*FileError{{File: GrantsFile, Msg: "is missing in the policy folder: without rules nothing could ever be allowed"}}}
 	}
-	slices.SortFunc(src.Rego, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	for _, list := range [][]File{src.Rego, src.Tests} {
+		slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	}
 	return src, nil
 }
 

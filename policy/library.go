@@ -46,15 +46,22 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 	for name, m := range library {
 		modules[name] = m
 	}
-	schemas, err := inputTypes()
+	compiler, err := b.newCompiler()
 	if err != nil {
 		return nil, []*FileError{{File: "library", Msg: err.Error()}}
 	}
-	compiler := ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).WithSchemas(schemas)
 	if compiler.Compile(modules); compiler.Failed() {
-		return nil, regoProblems(compiler.Errors)
+		return nil, RegoProblems(compiler.Errors)
 	}
 	return compiler, nil
+}
+
+func (b *builder) newCompiler() (*ast.Compiler, error) {
+	schemas, err := inputTypes()
+	if err != nil {
+		return nil, err
+	}
+	return ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).WithSchemas(schemas), nil
 }
 
 // inputTypes tells the compiler the fields of the input, so that a misspelled one
@@ -147,7 +154,16 @@ func (b *builder) parseRego(name, text string) (*ast.Module, error) {
 	})
 }
 
-func (b *builder) parseUser(files []File) (modules map[string]*ast.Module, problems []*FileError) {
+func (b *builder) parseUser(files []File) (map[string]*ast.Module, []*FileError) {
+	for _, f := range files {
+		if IsTest(f.Name) {
+			return nil, []*FileError{{File: f.Name, Msg: "is a test, and takes no part in decisions"}}
+		}
+	}
+	return b.parseFiles(files)
+}
+
+func (b *builder) parseFiles(files []File) (modules map[string]*ast.Module, problems []*FileError) {
 	modules = make(map[string]*ast.Module, len(files)+8)
 	if len(files) > MaxRegoFiles {
 		return nil, []*FileError{{File: files[MaxRegoFiles].Name, Msg: fmt.Sprintf("more than %d .rego files", MaxRegoFiles)}}
@@ -167,7 +183,7 @@ func (b *builder) parseUser(files []File) (modules map[string]*ast.Module, probl
 		m, err := b.parseRego(f.Name, string(f.Data))
 		switch {
 		case err != nil:
-			problems = append(problems, regoProblems(err)...)
+			problems = append(problems, RegoProblems(err)...)
 		case m == nil:
 			problems = append(problems, &FileError{File: f.Name, Msg: "is empty"})
 		default:
@@ -177,8 +193,8 @@ func (b *builder) parseUser(files []File) (modules map[string]*ast.Module, probl
 	return modules, problems
 }
 
-// regoProblems turns the errors of OPA into ours.
-func regoProblems(err error) []*FileError {
+// RegoProblems turns the errors of OPA into problems of files.
+func RegoProblems(err error) []*FileError {
 	var several ast.Errors
 	if !errors.As(err, &several) {
 		return []*FileError{{File: "policy", Msg: err.Error()}}

@@ -9,8 +9,10 @@ const (
 	MaxGrantsSize = 64 << 20
 	// MaxRegoSize is the largest .rego file in bytes.
 	MaxRegoSize = 1 << 20
-	// MaxRegoFiles is how many .rego files a policy folder may hold.
+	// MaxRegoFiles is how many .rego files and tests a policy folder may hold.
 	MaxRegoFiles = 200
+	// MaxTestsSize is the largest tests.yaml in bytes.
+	MaxTestsSize = 4 << 20
 
 	// maxGrantsMarks bounds the punctuation of grants.yaml, and with it the
 	// memory that the YAML tree takes: a node needs at least one mark.

@@ -115,6 +115,7 @@ func firstFiles(now time.Time, user string) ([]firstFile, error) {
 		{"trust/demo/openpgp/signer.asc", 0o644, public},
 		{"policy/grants.yaml", 0o644, []byte(grants.String())},
 		{"policy/worker-group.rego", 0o644, []byte(examples.WorkerGroupRule)},
+		{"policy/tests.yaml", 0o644, []byte(examples.Tests)},
 	}
 	runbooks, err := exampleRunbooks()
 	if err != nil {

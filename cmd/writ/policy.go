@@ -13,11 +13,11 @@ import (
 func newPolicyCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Check a policy, explain what it decides and why, and what another one would",
+		Short: "Check and test a policy, explain what it decides and why, and what another one would",
 		Args:  args(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ policy --help") },
 	}
-	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a))
+	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a))
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/policytest"
 	"github.com/runwrit/writ/policy/whatif"
 	"github.com/runwrit/writ/verifier"
 )
@@ -78,6 +79,7 @@ type Renderer interface {
 	Explanation(w io.Writer, x policy.Explanation) error
 	// Replay is what another policy makes of a ledger.
 	Replay(w io.Writer, r Replay) error
+	PolicyTests(w io.Writer, r *policytest.Report) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

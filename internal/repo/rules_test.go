@@ -45,7 +45,9 @@ var mayImport = map[string][]string{
 	"internal/keybox":     {"runbook"},
 	"internal/manifest":   {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
+	"internal/render":     {"runbook", "verifier", "policy", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
+
+	"policy/policytest": {"runbook", "verifier", "policy", "internal/strictyaml"},
 
 	"internal/config":     {"internal/guard", "internal/strictyaml"},
 	"examples":            {},
@@ -59,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
+		"runbook", "verifier", "signer", "format", "policy", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
 		"internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
 	},
 }
@@ -322,7 +324,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "signer",
+	"format", "ledger", "policy", "policy/policytest", "signer",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {
