@@ -71,7 +71,9 @@ func (a *asker) wantPeople(in *Input) {
 	for _, s := range in.vouching() {
 		a.want(tablePerson, 1, s.Signer.IDs...)
 	}
-	a.want(tableOSGroups, maxGroups, in.Caller.osGroups()...)
+	accounts, tokens := in.Caller.groupNames()
+	a.want(tableOSGroups, maxGroups, accounts...)
+	a.want(tableTokens, maxGroups, tokens...)
 }
 
 // wantGroups queues the groups of everybody who signed or asks.
@@ -87,14 +89,17 @@ func (a *asker) wantGroups(in *Input) {
 	}
 }
 
-func (c *Caller) osGroups() []string {
-	var names []string
+// groupNames are the caller's groups of the operating system, without their
+// namespace, and those that a token names.
+func (c *Caller) groupNames() (accounts, tokens []string) {
 	for _, id := range c.Groups {
 		if name, ok := strings.CutPrefix(id, "os-group:"); ok {
-			names = append(names, name)
+			accounts = append(accounts, name)
+		} else {
+			tokens = append(tokens, id)
 		}
 	}
-	return names
+	return accounts, tokens
 }
 
 // signers returns the people whose valid signatures the file carries, each
@@ -108,7 +113,7 @@ func (a *asker) signers(signatures []Signature) []person {
 		name, ambiguous := "", false
 		for _, id := range s.Signer.IDs {
 			p := a.one(tablePerson, id)
-			if p == "" || strings.HasPrefix(id, "os:") {
+			if p == "" || !signs(id) {
 				continue
 			}
 			ambiguous = ambiguous || name != "" && name != p
@@ -136,8 +141,12 @@ func (a *asker) requester(c *Caller) person {
 	if p.name != "" {
 		p.groups = slices.Clone(a.all(tableGroups, maxGroups, p.name))
 	}
-	for _, name := range c.osGroups() {
+	accounts, tokens := c.groupNames()
+	for _, name := range accounts {
 		p.groups = append(p.groups, a.all(tableOSGroups, maxGroups, name)...)
+	}
+	for _, name := range tokens {
+		p.groups = append(p.groups, a.all(tableTokens, maxGroups, name)...)
 	}
 	slices.Sort(p.groups)
 	p.groups = slices.Compact(p.groups)

@@ -23,10 +23,12 @@ type grants struct {
 	// groups of each person, and of each group of the operating system; sorted.
 	groupsOf   map[string][]string
 	groupsOfOS map[string][]string
-	groups     map[string][]string // members of each group
-	people     map[string]bool
-	rules      []rule
-	denied     map[runbook.Digest]string // reason by digest
+	// and of each group that a token may name.
+	groupsOfToken map[string][]string
+	groups        map[string][]string // members of each group
+	people        map[string]bool
+	rules         []rule
+	denied        map[runbook.Digest]string // reason by digest
 }
 
 // fingerprintForms are the identities that end in hexadecimal digits.
@@ -55,7 +57,10 @@ func identityProblem(s string) string {
 		}
 		return "want os: and the name of an account"
 	}
-	return "want an identity that begins with openpgp:, x509-sha256:, x509-spki: or os:"
+	if is, bad := tokenIdentity(s); is {
+		return bad
+	}
+	return "want an identity that begins with openpgp:, x509-sha256:, x509-spki:, os:, entra:, github:, oidc: or spiffe://"
 }
 
 func nameProblem(s string) string {
@@ -81,7 +86,7 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 		return nil, t.Problems
 	}
 	g := &grants{
-		person: map[string]string{}, groupsOf: map[string][]string{}, groupsOfOS: map[string][]string{},
+		person: map[string]string{}, groupsOf: map[string][]string{}, groupsOfOS: map[string][]string{}, groupsOfToken: map[string][]string{},
 		groups: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
 	f := t.Fields(root, "", "version", "people", "groups", "rules", "denied")
@@ -139,9 +144,9 @@ func (g *grants) readGroups(t *tree, n *yaml.Node) {
 			t.Problem(p.At, field, "%s", bad)
 			continue
 		}
-		f := t.Fields(p.Value, field, "members", "os_groups")
-		if f["members"] == nil && f["os_groups"] == nil {
-			t.Problem(p.Value, field, "has neither members nor os_groups")
+		f := t.Fields(p.Value, field, "members", "os_groups", "token_groups")
+		if len(f) == 0 {
+			t.Problem(p.Value, field, "has neither members nor os_groups nor token_groups")
 		}
 		g.groups[p.Key] = nil
 		if v := f["members"]; v != nil {
@@ -155,8 +160,13 @@ func (g *grants) readGroups(t *tree, n *yaml.Node) {
 				g.groupsOfOS[name] = append(g.groupsOfOS[name], p.Key)
 			}
 		}
+		if v := f["token_groups"]; v != nil {
+			for _, name := range t.List(v, field+".token_groups", tokenGroupProblem) {
+				g.groupsOfToken[name] = append(g.groupsOfToken[name], p.Key)
+			}
+		}
 	}
-	for _, of := range []map[string][]string{g.groupsOf, g.groupsOfOS} {
+	for _, of := range []map[string][]string{g.groupsOf, g.groupsOfOS, g.groupsOfToken} {
 		for _, names := range of {
 			slices.Sort(names)
 		}

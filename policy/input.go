@@ -126,6 +126,10 @@ type Finding struct {
 type Caller struct {
 	Kind string `json:"kind"` // such as "os-user"
 	ID   string `json:"id"`   // such as "os:alice"
+	// Issuer is who vouches for the identity; "" for the operating system.
+	Issuer string `json:"issuer,omitempty"`
+	// Display is for people to read, and never authorises.
+	Display string `json:"display,omitempty"`
 	// Groups are such as "os-group:wheel".
 	Groups []string `json:"groups"`
 	// GroupsComplete says that Groups lists all of the caller's groups.
@@ -133,6 +137,8 @@ type Caller struct {
 	Roles          []string `json:"roles"`
 	// Assurance says how the identity was established, such as "peercred".
 	Assurance string `json:"assurance"`
+	// Token says which token it was taken from; nil for none.
+	Token *Token `json:"token,omitempty"`
 }
 
 // Worker is where the runbook would run, as the machine's own configuration
@@ -142,6 +148,12 @@ type Worker struct {
 	Group  string            `json:"group"` // "" for a worker without a group
 	OS     string            `json:"os"`
 	Labels map[string]string `json:"labels"`
+	// Identity is what the worker's managed identity proves, such as
+	// "entra:TENANT:OBJECT"; "" for none.
+	Identity string `json:"identity,omitempty"`
+	// Assurance says who states all this: "flags", "config" or, with an Identity,
+	// "managed-identity".
+	Assurance string `json:"assurance,omitempty"`
 }
 
 // Trust says against which trust store the signatures were judged.
@@ -250,6 +262,11 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 	}
 	in.Caller.Groups = append([]string{}, r.Caller.Groups...)
 	in.Caller.Roles = append([]string{}, r.Caller.Roles...)
+	if r.Caller.Token != nil {
+		token := *r.Caller.Token
+		token.AMR = append([]string{}, token.AMR...)
+		in.Caller.Token = &token
+	}
 	in.Worker.Labels = maps.Clone(r.Worker.Labels)
 	if in.Worker.Labels == nil {
 		in.Worker.Labels = map[string]string{}

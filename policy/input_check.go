@@ -109,10 +109,12 @@ func (in *Input) checkAsker() error {
 		return &InputError{"caller", "kind or id is missing"}
 	case len(c.Groups) > maxGroups || len(c.Roles) > maxGroups:
 		return &InputError{"caller.groups", "are too many"}
+	case c.Token != nil && c.Token.problem() != "":
+		return &InputError{"caller.token", c.Token.problem()}
 	case len(w.Labels) > maxLabels:
 		return &InputError{"worker.labels", "are too many"}
 	}
-	texts := []string{c.Kind, c.ID, c.Assurance, w.ID, w.Group, w.OS}
+	texts := []string{c.Kind, c.ID, c.Issuer, c.Display, c.Assurance, w.ID, w.Group, w.OS, w.Identity, w.Assurance}
 	texts = append(texts, c.Groups...)
 	texts = append(texts, c.Roles...)
 	for name, value := range w.Labels {

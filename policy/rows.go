@@ -21,14 +21,15 @@ import (
 type Table string
 
 const (
-	tableGlobal   Table = "global"    // globalKey: global as JSON
-	tablePerson   Table = "person"    // identity: the name of the person who has it
-	tableGroups   Table = "groups"    // person: her groups
-	tableOSGroups Table = "os-groups" // group of the operating system: groups that it counts for
-	tableDenied   Table = "denied"    // digest: the reason
-	tableRule     Table = "rule"      // number, from 0 in the order of grants.yaml: rule as JSON
-	tableMatch    Table = "match"     // key of a runbook: numbers of the rules that may match it
-	tableFit      Table = "fit"       // key of a runbook and key of a worker: numbers of the rules that may fit both
+	tableGlobal   Table = "global"       // globalKey: global as JSON
+	tablePerson   Table = "person"       // identity: the name of the person who has it
+	tableGroups   Table = "groups"       // person: her groups
+	tableOSGroups Table = "os-groups"    // group of the operating system: groups that it counts for
+	tableTokens   Table = "token-groups" // group that a token names: groups that it counts for
+	tableDenied   Table = "denied"       // digest: the reason
+	tableRule     Table = "rule"         // number, from 0 in the order of grants.yaml: rule as JSON
+	tableMatch    Table = "match"        // key of a runbook: numbers of the rules that may match it
+	tableFit      Table = "fit"          // key of a runbook and key of a worker: numbers of the rules that may fit both
 )
 
 // Rows are what a grants.yaml says, by table and key. They must not change. A
@@ -110,7 +111,7 @@ func (g *grants) table(put func(table Table, key, value string)) {
 	for id, name := range g.person {
 		put(tablePerson, id, name)
 	}
-	for table, groups := range map[Table]map[string][]string{tableGroups: g.groupsOf, tableOSGroups: g.groupsOfOS} {
+	for table, groups := range map[Table]map[string][]string{tableGroups: g.groupsOf, tableOSGroups: g.groupsOfOS, tableTokens: g.groupsOfToken} {
 		for of, names := range groups {
 			for _, name := range names {
 				put(table, of, name)

@@ -34,6 +34,8 @@ type workers struct {
 	Groups []string
 	IDs    []string
 	Labels []label
+	// Identities are those that a managed identity proves.
+	Identities []string
 }
 
 type label struct {
@@ -51,6 +53,7 @@ type signedBy struct {
 type requestedBy struct {
 	Anyone         bool
 	People, Groups []string
+	Assurance      []string // how the caller must be known; any of them, all if empty
 }
 
 type parameter struct {
@@ -103,7 +106,7 @@ func (r *rule) term() *ast.Term {
 		)),
 		item("workers", ast.ObjectTerm(
 			item("any", ast.BooleanTerm(r.Workers.Any)), item("groups", texts(r.Workers.Groups)),
-			item("ids", texts(r.Workers.IDs)), item("labels", ast.NewTerm(labels)),
+			item("ids", texts(r.Workers.IDs)), item("labels", ast.NewTerm(labels)), item("identities", texts(r.Workers.Identities)),
 		)),
 		item("signed_by", ast.ObjectTerm(
 			item("people", texts(r.SignedBy.People)), item("groups", texts(r.SignedBy.Groups)),
@@ -113,6 +116,7 @@ func (r *rule) term() *ast.Term {
 		)),
 		item("requested_by", ast.ObjectTerm(
 			item("anyone", ast.BooleanTerm(r.RequestedBy.Anyone)), item("people", texts(r.RequestedBy.People)), item("groups", texts(r.RequestedBy.Groups)),
+			item("assurance", texts(r.RequestedBy.Assurance)),
 		)),
 		item("parameters", ast.NewTerm(parameters)),
 	)

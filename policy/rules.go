@@ -106,14 +106,14 @@ func (t *tree) match(n *yaml.Node, field string) match {
 
 func (t *tree) workers(n *yaml.Node, field string) workers {
 	var w workers
-	f := t.Fields(n, field, "any", "groups", "ids", "labels")
+	f := t.Fields(n, field, "any", "groups", "ids", "labels", "identities")
 	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.Problem(n, field, "names nothing: give groups, ids or labels, or any: true")
+		t.Problem(n, field, "names nothing: give groups, ids, labels or identities, or any: true")
 	}
 	if v := f["any"]; v != nil {
 		w.Any = t.Truth(v, field+".any")
 		if len(f) > 1 {
-			t.Problem(v, field+".any", "stands beside groups, ids or labels: choose one")
+			t.Problem(v, field+".any", "stands beside groups, ids, labels or identities: choose one")
 		}
 	}
 	if v := f["groups"]; v != nil {
@@ -124,6 +124,9 @@ func (t *tree) workers(n *yaml.Node, field string) workers {
 	}
 	if v := f["labels"]; v != nil {
 		w.Labels = t.labels(v, field+".labels")
+	}
+	if v := f["identities"]; v != nil {
+		w.Identities = t.List(v, field+".identities", workerIdentityProblem)
 	}
 	return w
 }
@@ -202,15 +205,18 @@ func (g *grants) membersOf(groups []string) [][]string {
 
 func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedBy {
 	var r requestedBy
-	f := t.Fields(n, field, "anyone", "people", "groups")
-	if len(f) == 0 && n.Kind == yaml.MappingNode {
+	f := t.Fields(n, field, "anyone", "people", "groups", "assurance")
+	if f["anyone"] == nil && f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
 		t.Problem(n, field, "names nobody: give people or groups, or anyone: true")
 	}
 	if v := f["anyone"]; v != nil {
 		r.Anyone = t.Truth(v, field+".anyone")
-		if len(f) > 1 {
+		if f["people"] != nil || f["groups"] != nil {
 			t.Problem(v, field+".anyone", "stands beside people or groups: choose one")
 		}
+	}
+	if v := f["assurance"]; v != nil {
+		r.Assurance = t.List(v, field+".assurance", func(s string) string { return strictyaml.OneOf("assurance", s, assurances) })
 	}
 	r.People, r.Groups = g.readNames(t, f, field)
 	return r

@@ -106,7 +106,10 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 	if err != nil {
 		return policy.Request{}, noAnswer(err)
 	}
-	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS}
+	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS, Assurance: "flags"}
+	if o.worker != nil {
+		w.Assurance = "config"
+	}
 	if w.ID == "" {
 		if w.ID, err = os.Hostname(); err != nil {
 			return policy.Request{}, noAnswer(err)

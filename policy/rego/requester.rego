@@ -1,13 +1,22 @@
 package writ.gate
 
-requested_by_holds(rule) if rule.requested_by.anyone == true
-
 requested_by_holds(rule) if {
+	requester_fits(rule)
+	assurance_fits(rule)
+}
+
+assurance_fits(rule) if count(rule.requested_by.assurance) == 0
+
+assurance_fits(rule) if input.caller.assurance in rule.requested_by.assurance
+
+requester_fits(rule) if rule.requested_by.anyone == true
+
+requester_fits(rule) if {
 	input.grants.requester.person != ""
 	input.grants.requester.person in rule.requested_by.people
 }
 
-requested_by_holds(rule) if {
+requester_fits(rule) if {
 	some group in input.grants.requester.groups
 	group in rule.requested_by.groups
 }
@@ -23,7 +32,7 @@ groups_incomplete(rule) if {
 # labels: {id: writ/requested-by}
 lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
-	not requested_by_holds(rule)
+	not requester_fits(rule)
 	not groups_incomplete(rule)
 	lack := {
 		"part": "requested_by", "code": "requester-not-allowed",
@@ -36,11 +45,23 @@ lacks[rule.name] contains lack if {
 # labels: {id: writ/requested-by}
 lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
-	not requested_by_holds(rule)
+	not requester_fits(rule)
 	groups_incomplete(rule)
 	lack := {
 		"part": "requested_by", "code": "groups-incomplete",
 		"msg": sprintf("not all groups of %s are known; the rule wants %s", [input.caller.id, who_may_request(rule)]),
 		"hint": "see why the groups of the caller could not be listed",
+	}
+}
+
+# METADATA
+# labels: {id: writ/requested-by}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not assurance_fits(rule)
+	lack := {
+		"part": "requested_by", "code": "assurance-not-allowed",
+		"msg": sprintf("%s is known by %q; the rule wants %s", [input.caller.id, input.caller.assurance, words(rule.requested_by.assurance)]),
+		"hint": sprintf("let it be requested in a way that is known by %s", [words(rule.requested_by.assurance)]),
 	}
 }

@@ -7,6 +7,7 @@ workers_hold(rule) if {
 	worker_group_fits(rule)
 	worker_id_fits(rule)
 	worker_labels_fit(rule)
+	worker_identity_fits(rule)
 }
 
 some_worker_named(rule) if count(rule.workers.groups) > 0
@@ -14,6 +15,12 @@ some_worker_named(rule) if count(rule.workers.groups) > 0
 some_worker_named(rule) if count(rule.workers.ids) > 0
 
 some_worker_named(rule) if count(rule.workers.labels) > 0
+
+some_worker_named(rule) if count(rule.workers.identities) > 0
+
+worker_identity_fits(rule) if count(rule.workers.identities) == 0
+
+worker_identity_fits(rule) if input.worker.identity in rule.workers.identities
 
 worker_group_fits(rule) if count(rule.workers.groups) == 0
 
@@ -91,3 +98,16 @@ lacks[rule.name] contains lack if {
 }
 
 label_fits(name, values) if input.worker.labels[name] in values
+
+# METADATA
+# labels: {id: writ/workers}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	not workers_hold(rule)
+	not worker_identity_fits(rule)
+	lack := {
+		"part": "workers", "code": "worker-identity-not-allowed",
+		"msg": sprintf("the worker's managed identity is %q, not one of %s", [object.get(input.worker, "identity", ""), words(rule.workers.identities)]),
+		"hint": sprintf("run it on a worker whose configuration proves one of %s", [words(rule.workers.identities)]),
+	}
+}
