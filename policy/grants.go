@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -25,8 +26,12 @@ type grants struct {
 	groupsOfOS map[string][]string
 	// and of each group that a token may name.
 	groupsOfToken map[string][]string
-	groups        map[string][]string // members of each group
+	groups        map[string][]string // members that each group names
+	inner         map[string][]string // groups in each group, at any depth
 	people        map[string]bool
+	roles         map[string]role
+	fillable      map[string]string // what is wrong with a list of roles
+	zones         map[string]*time.Location
 	rules         []rule
 	denied        map[runbook.Digest]string // reason by digest
 }
@@ -87,9 +92,10 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	}
 	g := &grants{
 		person: map[string]string{}, groupsOf: map[string][]string{}, groupsOfOS: map[string][]string{}, groupsOfToken: map[string][]string{},
-		groups: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
+		roles: map[string]role{}, fillable: map[string]string{}, zones: map[string]*time.Location{},
+		groups: map[string][]string{}, inner: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
-	f := t.Fields(root, "", "version", "people", "groups", "rules", "denied")
+	f := t.Fields(root, "", "version", "people", "groups", "roles", "rules", "denied")
 	if v := t.Need(f, root, "", "version"); v != nil {
 		t.Number(v, "version", 1, 1)
 	}
@@ -98,6 +104,9 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	}
 	if v := f["groups"]; v != nil {
 		g.readGroups(t, v)
+	}
+	if v := f["roles"]; v != nil {
+		g.readRoles(t, v)
 	}
 	if v := t.Need(f, root, "", "rules"); v != nil {
 		g.readRules(t, v)
@@ -135,49 +144,6 @@ func (g *grants) readPeople(t *tree, n *yaml.Node) {
 	if len(g.people) == 0 && n.Kind == yaml.MappingNode {
 		t.Problem(n, "people", "names nobody: nothing could ever be allowed")
 	}
-}
-
-func (g *grants) readGroups(t *tree, n *yaml.Node) {
-	for _, p := range t.Entries(n, "groups") {
-		field := "groups." + strictyaml.Clip(p.Key)
-		if bad := nameProblem(p.Key); bad != "" {
-			t.Problem(p.At, field, "%s", bad)
-			continue
-		}
-		f := t.Fields(p.Value, field, "members", "os_groups", "token_groups")
-		if len(f) == 0 {
-			t.Problem(p.Value, field, "has neither members nor os_groups nor token_groups")
-		}
-		g.groups[p.Key] = nil
-		if v := f["members"]; v != nil {
-			g.groups[p.Key] = t.List(v, field+".members", g.knownPerson())
-		}
-		for _, person := range g.groups[p.Key] {
-			g.groupsOf[person] = append(g.groupsOf[person], p.Key)
-		}
-		if v := f["os_groups"]; v != nil {
-			for _, name := range t.List(v, field+".os_groups", accountProblem) {
-				g.groupsOfOS[name] = append(g.groupsOfOS[name], p.Key)
-			}
-		}
-		if v := f["token_groups"]; v != nil {
-			for _, name := range t.List(v, field+".token_groups", tokenGroupProblem) {
-				g.groupsOfToken[name] = append(g.groupsOfToken[name], p.Key)
-			}
-		}
-	}
-	for _, of := range []map[string][]string{g.groupsOf, g.groupsOfOS, g.groupsOfToken} {
-		for _, names := range of {
-			slices.Sort(names)
-		}
-	}
-}
-
-func accountProblem(s string) string {
-	if accountForm.holds(s) {
-		return ""
-	}
-	return "want the name of a group of the operating system"
 }
 
 func (g *grants) knownPerson() func(string) string {

@@ -63,7 +63,7 @@ func TestGrantsErrorsNameLineAndField(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
 		{"an unknown key", "    workers:\n", "    worker:\n", `grants.yaml:17:5: rules[0].worker: unknown key; did you mean "workers"?`},
 		{"an unknown key at the top", "denied:", "deniedd:", `grants.yaml:37:1: deniedd: unknown key; did you mean "denied"?`},
-		{"an unknown key without a neighbour", "      people: [alice]\n", "      quorum: [alice]\n", `grants.yaml:22:7: rules[0].signed_by.quorum: unknown key; known are people, groups, at_least, min_version, namespace`},
+		{"an unknown key without a neighbour", "      people: [alice]\n", "      quorum: [alice]\n", `grants.yaml:22:7: rules[0].signed_by.quorum: unknown key; known are people, groups, roles, at_least, min_version, namespace`},
 		{"a key twice", "      kinds: [bash]\n", "      paths: [x]\n", "grants.yaml:15:7: rules[0].match.paths: stands here a second time, first in line 14"},
 		{"a person twice", "  bob:\n", "  alice:\n", "grants.yaml:5:3: people.alice: stands here a second time"},
 		{"a rule twice", "denied:", "  - {name: restart}\ndenied:", `rules[1].name: "restart" is the name of the rule in line 12 already`},

@@ -20,6 +20,15 @@ const (
 	// maxProblems is how many problems of a policy are listed.
 	maxProblems = 100
 
+	// maxNesting is how deep groups may stand inside groups.
+	maxNesting = 32
+	// maxMemberships bounds what groups inside groups add.
+	maxMemberships = 2_000_000
+
+	maxHours   = 50
+	maxFreezes = 1_000
+	maxExempt  = 1_000
+	maxRoles   = 5 // that a rule asks for: their sets are looked at one by one
 	maxRules   = 200_000
 	maxList    = 1_000 // entries of one list inside a rule
 	maxName    = 64    // of a person, group, rule, worker group, label

@@ -17,6 +17,7 @@ type rule struct {
 	Workers     workers
 	SignedBy    signedBy
 	RequestedBy requestedBy
+	Hours       []hours // none for any time
 	Parameters  []parameter
 	Obligations Obligations
 }
@@ -48,6 +49,9 @@ type signedBy struct {
 	AtLeast        int
 	MinVersion     string // "" for none: then any signature counts
 	Namespace      string // "" for any
+	// Roles must each be filled by somebody else; People and Groups are all who
+	// fill one of them, then.
+	Roles []role
 }
 
 type requestedBy struct {
@@ -71,7 +75,7 @@ func decodeRule(text string) (*rule, error) {
 	if err := decode(text, r); err != nil {
 		return nil, err
 	}
-	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < 1 || r.Obligations.Timeout < MinTimeout {
+	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout {
 		return nil, errors.New("it is not complete")
 	}
 	return r, nil
@@ -99,6 +103,7 @@ func (r *rule) term() *ast.Term {
 			item("enum", texts(p.Enum)), item("required", ast.BooleanTerm(p.Required)),
 		))
 	}
+	roles, sets := rolesTerm(r.SignedBy.Roles)
 	return ast.ObjectTerm(
 		item("name", ast.StringTerm(r.Name)),
 		item("match", ast.ObjectTerm(
@@ -113,11 +118,13 @@ func (r *rule) term() *ast.Term {
 			item("at_least", ast.IntNumberTerm(r.SignedBy.AtLeast)),
 			item("min_version", ast.StringTerm(r.SignedBy.MinVersion)), item("min_numbers", numbers(r.SignedBy.MinVersion)),
 			item("namespace", ast.StringTerm(r.SignedBy.Namespace)),
+			item("roles", roles), item("role_sets", sets),
 		)),
 		item("requested_by", ast.ObjectTerm(
 			item("anyone", ast.BooleanTerm(r.RequestedBy.Anyone)), item("people", texts(r.RequestedBy.People)), item("groups", texts(r.RequestedBy.Groups)),
 			item("assurance", texts(r.RequestedBy.Assurance)),
 		)),
+		item("hours", hoursTerm(r.Hours)),
 		item("parameters", ast.NewTerm(parameters)),
 	)
 }

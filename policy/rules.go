@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 )
 
 var (
-	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "parameters", "run"}
+	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "hours", "parameters", "run"}
 	parameterTypes = []string{"string", "int", "number", "bool"}
 )
 
@@ -60,6 +59,9 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 		}
 		if v := t.Need(f, item, field, "requested_by"); v != nil {
 			r.RequestedBy = g.readRequestedBy(t, v, field+".requested_by")
+		}
+		if v := f["hours"]; v != nil {
+			r.Hours = g.readHours(t, v, field+".hours")
 		}
 		if v := f["parameters"]; v != nil {
 			r.Parameters = t.parameters(v, field+".parameters", patterns)
@@ -160,14 +162,17 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	s := signedBy{AtLeast: 1}
-	f := t.Fields(n, field, "people", "groups", "at_least", "min_version", "namespace")
+	f := t.Fields(n, field, "people", "groups", "roles", "at_least", "min_version", "namespace")
 	s.People, s.Groups = g.readNames(t, f, field)
-	if f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode {
-		t.Problem(n, field, "names nobody: give people or groups")
+	switch {
+	case f["roles"] != nil:
+		g.readSignerRoles(t, f, field, &s)
+	case f["people"] == nil && f["groups"] == nil && n.Kind == yaml.MappingNode:
+		t.Problem(n, field, "names nobody: give people, groups or roles")
 	}
 	if v := f["at_least"]; v != nil {
-		s.AtLeast = t.Number(v, field+".at_least", 1, maxSignatures)
-		if most := g.countPeople(s); s.AtLeast > most && len(t.Problems) == 0 {
+		s.AtLeast = t.Number(v, field+".at_least", s.AtLeast, maxSignatures)
+		if most := g.countPeople(s.People, s.Groups); s.AtLeast > most && len(t.Problems) == 0 {
 			t.Problem(v, field+".at_least", "%d people must sign, but only %d are named: it could never be met", s.AtLeast, most)
 		}
 	}
@@ -179,28 +184,6 @@ func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	})
 	s.Namespace = t.Word(f["namespace"], field+".namespace", nameProblem)
 	return s
-}
-
-// countPeople counts who may sign, up to more than any at_least can ask for.
-func (g *grants) countPeople(s signedBy) int {
-	people := map[string]bool{}
-	for _, list := range slices.Concat([][]string{s.People}, g.membersOf(s.Groups)) {
-		for _, p := range list {
-			people[p] = true
-			if len(people) > maxSignatures {
-				return len(people)
-			}
-		}
-	}
-	return len(people)
-}
-
-func (g *grants) membersOf(groups []string) [][]string {
-	lists := make([][]string, 0, len(groups))
-	for _, name := range groups {
-		lists = append(lists, g.groups[name])
-	}
-	return lists
 }
 
 func (g *grants) readRequestedBy(t *tree, n *yaml.Node, field string) requestedBy {

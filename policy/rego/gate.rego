@@ -34,6 +34,7 @@ holds(rule) if {
 	workers_hold(rule)
 	signed_by_holds(rule)
 	requested_by_holds(rule)
+	hours_hold(rule)
 	parameters_hold(rule)
 }
 
@@ -157,6 +158,7 @@ explanation := [outcome |
 	{"part": "workers", "holds": workers_or_not(rule), "lacks": lacks_of(rule, "workers")},
 	{"part": "signed_by", "holds": signed_by_or_not(rule), "lacks": lacks_of(rule, "signed_by")},
 	{"part": "requested_by", "holds": requested_by_or_not(rule), "lacks": lacks_of(rule, "requested_by")},
+	{"part": "hours", "holds": hours_or_not(rule), "lacks": lacks_of(rule, "hours")},
 	{"part": "parameters", "holds": parameters_or_not(rule), "lacks": lacks_of(rule, "parameters")},
 	]}
 ]
@@ -180,6 +182,10 @@ signed_by_or_not(rule) if signed_by_holds(rule)
 default requested_by_or_not(_) := false
 
 requested_by_or_not(rule) if requested_by_holds(rule)
+
+default hours_or_not(_) := false
+
+hours_or_not(rule) if hours_hold(rule)
 
 default parameters_or_not(_) := false
 

@@ -23,16 +23,20 @@ namespace_fits(rule, _) if rule.signed_by.namespace == ""
 
 namespace_fits(rule, claims) if claims.namespace == rule.signed_by.namespace
 
-may_sign(rule, signer) if signer.person in rule.signed_by.people
+may_sign(rule, signer) if is_one_of(rule.signed_by, signer)
 
-may_sign(rule, signer) if {
+# Of the people and groups of a part of a rule, or of a role.
+is_one_of(named, signer) if signer.person in named.people
+
+is_one_of(named, signer) if {
 	some group in signer.groups
-	group in rule.signed_by.groups
+	group in named.groups
 }
 
 signed_by_holds(rule) if {
 	rule.signed_by.at_least >= 1
 	count(allowed_signers(rule)) >= rule.signed_by.at_least
+	roles_filled(rule)
 }
 
 who_may_sign(rule) := words(array.concat(rule.signed_by.people, [sprintf("group %s", [g]) | some g in rule.signed_by.groups]))
@@ -54,14 +58,27 @@ lacks[rule.name] contains lack if {
 # labels: {id: writ/signed-by}
 lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
-	not signed_by_holds(rule)
-	count(allowed_signers(rule)) > 0
+	too_few(rule)
 	lack := {
 		"part": "signed_by", "code": "too-few-signers",
-		"msg": sprintf("signed by %s; the rule wants %d different people of %s", [words(sort(allowed_signers(rule))), rule.signed_by.at_least, who_may_sign(rule)]),
+		"msg": sprintf("signed by %s; the rule wants %d different people of %s", [allowed_said(rule), rule.signed_by.at_least, who_may_sign(rule)]),
 		"hint": sprintf("%d more must sign", [rule.signed_by.at_least - count(allowed_signers(rule))]),
 	}
 }
+
+too_few(rule) if {
+	count(allowed_signers(rule)) > 0
+	count(allowed_signers(rule)) < rule.signed_by.at_least
+}
+
+too_few(rule) if {
+	rule.signed_by.at_least > 1
+	count(named_signers(rule)) < rule.signed_by.at_least
+}
+
+allowed_said(rule) := words(sort(allowed_signers(rule))) if count(allowed_signers(rule)) > 0
+
+allowed_said(rule) := "none of them so that it counts" if count(allowed_signers(rule)) == 0
 
 # METADATA
 # labels: {id: writ/signed-by}
