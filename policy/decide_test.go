@@ -33,12 +33,12 @@ func TestDecide(t *testing.T) {
 
 		{"a file that is not valid is denied", restartRule, func(in *policy.Input) { in.Runbook.Verdict = "tampered" }, "signature-not-valid"},
 		{"an unsigned file is denied once", restartRule, func(in *policy.Input) {
-			in.Runbook.Verdict, in.Runbook.PayloadSHA256, in.Signatures = "unsigned", runbook.Digest{}, nil
+			in.Runbook.Verdict, in.Runbook.PayloadSHA256, in.Signatures = "unsigned", runbook.Digest{}, []policy.Signature{}
 		}, "signature-not-valid"},
-		{"valid without a signature is denied", restartRule, func(in *policy.Input) { in.Signatures = nil }, "signature-not-valid"},
+		{"valid without a signature is denied", restartRule, func(in *policy.Input) { in.Signatures = []policy.Signature{} }, "signature-not-valid"},
 		{"valid without a payload is denied", restartRule, func(in *policy.Input) { in.Runbook.PayloadSHA256 = runbook.Digest{} }, "signature-not-valid"},
-		{"a verdict nobody knows is denied", restartRule, func(in *policy.Input) { in.Runbook.Verdict = "Valid" }, "signature-not-valid"},
-		{"an empty verdict is denied", restartRule, func(in *policy.Input) { in.Runbook.Verdict = "" }, "signature-not-valid"},
+		{"a verdict nobody knows is denied", restartRule, func(in *policy.Input) { in.Runbook.Verdict = "Valid" }, "input-invalid"},
+		{"an empty verdict is denied", restartRule, func(in *policy.Input) { in.Runbook.Verdict = "" }, "input-invalid"},
 		{"the digest of the file is denied", restartRule + deniedFile, func(*policy.Input) {}, "denied-digest"},
 		{"the digest of the payload is denied", restartRule + deniedPayload, func(*policy.Input) {}, "denied-digest"},
 
@@ -115,6 +115,7 @@ func TestDecide(t *testing.T) {
 			in := good()
 			tt.change(&in)
 			d := engine(t, peopleYAML+tt.rules).Decide(t.Context(), in)
+			mustMatch(t, in, d)
 			if tt.deny != "" {
 				mustDeny(t, d, tt.deny)
 				for _, r := range d.Deny {

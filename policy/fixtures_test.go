@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func good() policy.Input {
 func signature(verdict string, ids ...string) policy.Signature {
 	return policy.Signature{
 		Format: "clearsign", Verdict: verdict, SignedAtSource: "claimed", NotPassed: []string{},
-		Signer: policy.Signer{IDs: ids, Display: "somebody"},
+		Signer: policy.Signer{IDs: append([]string{}, ids...), Display: "somebody"},
 	}
 }
 
@@ -79,12 +80,21 @@ func nested(s policy.Signature) policy.Signature {
 	return s
 }
 
+// engines are those that were made already: to compile one takes as long as to
+// decide a hundred times.
+var engines sync.Map
+
 func engine(t testing.TB, grants string, rego ...policy.File) *policy.Engine {
 	t.Helper()
+	key := fmt.Sprintf("%q %q", grants, rego)
+	if e, ok := engines.Load(key); ok {
+		return e.(*policy.Engine)
+	}
 	e, err := policy.New(policy.Source{Grants: []byte(grants), Rego: rego})
 	if err != nil {
 		t.Fatal(problems(err))
 	}
+	engines.Store(key, e)
 	return e
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/runwrit/writ/internal/strictyaml"
@@ -24,6 +25,8 @@ func (in *Input) check() error {
 		return &InputError{"runbook", "a word is too long"}
 	case in.Runbook.Manifest != nil && in.Runbook.Manifest.problem() != "":
 		return &InputError{"runbook.manifest", in.Runbook.Manifest.problem()}
+	case !isVerdict(in.Runbook.Verdict):
+		return &InputError{"runbook.verdict", fmt.Sprintf("%q is no verdict", in.Runbook.Verdict)}
 	case in.Runbook.Size < 0:
 		return &InputError{"runbook.size", "is below zero"}
 	case len(in.Job) > 0 || len(in.Approvals) > 0:
@@ -60,6 +63,9 @@ func (in *Input) checkFacts() error {
 		texts := []string{s.Format, s.Verdict, s.SignedAtSource, s.Digest, s.Signer.Display, s.Signer.Issuer, s.Signer.KeyID, s.Signer.Algorithm}
 		texts = append(texts, s.Signer.IDs...)
 		texts = append(texts, s.NotPassed...)
+		if !isVerdict(s.Verdict) || s.SignedAtNS < 0 || s.Signer.NotAfterNS < 0 {
+			return &InputError{fmt.Sprintf("signatures[%d]", i), "has an unknown verdict, or a time below zero"}
+		}
 		if len(s.Signer.IDs) > maxIDs || len(s.NotPassed) > len(verifier.CheckIDs())*2 || tooLong(texts) {
 			return &InputError{fmt.Sprintf("signatures[%d]", i), "is larger than the limits"}
 		}
@@ -135,4 +141,8 @@ func tooLong(texts []string) bool {
 		}
 	}
 	return false
+}
+
+func isVerdict(word string) bool {
+	return slices.ContainsFunc(verifier.Verdicts(), func(v verifier.Verdict) bool { return v.String() == word })
 }

@@ -1,9 +1,11 @@
 package policy_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,16 +192,23 @@ func TestOversizedFactsAreDenied(t *testing.T) {
 	}
 }
 
-// matches validates doc by a schema with the validator that OPA carries.
-func matches(t *testing.T, schema, doc []byte) string {
-	t.Helper()
+// validator is the one that OPA carries.
+var validator = sync.OnceValues(func() (rego.PreparedEvalQuery, error) {
 	caps := ast.CapabilitiesForThisVersion()
 	caps.AllowNet = []string{}
-	var in any
-	if err := json.Unmarshal([]byte(`{"schema":`+string(schema)+`,"doc":`+string(doc)+`}`), &in); err != nil {
+	return rego.New(
+		rego.Query(`[ok, errors] := json.match_schema(input.doc, input.schema)`), rego.Capabilities(caps), rego.StrictBuiltinErrors(true),
+	).PrepareForEval(context.Background())
+})
+
+// matches validates doc by a schema; "" if it is in order.
+func matches(t testing.TB, schema, doc []byte) string {
+	t.Helper()
+	query, err := validator()
+	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := rego.New(rego.Query(`[ok, errors] := json.match_schema(input.doc, input.schema)`), rego.Input(in), rego.Capabilities(caps), rego.StrictBuiltinErrors(true)).Eval(t.Context())
+	results, err := query.Eval(t.Context(), rego.EvalInput(map[string]any{"schema": string(schema), "doc": string(doc)}))
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%v %v", results, err)
 	}
@@ -211,6 +220,20 @@ func matches(t *testing.T, schema, doc []byte) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// mustMatch validates a question and its answer by their published schemas.
+func mustMatch(t testing.TB, in policy.Input, d policy.Decision) {
+	t.Helper()
+	if bad := matches(t, policy.DecisionSchema(), []byte(encoded(t, d))); bad != "" {
+		t.Errorf("the decision does not match its schema: %s", bad)
+	}
+	if codes(d.Deny) == policy.CodeInputInvalid {
+		return
+	}
+	if bad := matches(t, policy.InputSchema(), []byte(encoded(t, in))); bad != "" {
+		t.Errorf("the input does not match its schema, and is not refused: %s", bad)
+	}
 }
 
 func TestDocumentsMatchTheirSchemas(t *testing.T) {

@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	},
-	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictyaml"},
+	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/strictyaml"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":         {"runbook", "verifier", "policy"},
@@ -47,7 +47,8 @@ var mayImport = map[string][]string{
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
 	"internal/render":     {"runbook", "verifier", "policy", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
 
-	"policy/policytest": {"runbook", "verifier", "policy", "internal/strictyaml"},
+	"internal/strictjson": {},
+	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
 	"internal/config":     {"internal/guard", "internal/strictyaml"},
 	"examples":            {},
@@ -324,7 +325,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "policy/policytest", "signer",
+	"format", "ledger", "policy", "policy/policytest", "signer", "internal/strictjson",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {
