@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/render":     {"runbook", "verifier", "policy", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
 
 	"internal/strictjson": {},
+	"policy/index":        {"runbook", "policy", "internal/guard"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
 	"internal/config":     {"internal/guard", "internal/strictyaml"},
@@ -325,7 +326,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "policy/policytest", "signer", "internal/strictjson",
+	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {
