@@ -17,7 +17,7 @@ func newPolicyCmd(a *app) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ policy --help") },
 	}
-	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a))
+	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a))
 	return cmd
 }
 

@@ -100,11 +100,8 @@ func (jsonRenderer) Replay(w io.Writer, r Replay) error {
 		doc.Causes = append(doc.Causes, jsonCause(g))
 	}
 	for _, c := range r.Changes {
-		if c.Worker.Labels == nil {
-			c.Worker.Labels = map[string]string{}
-		}
 		doc.Changes = append(doc.Changes, jsonChange{
-			Seq: c.Seq, Time: c.Time, Kind: c.Kind, Path: c.Path, Caller: c.Caller, Worker: c.Worker, DryRun: c.DryRun,
+			Seq: c.Seq, Time: c.Time, Kind: c.Kind, Path: c.Path, Caller: c.Caller, Worker: plainWorker(c.Worker), DryRun: c.DryRun,
 			Was: newJSONAnswer(c.Was), Now: newJSONAnswer(c.Now), Inexact: orEmpty(c.Inexact),
 		})
 	}

@@ -80,6 +80,8 @@ type Renderer interface {
 	// Replay is what another policy makes of a ledger.
 	Replay(w io.Writer, r Replay) error
 	PolicyTests(w io.Writer, r *policytest.Report) error
+	// Matrix is of a library; MatrixHTML writes it as a page.
+	Matrix(w io.Writer, m Matrix) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	},
 	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
-	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/strictyaml"},
+	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":         {"runbook", "verifier", "policy"},
 

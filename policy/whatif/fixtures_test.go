@@ -130,6 +130,7 @@ type asked struct {
 	args       []policy.Argument
 	dryRun     bool
 	cannotAsk  bool // the question itself was malformed
+	project    bool // it is one file of several
 }
 
 // good is a question that the policy in use allows.
@@ -190,6 +191,9 @@ func (g *gate) evidence(q asked) worker.Evidence {
 	}
 	if err != nil {
 		g.t.Fatal(err)
+	}
+	if q.project {
+		in.Runbook.Manifest = &policy.Manifest{DocumentSHA256: rep.File, Entry: q.name, Files: 2}
 	}
 	d := g.engine.Decide(g.t.Context(), in)
 	if q.cannotAsk {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf16"
 
@@ -38,12 +37,14 @@ type decisionBody struct {
 var (
 	errNoInput = errors.New("the record holds no input")
 	errVersion = errors.New("the record has another version than 1")
+	errForm    = errors.New("the input of the record is not as this version of writ writes it: a field is missing or unknown")
 	errDigest  = errors.New("the input of the record is not the one whose digest stands beside it")
 )
 
-// readDecision reads the body of a decision record, and the input in it, which
-// must be the one that was decided on. It fails with errNoInput where the gate
-// had none to record.
+// readDecision reads the body of a decision record, and the input in it. Written
+// again the input must have the digest that stands beside it: then it is what was
+// decided on, and no field was missing, unknown or read as another value. It
+// fails with errNoInput where the gate had none to record.
 func readDecision(r ledger.Record) (*decisionBody, *policy.Input, error) {
 	var body decisionBody
 	if err := json.Unmarshal(r.Body, &body); err != nil {
@@ -55,34 +56,23 @@ func readDecision(r ledger.Record) (*decisionBody, *policy.Input, error) {
 	if len(body.Input) == 0 || string(body.Input) == "null" {
 		return &body, nil, errNoInput
 	}
-	if runbook.DigestOf(asEncoded(body.Input)) != body.InputSHA256 {
-		return &body, nil, errDigest
-	}
-	in, err := decodeInput(body.Input)
-	if err != nil {
+	var in policy.Input
+	if err := json.Unmarshal(body.Input, &in); err != nil {
 		return &body, nil, fmt.Errorf("the input of the record cannot be read: %w", err)
 	}
-	return &body, in, nil
-}
-
-// decodeInput refuses fields that this version does not know: a decision without
-// them would be about something else.
-func decodeInput(data []byte) (*policy.Input, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	var in policy.Input
-	if err := dec.Decode(&in); err != nil {
-		return nil, err
+	again, err := json.Marshal(in)
+	switch {
+	case err == nil && runbook.DigestOf(again) == body.InputSHA256:
+		return &body, &in, nil
+	case runbook.DigestOf(asEncoded(body.Input)) == body.InputSHA256:
+		return &body, nil, errForm
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows it")
-	}
-	return &in, nil
+	return &body, nil, errDigest
 }
 
 // asEncoded undoes ledger.ASCII, which wrote each character above "~" in its \u
-// form, so that the digest of the input can be checked: it was taken before. The
-// escapes that encoding/json itself writes stay as they are.
+// form: the digest of the input was taken before. The escapes that encoding/json
+// itself writes stay as they are.
 func asEncoded(ascii []byte) []byte {
 	if !bytes.Contains(ascii, []byte(`\u`)) {
 		return ascii

@@ -168,6 +168,21 @@ func TestADenialOfWhatCouldNotBeAskedIsCountedAndNamed(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotInARecordMakesItsAnswerInexact(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := good()
+	q.unsigned, q.project = true, true
+	path := g.record(good(), q)
+	if c := replay(t, path, g.engine); c.Inexact != 1 || !c.Settled() {
+		t.Errorf("%+v", c)
+	}
+	c := replay(t, path, g.changed("[web, db]", "[db]"))
+	if c.Inexact != 1 || len(c.Changes) != 2 || len(c.Changes[0].Inexact) != 0 || len(c.Changes[1].Inexact) != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // The digest of an input was taken before the ledger wrote it in ASCII.
 func TestTheInputMayHoldAnyCharacter(t *testing.T) {
 	t.Parallel()
@@ -226,14 +241,15 @@ func TestARecordThatIsNotWhatAWorkerWroteIsNeverTakenForTheSame(t *testing.T) {
 		return edited
 	}
 	for name, c := range map[string]struct{ body, says string }{
-		"an input of another caller":     {edit("os:alice", "os:bob"), "digest"},
-		"a digest of another input":      {edit(`"input_sha256":"`, `"input_sha256":"00`), "not that of a decision"},
-		"an input that is gone":          {genuine[:strings.Index(genuine, `"input":`)] + `"input":null}`, "no input"},
-		"an input that is left out":      {genuine[:strings.Index(genuine, `,"input":`)] + `}`, "no input"},
-		"another version":                {edit(`"version":1`, `"version":2`), "version"},
-		"a body of another kind":         {`{"deny":5}`, "not that of a decision"},
-		"an input that is no object":     {`{"version":1,"input":5,"input_sha256":"ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"}`, "cannot be read"},
-		"an input with an unknown field": {`{"version":1,"input":{"x":1},"input_sha256":"5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22"}`, "x"},
+		"an input of another caller":      {edit("os:alice", "os:bob"), "digest"},
+		"a digest of another input":       {edit(`"input_sha256":"`, `"input_sha256":"00`), "not that of a decision"},
+		"an input that is gone":           {genuine[:strings.Index(genuine, `"input":`)] + `"input":null}`, "no input"},
+		"an input that is left out":       {genuine[:strings.Index(genuine, `,"input":`)] + `}`, "no input"},
+		"another version":                 {edit(`"version":1`, `"version":2`), "version"},
+		"a body of another kind":          {`{"deny":5}`, "not that of a decision"},
+		"an input that is no object":      {`{"version":1,"input":5,"input_sha256":"ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"}`, "cannot be read"},
+		"an input with an unknown field":  {`{"version":1,"input":{"x":1},"input_sha256":"5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22"}`, "unknown"},
+		"an unknown field in any letters": {`{"version":1,"input":{"x":"\u00e4\u003c \\u00e4 \ud83d\ude00 \ud83d"},"input_sha256":"92a08c6c5d25219f4068b1afa41f25b5b06bdc88832f594aeef433efe261a17f"}`, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
