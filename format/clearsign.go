@@ -50,5 +50,5 @@ type clearsignChecker struct{ openpgpJudge }
 // Check looks at one file.
 func (c *clearsignChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {
 	rb.View(func(data []byte) { out = c.examine(rb, data, now) })
-	return refuseManifest(out)
+	return refuseStatement(rb, refuseManifest(out))
 }

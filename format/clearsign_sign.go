@@ -11,6 +11,7 @@ import (
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/manifest"
+	"github.com/runwrit/writ/internal/statement"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
 )
@@ -20,6 +21,17 @@ import (
 // would cut, is refused with *signer.InputError, which names the line. It fails
 // with *signer.KeyError if the key may not sign now.
 func (c *Clearsign) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
+	if statement.Is(rb.Bytes()) || rb.Kind() == runbook.Statement {
+		return nil, &signer.InputError{
+			Name: rb.Name(), Line: 1, Msg: "the text is a statement about a runbook, and no runbook",
+			Fix: "to approve a runbook, name the runbook: writ approve",
+		}
+	}
+	return c.clearsign(ctx, rb, key)
+}
+
+// clearsign is Sign, of statements too.
+func (c *Clearsign) clearsign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
 	text := rb.Bytes()
 	if err := checkSource(rb.Name(), text); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func (c *detachedChecker) Check(_ context.Context, rb *runbook.Runbook, now time
 	}
 	out.Signatures = signatures
 	out.Findings = append(out.Findings, findings...)
-	return refuseManifest(out)
+	return refuseStatement(rb, refuseManifest(out))
 }
 
 // readSidecar takes a sidecar apart: armor or bare packets, and nothing but

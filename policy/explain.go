@@ -23,6 +23,8 @@ type Explanation struct {
 	// for; Requester is "" for somebody it does not know.
 	Signers   []string `json:"signers"`
 	Requester string   `json:"requester"`
+	// Approvals are the statements on the runbook, in the order of the input.
+	Approvals []ApprovalOutcome `json:"approvals"`
 	// Rules are the rules of grants.yaml that were looked at, in their order;
 	// Total is how many there are.
 	Rules []RuleOutcome `json:"rules"`
@@ -68,7 +70,7 @@ func (e *Engine) Explain(ctx context.Context, in Input) (Explanation, error) {
 func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x Explanation, err error) {
 	in.Policy = e.Policy()
 	in.seal = nil
-	x = Explanation{Input: in, Decision: e.Decide(ctx, in), Signers: []string{}, Rules: []RuleOutcome{}, Fired: []string{}}
+	x = Explanation{Input: in, Decision: e.Decide(ctx, in), Signers: []string{}, Approvals: []ApprovalOutcome{}, Rules: []RuleOutcome{}, Fired: []string{}}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
@@ -91,6 +93,9 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 	x.Total, x.Requester = e.global.Rules, f.requester.name
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
+	}
+	for i := range f.approvals {
+		x.Approvals = append(x.Approvals, f.approvals[i].outcome())
 	}
 	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f, t); err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)

@@ -16,6 +16,7 @@ type facts struct {
 	path      string // of the runbook, without ".asc"
 	signers   []person
 	requester person
+	approvals []approvalFact
 	denied    map[string]string // reason by digest
 	rules     []*rule
 }
@@ -53,6 +54,7 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	}
 	f.signers = a.signers(in.vouching())
 	f.requester = a.requester(&in.Caller)
+	f.approvals = a.approvals(in, f.requester, e.global.Approvals)
 	return f, a.err
 }
 
@@ -74,6 +76,9 @@ func (a *asker) wantPeople(in *Input) {
 	accounts, tokens := in.Caller.groupNames()
 	a.want(tableOSGroups, maxGroups, accounts...)
 	a.want(tableTokens, maxGroups, tokens...)
+	for i := range in.Approvals {
+		a.want(tablePerson, 1, in.Approvals[i].ids()...)
+	}
 }
 
 // wantGroups queues the groups of everybody who signed or asks.
@@ -81,6 +86,9 @@ func (a *asker) wantGroups(in *Input) {
 	ids := []string{in.Caller.ID}
 	for _, s := range in.vouching() {
 		ids = append(ids, s.Signer.IDs...)
+	}
+	for i := range in.Approvals {
+		ids = append(ids, in.Approvals[i].ids()...)
 	}
 	for _, id := range ids {
 		if name := a.one(tablePerson, id); name != "" {
@@ -171,6 +179,7 @@ func (f *facts) value() ast.Value {
 		item("path", ast.StringTerm(f.path)),
 		item("signers", ast.ArrayTerm(signers...)),
 		item("requester", f.requester.term()),
+		item("approvals", approvalTerms(f.approvals)),
 		item("denied", ast.NewTerm(denied)),
 		item("rules", ast.ArrayTerm(rules...)),
 	)

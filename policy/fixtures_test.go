@@ -63,7 +63,7 @@ func good() policy.Input {
 		Worker:     policy.Worker{ID: "w1", Group: "web", OS: "linux", Labels: map[string]string{"env": "test"}},
 		Parameters: map[string]string{"Service": "nginx"},
 		Job:        map[string]string{},
-		Approvals:  []map[string]string{},
+		Approvals:  []policy.Approval{},
 		Trust:      policy.Trust{Digest: runbook.DigestOf([]byte("trust"))},
 	}
 }

@@ -34,6 +34,7 @@ type grants struct {
 	zones         map[string]*time.Location
 	rules         []rule
 	denied        map[runbook.Digest]string // reason by digest
+	approvals     approvalRules
 }
 
 // fingerprintForms are the identities that end in hexadecimal digits.
@@ -95,7 +96,7 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 		roles: map[string]role{}, fillable: map[string]string{}, zones: map[string]*time.Location{},
 		groups: map[string][]string{}, inner: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
-	f := t.Fields(root, "", "version", "people", "groups", "roles", "rules", "denied")
+	f := t.Fields(root, "", "version", "people", "groups", "roles", "approvals", "rules", "denied")
 	if v := t.Need(f, root, "", "version"); v != nil {
 		t.Number(v, "version", 1, 1)
 	}
@@ -107,6 +108,10 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	}
 	if v := f["roles"]; v != nil {
 		g.readRoles(t, v)
+	}
+	g.approvals.MaxLife = DefaultApprovalLife
+	if v := f["approvals"]; v != nil {
+		g.readApprovals(t, v)
 	}
 	if v := t.Need(f, root, "", "rules"); v != nil {
 		g.readRules(t, v)

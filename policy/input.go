@@ -28,10 +28,11 @@ type Input struct {
 	Caller     Caller            `json:"caller"`
 	Worker     Worker            `json:"worker"`
 	Parameters map[string]string `json:"parameters"`
-	// Job and Approvals are always empty in this version.
-	Job       map[string]string   `json:"job"`
-	Approvals []map[string]string `json:"approvals"`
-	Trust     Trust               `json:"trust"`
+	// Job is always empty in this version.
+	Job map[string]string `json:"job"`
+	// Approvals are the statements that there are about the runbook.
+	Approvals []Approval `json:"approvals"`
+	Trust     Trust      `json:"trust"`
 	// LastRecordNS is the time of the last record of the ledger, which the clock
 	// cannot be behind; 0 for none.
 	LastRecordNS int64 `json:"last_record_ns"`
@@ -175,6 +176,8 @@ type Request struct {
 	Caller    Caller
 	Worker    Worker
 	Arguments []Argument
+	// Approvals are the facts about the statements on the runbook.
+	Approvals []Approval
 	// Now is when the decision is made; required.
 	Now time.Time
 	// LastRecord is the time of the last record of the ledger; zero for none.
@@ -240,7 +243,7 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 		Worker:     r.Worker,
 		Parameters: parameters(r.Arguments),
 		Job:        map[string]string{},
-		Approvals:  []map[string]string{},
+		Approvals:  cloneApprovals(r.Approvals),
 		Trust: Trust{
 			Digest: rep.TrustDigest, Epoch: rep.TrustEpoch.Number, HighEpoch: r.HighTrustEpoch,
 			NotBeforeNS: nanoseconds(rep.TrustEpoch.NotBefore), ExpiresNS: nanoseconds(rep.TrustEpoch.Expires),

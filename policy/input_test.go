@@ -175,7 +175,7 @@ func TestOversizedFactsAreDenied(t *testing.T) {
 		"identities":    func(in *policy.Input) { in.Signatures[0].Signer.IDs = make([]string, 17) },
 		"groups":        func(in *policy.Input) { in.Caller.Groups = make([]string, 10_001) },
 		"a parameter":   func(in *policy.Input) { in.Parameters["Service"] = strings.Repeat("x", policy.MaxArgument+1) },
-		"an approval":   func(in *policy.Input) { in.Approvals = []map[string]string{{"by": "eve"}} },
+		"an approval":   func(in *policy.Input) { in.Approvals = []policy.Approval{{Type: "x"}} },
 		"a version":     func(in *policy.Input) { in.Version = "writ.input/v2" },
 		"a time":        func(in *policy.Input) { in.NowNS = -1 },
 		"a path":        func(in *policy.Input) { in.Runbook.Path = "/srv/runbooks/../runbooks/restart.sh" },

@@ -46,6 +46,9 @@ const (
 	// maxArguments is the length of all names and values together.
 	maxArgumentsSize = 64 << 10
 
+	// MaxApprovals is how many statements on one runbook a decision looks at.
+	MaxApprovals = 64
+
 	maxPath       = 4_096
 	maxSignatures = 64
 	maxFindings   = 1_000

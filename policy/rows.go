@@ -107,7 +107,7 @@ func newMemory(data []byte) (*memory, []*FileError) {
 
 // table files what grants.yaml says.
 func (g *grants) table(put func(table Table, key, value string)) {
-	common := global{Rules: len(g.rules)}
+	common := global{Rules: len(g.rules), Approvals: g.approvals}
 	for id, name := range g.person {
 		put(tablePerson, id, name)
 	}
@@ -139,7 +139,8 @@ func (g *grants) table(put func(table Table, key, value string)) {
 
 // global is what is read once, when a policy is loaded.
 type global struct {
-	Rules int // how many there are
+	Rules     int // how many there are
+	Approvals approvalRules
 	// Filed are the kinds of keys under which there are rules: the others need
 	// not be asked for.
 	Filed []string

@@ -18,6 +18,7 @@ type rule struct {
 	SignedBy    signedBy
 	RequestedBy requestedBy
 	Hours       []hours // none for any time
+	ApprovedBy  approvedBy
 	Parameters  []parameter
 	Obligations Obligations
 }
@@ -75,7 +76,8 @@ func decodeRule(text string) (*rule, error) {
 	if err := decode(text, r); err != nil {
 		return nil, err
 	}
-	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout {
+	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout ||
+		r.ApprovedBy.Wanted && r.ApprovedBy.AtLeast < 1 {
 		return nil, errors.New("it is not complete")
 	}
 	return r, nil
@@ -125,6 +127,7 @@ func (r *rule) term() *ast.Term {
 			item("assurance", texts(r.RequestedBy.Assurance)),
 		)),
 		item("hours", hoursTerm(r.Hours)),
+		item("approved_by", r.ApprovedBy.term()),
 		item("parameters", ast.NewTerm(parameters)),
 	)
 }

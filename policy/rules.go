@@ -14,14 +14,14 @@ import (
 )
 
 var (
-	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "hours", "parameters", "run"}
+	ruleKeys       = []string{"name", "match", "workers", "signed_by", "requested_by", "hours", "approved_by", "parameters", "run"}
 	parameterTypes = []string{"string", "int", "number", "bool"}
 )
 
 func knownKinds() []string {
 	var words []string
 	for _, k := range runbook.Kinds() {
-		if k != runbook.Manifest { // no rule is about a list of files
+		if k.Runnable() { // no rule is about a list of files, or about a statement
 			words = append(words, k.String())
 		}
 	}
@@ -62,6 +62,9 @@ func (g *grants) readRules(t *tree, n *yaml.Node) {
 		}
 		if v := f["hours"]; v != nil {
 			r.Hours = g.readHours(t, v, field+".hours")
+		}
+		if v := f["approved_by"]; v != nil {
+			r.ApprovedBy = g.readApprovedBy(t, v, field+".approved_by")
 		}
 		if v := f["parameters"]; v != nil {
 			r.Parameters = t.parameters(v, field+".parameters", patterns)

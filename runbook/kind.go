@@ -27,15 +27,23 @@ const (
 	Perl              Kind = "perl"               // .pl
 	Ruby              Kind = "ruby"               // .rb
 	Manifest          Kind = "manifest"           // writ.manifest: a list of files, which is never run
+	Statement         Kind = "statement"          // .statement: an approval, a ticket, which is never run
 )
 
 // Kinds returns all kinds but Unknown.
 func Kinds() []Kind {
 	return []Kind{
 		PowerShell, PowerShellModule, PowerShellData, PowerShellXML, PowerShellConsole, PowerShellCDXML, MOF,
-		VBScript, JavaScript, WindowsScript, Bash, Python, Perl, Ruby, Manifest,
+		VBScript, JavaScript, WindowsScript, Bash, Python, Perl, Ruby, Manifest, Statement,
 	}
 }
+
+// StatementExt is the extension of statements; signed by an OpenPGP key they have
+// SignatureExt behind it.
+const StatementExt = ".statement"
+
+// Runnable says whether there are runbooks of the kind: a policy can have them run.
+func (k Kind) Runnable() bool { return k != Unknown && k != Manifest && k != Statement }
 
 var kindByExt = map[string]Kind{
 	".ps1":    PowerShell,
@@ -55,6 +63,8 @@ var kindByExt = map[string]Kind{
 	".py":     Python,
 	".pl":     Perl,
 	".rb":     Ruby,
+
+	StatementExt: Statement,
 }
 
 // KindOf returns the kind of the runbook that a file of this name holds; ".asc"

@@ -34,6 +34,7 @@ type gateOptions struct {
 	arguments []string // after "--"
 	path      string
 	project   projectOption
+	approvals statementOption
 	// worker is what the configuration says; nil without one.
 	worker *config.Worker
 }
@@ -42,6 +43,7 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	o.config.addTo(cmd)
 	o.trust.addTo(cmd)
 	o.project.addTo(cmd)
+	o.approvals.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
@@ -70,6 +72,8 @@ type gate struct {
 	engine   *policy.Engine
 	request  policy.Request // without the path
 	project  projectOption
+	// statements are those about runbooks, and what verifies them.
+	statements statements
 }
 
 // open loads trust and policy, and finds out who asks and where. Guarded is for
@@ -97,8 +101,12 @@ func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
 	if err != nil {
 		return nil, policyError(o.policyDir, err)
 	}
+	statements, err := o.approvals.open(guarded, trust, now)
+	if err != nil {
+		return nil, err
+	}
 	request.Now = now()
-	return &gate{verifier: v, engine: engine, request: request, project: o.project}, nil
+	return &gate{verifier: v, engine: engine, request: request, project: o.project, statements: statements}, nil
 }
 
 func (o *gateOptions) newRequest() (policy.Request, error) {
@@ -118,18 +126,24 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 	if w.Labels, err = o.workerLabels(); err != nil {
 		return policy.Request{}, err
 	}
+	arguments, err := argumentsOf(o.params, o.arguments)
+	return policy.Request{Caller: caller, Worker: w, Arguments: arguments}, err
+}
+
+// argumentsOf are those that --param and what follows "--" give.
+func argumentsOf(params, positional []string) ([]policy.Argument, error) {
 	var arguments []policy.Argument
-	for _, p := range o.params {
+	for _, p := range params {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
-			return policy.Request{}, usagef("--param %q: want name=value", p)
+			return nil, usagef("--param %q: want name=value", p)
 		}
 		arguments = append(arguments, policy.Argument{Name: name, Value: value})
 	}
-	for _, value := range o.arguments {
+	for _, value := range positional {
 		arguments = append(arguments, policy.Argument{Value: value})
 	}
-	return policy.Request{Caller: caller, Worker: w, Arguments: arguments}, nil
+	return arguments, nil
 }
 
 func flagLabels(list []string) (map[string]string, error) {
@@ -150,6 +164,9 @@ type candidate struct {
 	path     string
 	report   *verifier.Report
 	verified *verifier.Verified
+	// approvals are what was signed about it; notes say what of that is broken.
+	approvals []policy.Approval
+	notes     []string
 }
 
 // read reads the runbook at path, and its sidecars, once. Links in the folders above it are
@@ -179,7 +196,8 @@ func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
 	default:
 		return nil, err
 	}
-	return c, nil
+	c.approvals, c.notes, err = g.statements.about(ctx, c.report, g.request.Arguments)
+	return c, err
 }
 
 // resolveFolders makes path absolute, without links in the folders above it.
@@ -198,7 +216,7 @@ func resolveFolders(path string) (string, error) {
 // input puts the question about a candidate.
 func (g *gate) input(c *candidate) (policy.Input, error) {
 	request := g.request
-	request.Path = c.path
+	request.Path, request.Approvals = c.path, c.approvals
 	if c.verified != nil {
 		return policy.NewInput(c.verified, request)
 	}

@@ -127,6 +127,7 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 	if err != nil {
 		return err
 	}
+	a.tell(c.notes)
 	in, err := g.input(c)
 	if err != nil {
 		return no("%q is denied: %w", o.path, err)

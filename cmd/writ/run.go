@@ -152,6 +152,7 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 		err = readFailure(o.path, err)
 		return runOutcome{err: err, shown: runFailure(o.path, worker.Result{}, err)}
 	}
+	a.tell(c.notes)
 	book, err := openLedger(o, a.now)
 	if err != nil {
 		return failed(err)

@@ -41,11 +41,15 @@ const (
 	sipVBScript   = "\x4e\xf0\x29\x16\x99\x27\xb5\x4d\x8f\xe5\xac\xe1\x0f\x17\xeb\xab"
 	sipJScript    = "\x10\xe0\xc9\x06\xce\x38\xd4\x11\xa2\xa3\x00\x10\x4b\xd3\x50\x90"
 	sipScriptFile = "\x70\x05\x61\x1a\xce\x38\xd4\x11\xa2\xa3\x00\x10\x4b\xd3\x50\x90"
+	// sipStatement is writ's own: Windows has no such type, and a signature of it is
+	// one of no script.
+	sipStatement = "\xc7\x3a\xac\x06\x15\x2d\x5e\x4d\xb7\xcb\x9d\x36\x9c\x6c\x2d\x62"
 )
 
 const (
 	versionPowerShell = 0x10000
 	versionWSH        = 1
+	versionStatement  = 1
 )
 
 // Widths of base64 lines.
@@ -91,6 +95,14 @@ var styleByExt = map[string]*Style{
 func StyleOf(name string) (*Style, bool) {
 	s, ok := styleByExt[strings.ToLower(path.Ext(name))]
 	return s, ok
+}
+
+// StatementStyle is that of writ's statements, which are no scripts: the block
+// looks as in PowerShell. No extension stands for it.
+func StatementStyle() *Style {
+	s := powerShellStyle("statement", "# ", "", true)
+	s.GUID, s.Version = sipStatement, versionStatement
+	return s
 }
 
 func powerShellStyle(noun, prefix, suffix string, nearby bool) *Style {

@@ -65,7 +65,7 @@ func renderAll(t *testing.T, name string) map[string]string {
 	decision := policy.Decision{Deny: []policy.Reason{reason}, Warn: []policy.Reason{reason}, Rules: []string{evil}}
 	take("decision", r.Decision(&b, decision))
 	take("explanation", r.Explanation(&b, policy.Explanation{
-		Decision: decision, Signers: []string{evil}, Requester: evil, Fired: []string{evil},
+		Decision: decision, Approvals: []policy.ApprovalOutcome{{What: evil, People: []string{evil}, Faults: []string{evil}}}, Signers: []string{evil}, Requester: evil, Fired: []string{evil},
 		Input: policy.Input{
 			Runbook: policy.Runbook{Path: evil, Kind: evil, Verdict: evil}, Caller: policy.Caller{ID: evil},
 			Worker: policy.Worker{ID: evil, Group: evil}, Parameters: map[string]string{evil: evil},

@@ -48,6 +48,13 @@ func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 		requester = "the person " + clip(x.Requester)
 	}
 	fmt.Fprintf(&b, "  requester %s: %s\n", clip(in.Caller.ID), requester)
+	for _, a := range x.Approvals {
+		said := "counts, if a rule names these people"
+		if len(a.Faults) > 0 {
+			said = strings.Join(a.Faults, "; ")
+		}
+		fmt.Fprintf(&b, "  approval  %s: %s\n", clip(a.What), clip(said))
+	}
 	group := in.Worker.Group
 	if group == "" {
 		group = "none"

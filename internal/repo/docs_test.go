@@ -64,7 +64,7 @@ func TestEachExitCodeIsDocumented(t *testing.T) {
 // Each signature format has its page, named after the format's word.
 func TestEachFormatIsDocumented(t *testing.T) {
 	t.Parallel()
-	for _, f := range []verifier.Format{format.NewAuthenticode(), format.NewClearsign(), format.NewDetached(), format.NewManifest()} {
+	for _, f := range []verifier.Format{format.NewAuthenticode(), format.NewClearsign(), format.NewDetached(), format.NewManifest(), format.NewStatement()} {
 		page := read(t, "docs/formats/"+f.Name()+".md")
 		if !strings.Contains(page, "`"+f.Name()+"`") && !strings.HasPrefix(strings.ToLower(page), "# "+f.Name()) {
 			t.Errorf("docs/formats/%s.md is not about %s", f.Name(), f.Name())

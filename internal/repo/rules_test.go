@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cms", "internal/pgpcert"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist",
 	},
 	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
@@ -40,10 +40,12 @@ var mayImport = map[string][]string{
 	"worker/identity": {"policy"},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
+	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
 	"internal/keybox":     {"runbook"},
 	"internal/manifest":   {"runbook"},
+	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
 	"internal/render":     {"runbook", "verifier", "policy", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
 
@@ -64,7 +66,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
-		"internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "examples",
+		"internal/approvals", "internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }
 

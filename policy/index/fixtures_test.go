@@ -74,7 +74,7 @@ func randomInput(d *draw) policy.Input {
 		Worker:     policy.Worker{ID: d.pick("w1", "w2", "w3"), Group: d.pick("web", "db", ""), OS: "linux", Labels: map[string]string{"env": d.pick("test", "prod")}},
 		Parameters: map[string]string{},
 		Job:        map[string]string{},
-		Approvals:  []map[string]string{},
+		Approvals:  []policy.Approval{},
 		Trust:      policy.Trust{Digest: runbook.DigestOf([]byte("trust"))},
 	}
 	for range 1 + d.below(3) {

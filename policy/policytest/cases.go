@@ -92,7 +92,7 @@ func (t *tree) readCase(n *yaml.Node, field string) testCase {
 	c.input = policy.Input{
 		Version: policy.InputVersion, NowNS: at.UnixNano(),
 		Signatures: []policy.Signature{}, Findings: []policy.Finding{}, Parameters: map[string]string{},
-		Job: map[string]string{}, Approvals: []map[string]string{}, Trust: policy.Trust{Digest: runbook.DigestOf([]byte("tests"))},
+		Job: map[string]string{}, Approvals: []policy.Approval{}, Trust: policy.Trust{Digest: runbook.DigestOf([]byte("tests"))},
 	}
 	var claims *verifier.Claims
 	if v := t.Need(f, n, field, "runbook"); v != nil {

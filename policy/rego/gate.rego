@@ -35,6 +35,7 @@ holds(rule) if {
 	signed_by_holds(rule)
 	requested_by_holds(rule)
 	hours_hold(rule)
+	approved_by_holds(rule)
 	parameters_hold(rule)
 }
 
@@ -159,6 +160,7 @@ explanation := [outcome |
 	{"part": "signed_by", "holds": signed_by_or_not(rule), "lacks": lacks_of(rule, "signed_by")},
 	{"part": "requested_by", "holds": requested_by_or_not(rule), "lacks": lacks_of(rule, "requested_by")},
 	{"part": "hours", "holds": hours_or_not(rule), "lacks": lacks_of(rule, "hours")},
+	{"part": "approved_by", "holds": approved_by_or_not(rule), "lacks": lacks_of(rule, "approved_by")},
 	{"part": "parameters", "holds": parameters_or_not(rule), "lacks": lacks_of(rule, "parameters")},
 	]}
 ]
@@ -186,6 +188,10 @@ requested_by_or_not(rule) if requested_by_holds(rule)
 default hours_or_not(_) := false
 
 hours_or_not(rule) if hours_hold(rule)
+
+default approved_by_or_not(_) := false
+
+approved_by_or_not(rule) if approved_by_holds(rule)
 
 default parameters_or_not(_) := false
 

@@ -1,0 +1,250 @@
+package approvals_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/approvals"
+	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/statement"
+	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+// bob is a key, and a verifier of statements that trusts it.
+func bob(t testing.TB) (*signer.Key, *verifier.Verifier) {
+	t.Helper()
+	entity, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Name: "Bob", Created: testenv.VectorTime().AddDate(0, -1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := signer.NewOpenPGPKey("bob", entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchor, err := key.Anchor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "s", Room: verifier.RoomOpenPGP, Name: "bob.asc", Data: anchor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := verifier.New(trust, verifier.Options{Formats: []verifier.Format{format.NewStatement()}, Now: testenv.VectorTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, v
+}
+
+// report is that of the runbook that is asked about.
+func report() *verifier.Report {
+	return &verifier.Report{Name: "deploy.sh.asc", File: runbook.DigestOf([]byte("deploy"))}
+}
+
+func approved(t testing.TB, key *signer.Key, name string, edit func(*statement.Approval)) approvals.File {
+	t.Helper()
+	salt, now := statement.NewNonce(), testenv.VectorTime()
+	d := &statement.Approval{
+		Subject: statement.Subject{
+			Type: statement.TypeApproval, Runbook: "deploy.sh", SHA256: report().File, WorkerGroup: "prod",
+			NotBefore: statement.At(now), Expires: statement.At(now.Add(time.Hour)),
+		},
+		Parameters: statement.Parameters{Salt: salt, Digest: statement.ParametersDigest(salt, map[string]string{"1": "blue"})},
+	}
+	if edit != nil {
+		edit(d)
+	}
+	text, err := statement.Render(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, file, err := (&format.Statement{Now: testenv.VectorTime}).Sign(t.Context(), name+".statement", text, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return approvals.File{Name: file, Data: signed}
+}
+
+var blue = []policy.Argument{{Value: "blue"}}
+
+func facts(t testing.TB, f *approvals.Folder, v *verifier.Verifier) ([]policy.Approval, string) {
+	t.Helper()
+	found, notes, err := f.For(t.Context(), v, report(), blue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, strings.Join(append(f.Notes(), notes...), "\n")
+}
+
+func TestAStatementBecomesFacts(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	list := runbook.DigestOf([]byte("list"))
+	f := approvals.FromFiles([]approvals.File{
+		approved(t, key, "a", func(d *statement.Approval) {
+			d.Manifest, d.Requester, d.Reason = list, "os:alice", "change"
+		}),
+		approved(t, key, "b", func(d *statement.Approval) { d.Runbook = "other.sh" }),
+		approved(t, key, "c", func(d *statement.Approval) { d.Salt = statement.NewNonce() }),
+	})
+	found, notes := facts(t, f, v)
+	if len(found) != 2 || notes != "" {
+		t.Fatalf("%d facts, notes %q", len(found), notes)
+	}
+	a, now := found[0], testenv.VectorTime()
+	if a.Type != policy.TypeApproval || a.Verdict != "valid" || a.File != "a.statement.asc" || a.Runbook != "deploy.sh" || a.RunbookSHA256 != report().File ||
+		a.ManifestSHA256 != list || !a.ParametersMatch || a.WorkerGroup != "prod" || a.Requester != "os:alice" || a.Reason != "change" ||
+		a.NotBeforeNS != now.UnixNano() || a.ExpiresNS != now.Add(time.Hour).UnixNano() {
+		t.Errorf("%+v", a)
+	}
+	if s := a.Signatures; len(s) != 1 || s[0].Verdict != "valid" || len(s[0].IDs) != 1 || s[0].IDs[0] != key.ID() {
+		t.Errorf("%+v", s)
+	}
+	if found[1].ParametersMatch {
+		t.Error("another salt, and the parameters match")
+	}
+}
+
+// What is broken is a fact of which nothing is believed, and stops nothing.
+func TestABrokenStatementIsNamedAndStopsNoOther(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	stranger, _ := bob(t)
+	good := approved(t, key, "good", nil)
+	changed := approved(t, key, "changed", nil)
+	changed.Data = []byte(strings.Replace(string(changed.Data), `"prod"`, `"test"`, 1))
+	renamed := approved(t, key, "renamed", nil)
+	renamed.Name = "other.statement.asc"
+	f := approvals.FromFiles([]approvals.File{changed, approved(t, stranger, "stranger", nil), renamed, good})
+	found, notes := facts(t, f, v)
+	if len(found) != 4 || found[0].File != "other.statement.asc" && found[0].File != "good.statement.asc" {
+		t.Fatalf("%+v", found)
+	}
+	for _, a := range found {
+		switch a.File {
+		case "good.statement.asc":
+			if a.Verdict != "valid" || a.Signatures[0].Verdict != "valid" {
+				t.Errorf("%+v", a)
+			}
+		case "other.statement.asc":
+			if a.Signatures[0].Verdict != verifier.CodeContradicts {
+				t.Errorf("renamed, and counts: %+v", a)
+			}
+		default:
+			if a.Verdict == "valid" || len(a.Signatures) > 0 || a.WorkerGroup != "" || a.Type != "" {
+				t.Errorf("something of it is believed: %+v", a)
+			}
+		}
+	}
+	if !strings.Contains(notes, `"changed.statement.asc" does not count: it is tampered`) || !strings.Contains(notes, `"stranger.statement.asc" does not count: it is untrusted`) {
+		t.Errorf("notes: %s", notes)
+	}
+}
+
+func TestOfVeryManyStatementsTheBestAreLookedAt(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	var files []approvals.File
+	old := approved(t, key, "old", func(d *statement.Approval) { d.SHA256 = runbook.DigestOf([]byte("old")) })
+	for range policy.MaxApprovals {
+		files = append(files, old)
+	}
+	found, notes := facts(t, approvals.FromFiles(append(files, approved(t, key, "new", nil))), v)
+	if len(found) != policy.MaxApprovals || found[0].File != "new.statement.asc" || !strings.Contains(notes, "1 statements about") {
+		t.Errorf("%d, %q: %s", len(found), found[0].File, notes)
+	}
+}
+
+func TestNoFolderHasNoStatements(t *testing.T) {
+	t.Parallel()
+	var none *approvals.Folder
+	if found, notes := facts(t, none, nil); len(found) != 0 || notes != "" {
+		t.Errorf("%v, %q", found, notes)
+	}
+	if len(approvals.Join(nil, none).Notes()) != 0 {
+		t.Error("nothing has notes")
+	}
+}
+
+func write(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWhatIsNoStatementIsLeftOut: and does not keep others from counting.
+func TestWhatIsNoStatementIsLeftOut(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	dir := filepath.Join(t.TempDir(), "approvals")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	good := approved(t, key, "good", nil)
+	write(t, filepath.Join(dir, good.Name), good.Data)
+	write(t, filepath.Join(dir, "notes.txt"), []byte("x"))
+	write(t, filepath.Join(dir, "huge.statement"), make([]byte, approvals.MaxSize+1))
+	write(t, filepath.Join(dir, "README.md"), []byte("x"))
+	write(t, filepath.Join(dir, ".hidden"), []byte("x"))
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "dir.statement"), 0o700), os.Symlink(good.Name, filepath.Join(dir, "link.statement.asc"))); err != nil {
+		t.Fatal(err)
+	}
+	f, err := approvals.Read(dir, approvals.Options{Guarded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, notes := facts(t, approvals.Join(f, nil), v)
+	if len(found) != 1 || found[0].Verdict != "valid" {
+		t.Errorf("%+v", found)
+	}
+	for _, want := range []string{"notes.txt", "huge.statement", "dir.statement", "link.statement.asc"} {
+		if !strings.Contains(notes, `"`+want+`" is left out`) {
+			t.Errorf("%s is not named: %s", want, notes)
+		}
+	}
+	if n := strings.Count(notes, "\n") + 1; n != 4 {
+		t.Errorf("%d notes: %s", n, notes)
+	}
+}
+
+func TestAFolderThatCannotBeReliedOnIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "file"), nil)
+	open, full := filepath.Join(dir, "open"), filepath.Join(dir, "full")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.Mkdir(full, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range approvals.MaxFiles + 1 {
+		write(t, filepath.Join(full, fmt.Sprint(i)), nil)
+	}
+	for name, path := range map[string]string{"a file": filepath.Join(dir, "file"), "nothing": filepath.Join(dir, "none"), "others may write it": open, "too many files": full} {
+		_, err := approvals.Read(path, approvals.Options{Guarded: true})
+		var bad *approvals.FolderError
+		if !errors.As(err, &bad) || bad.Path != path || bad.Unwrap() == nil || bad.Error() == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := approvals.Read(open, approvals.Options{}); err != nil {
+		t.Errorf("only to explain: %v", err)
+	}
+	write(t, filepath.Join(dir, "x.statement"), nil)
+	if err := os.Chmod(filepath.Join(dir, "x.statement"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := approvals.Read(dir, approvals.Options{Guarded: true})
+	if err != nil || !strings.Contains(strings.Join(f.Notes(), "\n"), `"x.statement" is left out of the statements: others may write it`) {
+		t.Errorf("%v, %v", f.Notes(), err)
+	}
+}
