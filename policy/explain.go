@@ -32,6 +32,9 @@ type Explanation struct {
 	// Fired are the IDs of the rules of the library, and the labels "id" of the
 	// user's, that took part.
 	Fired []string `json:"fired"`
+	// Steps are those of the evaluation, where they were asked for: file and line,
+	// what was evaluated, and with which values. Their form is OPA's.
+	Steps []string `json:"steps,omitempty"`
 }
 
 // RuleOutcome is what one rule of grants.yaml makes of an input.

@@ -13,11 +13,11 @@ import (
 func newPolicyCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Check and test a policy, explain what it decides and why, and what another one would",
+		Short: "Check, test and tidy a policy, explain what it decides and why, and what another one would",
 		Args:  args(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ policy --help") },
 	}
-	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a))
+	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyFmtCmd(a), newPolicyLintCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a))
 	return cmd
 }
 
@@ -83,6 +83,7 @@ func plural(n int) string {
 type explainOptions struct {
 	gateOptions
 	output output
+	steps  bool
 }
 
 func newPolicyExplainCmd(a *app) *cobra.Command {
@@ -108,6 +109,7 @@ Exit codes: 0 allowed, 1 denied, 2 the question or the policy is malformed,
 	}
 	o.addTo(cmd)
 	o.output.addTo(cmd)
+	cmd.Flags().BoolVar(&o.steps, "trace", false, "print each step of the evaluation, too")
 	return cmd
 }
 
@@ -132,7 +134,11 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 	if err != nil {
 		return no("%q is denied: %w", o.path, err)
 	}
-	x, err := g.engine.Explain(ctx, in)
+	explain := g.engine.Explain
+	if o.steps {
+		explain = g.engine.ExplainSteps
+	}
+	x, err := explain(ctx, in)
 	if err != nil { // what the policy cannot answer is denied
 		return no("%q is denied: %w", o.path, err)
 	}

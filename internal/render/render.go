@@ -15,6 +15,7 @@ import (
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/lint"
 	"github.com/runwrit/writ/policy/policytest"
 	"github.com/runwrit/writ/policy/whatif"
 	"github.com/runwrit/writ/verifier"
@@ -82,6 +83,7 @@ type Renderer interface {
 	PolicyTests(w io.Writer, r *policytest.Report) error
 	// Matrix is of a library; MatrixHTML writes it as a page.
 	Matrix(w io.Writer, m Matrix) error
+	PolicyFindings(w io.Writer, findings []lint.Finding) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

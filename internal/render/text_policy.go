@@ -74,6 +74,12 @@ func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 		}
 	}
 	fmt.Fprintf(&b, "\nfired %s\n", listed(x.Fired, "no rule"))
+	if len(x.Steps) > 0 {
+		b.WriteString("\nsteps\n")
+	}
+	for _, step := range x.Steps {
+		fmt.Fprintf(&b, "  %s\n", clip(step))
+	}
 	return write(w, &b)
 }
 

@@ -47,10 +47,11 @@ var mayImport = map[string][]string{
 	"internal/manifest":   {"runbook"},
 	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
+	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
 
 	"internal/strictjson": {},
 	"policy/index":        {"runbook", "policy", "internal/guard"},
+	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
 	"internal/config":     {"internal/guard", "internal/strictyaml"},
@@ -65,7 +66,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
+		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
 		"internal/approvals", "internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/policy"
 )
@@ -24,57 +22,31 @@ type ruleOutline struct {
 	parts []string
 }
 
+// notParts are the keys of a rule that do not deny, or not by themselves.
+var notParts = []string{"name", "match", "run"}
+
 func newOutline(data []byte) *outline {
 	t := &strictyaml.Tree{File: policy.GrantsFile, MaxSize: policy.MaxGrantsSize, MaxMarks: policy.MaxGrantsSize, MaxList: policy.MaxGrantsSize}
 	o := &outline{identities: map[string][]string{}}
 	root := t.Document(data)
-	for _, p := range entries(value(root, "people")) {
-		for _, id := range contents(value(p.Value, "identities")) {
-			o.identities[p.Key] = append(o.identities[p.Key], id.Value)
+	people := strictyaml.Value(root, "people")
+	for _, person := range strictyaml.Keys(people) {
+		for _, id := range strictyaml.Contents(strictyaml.Value(strictyaml.Value(people, person.Value), "identities")) {
+			o.identities[person.Value] = append(o.identities[person.Value], id.Value)
 		}
 	}
-	for _, n := range contents(value(root, "rules")) {
-		r := ruleOutline{line: n.Line}
-		for _, p := range entries(n) {
-			switch {
-			case p.Key == "name":
-				r.name = p.Value.Value
-			case p.Key == "match", p.Key == "run", value(p.Value, "any") != nil, value(p.Value, "anyone") != nil:
-			default:
-				r.parts = append(r.parts, p.Key)
+	for _, n := range strictyaml.Contents(strictyaml.Value(root, "rules")) {
+		r := ruleOutline{name: strictyaml.Scalar(strictyaml.Value(n, "name")), line: n.Line}
+		for _, key := range strictyaml.Keys(n) {
+			part := strictyaml.Value(n, key.Value)
+			whoever := strictyaml.Value(part, "any") != nil || strictyaml.Value(part, "anyone") != nil
+			if !whoever && !slices.Contains(notParts, key.Value) {
+				r.parts = append(r.parts, key.Value)
 			}
 		}
 		o.rules = append(o.rules, r)
 	}
 	return o
-}
-
-// entries, contents and value read a tree that was found to be in order; what is not
-// there has none.
-func entries(n *yaml.Node) []strictyaml.Pair {
-	var pairs []strictyaml.Pair
-	if n != nil && n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			pairs = append(pairs, strictyaml.Pair{Key: n.Content[i].Value, At: n.Content[i], Value: n.Content[i+1]})
-		}
-	}
-	return pairs
-}
-
-func contents(n *yaml.Node) []*yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	return n.Content
-}
-
-func value(n *yaml.Node, key string) *yaml.Node {
-	for _, p := range entries(n) {
-		if p.Key == key {
-			return p.Value
-		}
-	}
-	return nil
 }
 
 // signs says whether an identity is that of a key or a certificate.
