@@ -31,6 +31,9 @@ func workerLabel(w policy.Worker) string {
 	for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
 		label += ", " + clip(name) + "=" + clip(w.Labels[name])
 	}
+	if w.Identity != "" {
+		label += ", identity " + clip(w.Identity)
+	}
 	if w.OS != "linux" && w.OS != "" {
 		label += ", " + clip(w.OS)
 	}

@@ -42,7 +42,7 @@ func newOutline(grants []byte) *outline {
 			}
 		}
 	}
-	if none := (policy.Worker{OS: "linux", Labels: map[string]string{}}); !seen[workerKey(none)] {
+	if none := newWorker("", "", ""); !seen[workerKey(none)] {
 		o.workers = append(o.workers, none)
 	}
 	o.callers = callersOf(root)
@@ -50,12 +50,9 @@ func newOutline(grants []byte) *outline {
 }
 
 // workersOf are the workers that a rule names: of each group one, with the first
-// ID and the first value of each label.
+// ID and identity and the first value of each label.
 func workersOf(n *yaml.Node) []policy.Worker {
-	id := ""
-	if ids := items(field(n, "ids")); len(ids) > 0 {
-		id = ids[0].Value
-	}
+	id, identity := first(field(n, "ids")), first(field(n, "identities"))
 	labels := map[string]string{}
 	for _, l := range fields(field(n, "labels")) {
 		labels[l.key] = l.value.Value
@@ -72,7 +69,9 @@ func workersOf(n *yaml.Node) []policy.Worker {
 	}
 	workers := make([]policy.Worker, 0, len(groups))
 	for _, g := range groups {
-		workers = append(workers, policy.Worker{ID: id, Group: g, OS: "linux", Labels: maps.Clone(labels)})
+		w := newWorker(id, g, identity)
+		w.Labels = maps.Clone(labels)
+		workers = append(workers, w)
 	}
 	return workers
 }
@@ -80,14 +79,10 @@ func workersOf(n *yaml.Node) []policy.Worker {
 func callersOf(root *yaml.Node) []policy.Caller {
 	var callers []policy.Caller
 	add := func(id string, groups ...string) {
-		kind := "os-user"
-		if identityScheme(id) != "os" {
-			kind = identityScheme(id)
-		}
 		if len(callers) < maxSubjects {
-			callers = append(callers, policy.Caller{
-				Kind: kind, ID: id, Groups: append([]string{}, groups...), GroupsComplete: true, Roles: []string{}, Assurance: assumed,
-			})
+			c := newCaller(id)
+			c.Groups = append(c.Groups, groups...)
+			callers = append(callers, c)
 		}
 	}
 	for _, person := range fields(field(root, "people")) {
@@ -109,7 +104,8 @@ func callersOf(root *yaml.Node) []policy.Caller {
 	}
 	slices.Sort(named)
 	for _, g := range slices.Compact(named) {
-		add(fmt.Sprintf("os:somebody of %s", g), g)
+		scheme, _, _ := strings.Cut(strings.Replace(g, "os-group:", "os:", 1), ":")
+		add(fmt.Sprintf("%s:somebody of %s", scheme, g), g)
 	}
 	add("os:a stranger")
 	return callers
@@ -150,6 +146,14 @@ func items(n *yaml.Node) []*yaml.Node {
 		return nil
 	}
 	return n.Content
+}
+
+// first is the first text of a list, "" for none.
+func first(n *yaml.Node) string {
+	if list := items(n); len(list) > 0 {
+		return list[0].Value
+	}
+	return ""
 }
 
 func text(n *yaml.Node) string {

@@ -124,7 +124,7 @@ func TestEveryRunbookIsDecidedForEachWorkerAndCaller(t *testing.T) {
 func TestWithParametersTheConditionIsMet(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	alice := []policy.Caller{{Kind: "os-user", ID: "os:alice", GroupsComplete: true, Assurance: "assumed"}}
+	alice := []policy.Caller{{Kind: "os-user", ID: "os:alice", GroupsComplete: true, Assurance: "real-uid"}}
 	web := []policy.Worker{{Group: "web", OS: "linux"}}
 	for name, c := range map[string]struct{ params, want string }{
 		"given":           {"parameters: [{paths: [\"**/restart.sh\"], arguments: {Service: nginx}}]", "yes restart"},

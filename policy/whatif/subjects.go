@@ -90,17 +90,15 @@ func (f *file) pairs(n *yaml.Node, field string) map[string]string {
 	return m
 }
 
-// ParseWorkers reads a file of workers: id, group, os, labels. It fails with
-// *SyntaxError.
+// ParseWorkers reads a file of workers: id, group, os, labels, identity. It fails
+// with *SyntaxError.
 func ParseWorkers(name string, data []byte) ([]policy.Worker, error) {
 	var list []policy.Worker
 	seen := map[string]bool{}
 	err := readList(name, "workers", data, func(f *file, n *yaml.Node, field string) {
-		fields := f.Fields(n, field, "id", "group", "os", "labels")
-		w := policy.Worker{
-			ID: f.word(fields["id"], field+".id", ""), Group: f.word(fields["group"], field+".group", ""),
-			OS: f.word(fields["os"], field+".os", "linux"), Labels: f.pairs(fields["labels"], field+".labels"),
-		}
+		fields := f.Fields(n, field, "id", "group", "os", "labels", "identity")
+		w := newWorker(f.word(fields["id"], field+".id", ""), f.word(fields["group"], field+".group", ""), f.word(fields["identity"], field+".identity", ""))
+		w.OS, w.Labels = f.word(fields["os"], field+".os", w.OS), f.pairs(fields["labels"], field+".labels")
 		if len(fields) == 0 && n.Kind == yaml.MappingNode {
 			f.Problem(n, field, "says nothing: give id, group or labels")
 		}
@@ -117,8 +115,17 @@ func ParseWorkers(name string, data []byte) ([]policy.Worker, error) {
 	return list, nil
 }
 
+// newWorker is a worker whose owner wrote down what it is.
+func newWorker(id, group, identity string) policy.Worker {
+	w := policy.Worker{ID: id, Group: group, OS: "linux", Labels: map[string]string{}, Identity: identity, Assurance: "config"}
+	if identity != "" {
+		w.Assurance = "managed-identity"
+	}
+	return w
+}
+
 func workerKey(w policy.Worker) string {
-	return fmt.Sprintf("%q %q %q %q", w.ID, w.Group, w.OS, w.Labels)
+	return fmt.Sprintf("%q %q %q %q %q", w.ID, w.Group, w.OS, w.Labels, w.Identity)
 }
 
 // ParseCallers reads a file of callers: id, kind, groups, groups_incomplete, roles,
@@ -128,14 +135,12 @@ func ParseCallers(name string, data []byte) ([]policy.Caller, error) {
 	seen := map[string]bool{}
 	err := readList(name, "callers", data, func(f *file, n *yaml.Node, field string) {
 		fields := f.Fields(n, field, "id", "kind", "groups", "groups_incomplete", "roles", "assurance")
-		c := policy.Caller{
-			Kind: f.word(fields["kind"], field+".kind", "os-user"), Groups: f.words(fields["groups"], field+".groups"),
-			GroupsComplete: true, Roles: f.words(fields["roles"], field+".roles"),
-			Assurance: f.word(fields["assurance"], field+".assurance", assumed),
-		}
+		c := newCaller("")
 		if v := f.Need(fields, n, field, "id"); v != nil {
-			c.ID = f.word(v, field+".id", "")
+			c = newCaller(f.word(v, field+".id", ""))
 		}
+		c.Kind, c.Assurance = f.word(fields["kind"], field+".kind", c.Kind), f.word(fields["assurance"], field+".assurance", c.Assurance)
+		c.Groups, c.Roles = f.words(fields["groups"], field+".groups"), f.words(fields["roles"], field+".roles")
 		if v := fields["groups_incomplete"]; v != nil {
 			c.GroupsComplete = !f.Truth(v, field+".groups_incomplete")
 		}
@@ -152,8 +157,15 @@ func ParseCallers(name string, data []byte) ([]policy.Caller, error) {
 	return list, nil
 }
 
-// assumed is the assurance of a caller whose identity nobody has established.
-const assumed = "assumed"
+// newCaller is somebody who is known as the scheme of the identity says: by the
+// operating system, or by a token.
+func newCaller(id string) policy.Caller {
+	c := policy.Caller{Kind: "os-user", ID: id, Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "real-uid"}
+	if scheme, _, ok := strings.Cut(id, ":"); ok && scheme != "os" {
+		c.Kind, c.Assurance = scheme, "token"
+	}
+	return c
+}
 
 // Parameters say with which arguments a runbook is asked about. The zero value
 // says: with none.
@@ -220,9 +232,4 @@ func (p *Parameters) of(path string) []policy.Argument {
 func Subjects(grants []byte) ([]policy.Worker, []policy.Caller) {
 	o := newOutline(grants)
 	return o.workers, o.callers
-}
-
-func identityScheme(id string) string {
-	scheme, _, _ := strings.Cut(id, ":")
-	return scheme
 }

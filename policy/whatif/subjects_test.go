@@ -17,11 +17,11 @@ func TestWorkersAndCallersAreRead(t *testing.T) {
 	workers, err := whatif.ParseWorkers("w.yaml", []byte(`version: 1
 workers:
   - {group: web}
-  - {id: db-01, group: db, os: windows, labels: {env: prod}}
+  - {id: db-01, group: db, os: windows, labels: {env: prod}, identity: "entra:t:o"}
 `))
 	want := []policy.Worker{
-		{Group: "web", OS: "linux", Labels: map[string]string{}},
-		{ID: "db-01", Group: "db", OS: "windows", Labels: map[string]string{"env": "prod"}},
+		{Group: "web", OS: "linux", Labels: map[string]string{}, Assurance: "config"},
+		{ID: "db-01", Group: "db", OS: "windows", Labels: map[string]string{"env": "prod"}, Identity: "entra:t:o", Assurance: "managed-identity"},
 	}
 	if diff := cmp.Diff(want, workers); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
@@ -32,7 +32,7 @@ callers:
   - {id: "os:bob", kind: token, groups: ["os-group:wheel"], groups_incomplete: true, roles: [x], assurance: peercred}
 `))
 	wantCallers := []policy.Caller{
-		{Kind: "os-user", ID: "os:alice", Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "assumed"},
+		{Kind: "os-user", ID: "os:alice", Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "real-uid"},
 		{Kind: "token", ID: "os:bob", Groups: []string{"os-group:wheel"}, Roles: []string{"x"}, Assurance: "peercred"},
 	}
 	if diff := cmp.Diff(wantCallers, callers); err != nil || diff != "" {
@@ -87,24 +87,24 @@ func TestThePolicyNamesWhomAndWhereToAskAbout(t *testing.T) {
 people:
   alice: {identities: ["openpgp:0123456789ABCDEF0123456789ABCDEF01234567", "os:alice", "os:admin"]}
   robot: {identities: ["x509-sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]}
-  dana: {identities: ["entra:x/y"]}
+  dana: {identities: ["entra:x:y"]}
 groups:
-  operators: {members: [alice], os_groups: [wheel, adm], token_groups: ["entra-group:z"]}
+  operators: {members: [alice], os_groups: [wheel, adm], token_groups: ["entra:x:z"]}
 rules:
   - {name: a, match: {paths: ["**"]}, workers: {groups: [web, db], labels: {env: [test, prod], tier: "1"}}, signed_by: {people: [alice]}, requested_by: {anyone: true}}
-  - {name: b, match: {paths: ["**"]}, workers: {ids: [w1, w2]}, signed_by: {people: [alice]}, requested_by: {anyone: true}}
+  - {name: b, match: {paths: ["**"]}, workers: {ids: [w1, w2], identities: ["entra:t:o", "entra:t:p"]}, signed_by: {people: [alice]}, requested_by: {anyone: true}}
   - {name: c, match: {paths: ["**"]}, workers: {groups: [web], labels: {env: test, tier: "1"}}, signed_by: {people: [alice]}, requested_by: {anyone: true}}
 `))
 	var got []string
 	for _, w := range workers {
-		got = append(got, fmt.Sprintf("%s|%s|%v", w.Group, w.ID, w.Labels))
+		got = append(got, fmt.Sprintf("%s|%s|%v%s", w.Group, w.ID, w.Labels, w.Identity))
 	}
 	for _, c := range callers {
 		got = append(got, fmt.Sprintf("%s %s %v", c.Kind, c.ID, c.Groups))
 	}
 	want := []string{
-		"web||map[env:test tier:1]", "db||map[env:test tier:1]", "|w1|map[]", "||map[]",
-		"os-user os:alice []", "entra entra:x/y []", "os-user os:somebody of entra-group:z [entra-group:z]", "os-user os:somebody of os-group:adm [os-group:adm]",
+		"web||map[env:test tier:1]", "db||map[env:test tier:1]", "|w1|map[]entra:t:o", "||map[]",
+		"os-user os:alice []", "entra entra:x:y []", "entra entra:somebody of entra:x:z [entra:x:z]", "os-user os:somebody of os-group:adm [os-group:adm]",
 		"os-user os:somebody of os-group:wheel [os-group:wheel]", "os-user os:a stranger []",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
