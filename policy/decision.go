@@ -16,9 +16,6 @@ import (
 // DecisionVersion names the schema of Decision; see schema/decision.v1.json.
 const DecisionVersion = "writ.decision/v1"
 
-// ModeEnforce is the mode of every decision so far: what it denies does not run.
-const ModeEnforce = "enforce"
-
 // Reason is one answer of the policy to the question "why".
 type Reason struct {
 	Code string `json:"code"` // stable word, such as "signer-not-allowed"
@@ -94,12 +91,17 @@ func jsonNumber(n int64) json.Number { return json.Number(strconv.FormatInt(n, 1
 
 // Decision is the answer of the gate. Its zero value denies.
 type Decision struct {
-	Version     string         `json:"version"`
-	Allow       bool           `json:"allow"`
-	Mode        string         `json:"mode"`
-	Deny        []Reason       `json:"deny"`
-	Warn        []Reason       `json:"warn"`
-	Rules       []string       `json:"rules"` // names of the grants that allowed
+	Version string   `json:"version"`
+	Allow   bool     `json:"allow"`
+	Mode    string   `json:"mode"`
+	Deny    []Reason `json:"deny"`
+	Warn    []Reason `json:"warn"`
+	// WouldDeny is what ModeEnforce would deny, where ModeWarn let it run.
+	WouldDeny []Reason `json:"would_deny"`
+	// Rules are the names of the grants that allowed; none where ModeWarn did.
+	Rules []string `json:"rules"`
+	// Exemptions are those that lifted something.
+	Exemptions  []Exemption    `json:"exemptions"`
 	Obligations Obligations    `json:"obligations"`
 	Policy      Ref            `json:"policy"`
 	Runbook     runbook.Digest `json:"runbook"`
@@ -113,7 +115,7 @@ type Decision struct {
 // MarshalJSON writes the decision by its schema: no list is null.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	type plain Decision // without this method
-	d.Deny, d.Warn, d.Rules = list(d.Deny), list(d.Warn), list(d.Rules)
+	d.Deny, d.Warn, d.WouldDeny, d.Rules, d.Exemptions = list(d.Deny), list(d.Warn), list(d.WouldDeny), list(d.Rules), list(d.Exemptions)
 	return json.Marshal(plain(d))
 }
 

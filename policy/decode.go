@@ -53,14 +53,23 @@ func (d *Decision) problem() string {
 	switch {
 	case d.Version != DecisionVersion:
 		return "version: want " + DecisionVersion
-	case d.Mode != ModeEnforce:
-		return "mode: want " + ModeEnforce
+	case d.Mode != ModeEnforce && d.Mode != ModeWarn:
+		return "mode: want " + ModeEnforce + " or " + ModeWarn
+	case len(d.WouldDeny) > 0:
+		if !d.Allow || d.Mode != ModeWarn || len(d.Deny)+len(d.Rules) > 0 {
+			return "it would deny, and does not allow by mode " + ModeWarn + " alone"
+		}
 	case d.Allow && (len(d.Deny) > 0 || len(d.Rules) == 0):
 		return "it allows, and denies or names no rule that allowed"
 	case !d.Allow && (len(d.Deny) == 0 || len(d.Rules) > 0):
 		return "it denies, and gives no reason or names a rule that allowed"
 	}
-	for _, list := range [][]Reason{d.Deny, d.Warn} {
+	for i, x := range d.Exemptions {
+		if x.ID == "" || len(x.Codes) == 0 || x.ExpiresNS < 1 {
+			return fmt.Sprintf("exemption %d: it has no id, no code or no end", i+1)
+		}
+	}
+	for _, list := range [][]Reason{d.Deny, d.Warn, d.WouldDeny} {
 		for i, r := range list {
 			if err := r.problem(); err != nil {
 				return fmt.Sprintf("reason %d: %v", i+1, err)

@@ -37,7 +37,11 @@ var codeForm = newForm(`^[a-z][a-z0-9-]*$`, 64)
 type document struct {
 	allow      bool
 	deny, warn []Reason
+	userDeny   []Reason
 	rules      []string
+	// exemptions are the IDs of those that hold, lifted the codes of the reasons
+	// that the library has left out for them.
+	exemptions, lifted []string
 }
 
 // hardReasons are what no policy can lift; they are found without it.
@@ -87,23 +91,17 @@ func decodeDocument(v any) (*document, error) {
 	if !ok {
 		return nil, errors.New("the decision is not an object")
 	}
-	if len(fields) != 4 {
-		return nil, fmt.Errorf("the decision has the fields %s: want allow, deny, rules, user", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+	if len(fields) != 6 {
+		return nil, fmt.Errorf("the decision has the fields %s: want allow, deny, exemptions, lifted, rules, user", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 	}
 	d := &document{}
 	if d.allow, ok = fields["allow"].(bool); !ok {
 		return nil, errors.New("allow is not true or false")
 	}
-	rules, ok := fields["rules"].([]any)
-	if !ok {
-		return nil, errors.New("rules is not a list")
-	}
-	for _, r := range rules {
-		name, ok := r.(string)
-		if !ok || slices.Contains(d.rules, name) {
-			return nil, errors.New("rules holds something else than different names")
+	for name, list := range map[string]*[]string{"rules": &d.rules, "exemptions": &d.exemptions, "lifted": &d.lifted} {
+		if *list, ok = names(fields[name]); !ok {
+			return nil, fmt.Errorf("%s is not a list of different names", name)
 		}
-		d.rules = append(d.rules, name)
 	}
 	deny, ok := fields["deny"].([]any)
 	if !ok {
@@ -123,6 +121,18 @@ func decodeDocument(v any) (*document, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// names reads a list of texts of which each is there once.
+func names(v any) ([]string, bool) {
+	found, ok := v.([]any)
+	var list []string
+	for _, x := range found {
+		name, isText := x.(string)
+		ok = ok && isText && !slices.Contains(list, name)
+		list = append(list, name)
+	}
+	return list, ok
 }
 
 // addUser takes over what the packages of the user said.
@@ -158,7 +168,7 @@ func (d *document) addUserReason(name, answer string, r any) error {
 	switch answer {
 	case "deny":
 		reason, err := decodeReason(r, codeUserDeny, name)
-		d.deny = append(d.deny, reason)
+		d.userDeny = append(d.userDeny, reason)
 		return err
 	case "warn":
 		reason, err := decodeReason(r, codeUserWarn, name)

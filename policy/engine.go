@@ -191,15 +191,19 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 func (e *Engine) denial(in *Input, reasons ...Reason) Decision {
 	return Decision{
 		Version: DecisionVersion, Mode: ModeEnforce,
-		Deny: append([]Reason{}, reasons...), Warn: []Reason{}, Rules: []string{},
+		Deny: append([]Reason{}, reasons...), Warn: []Reason{}, WouldDeny: []Reason{}, Rules: []string{}, Exemptions: []Exemption{},
 		Obligations: Obligations{Env: []string{}}, Policy: e.Policy(), Runbook: in.Runbook.SHA256, Manifest: in.Runbook.manifest().SHA256,
 	}
 }
 
 // judge puts together what the policy said and what no policy can lift.
 func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
-	d := e.denial(in, f.nearestFirst(doc.deny)...)
+	used := f.exempt(doc)
+	d := e.denial(in, f.nearestFirst(slices.Concat(doc.deny, doc.userDeny))...)
 	d.Warn = append(d.Warn, doc.warn...)
+	for _, x := range used {
+		d.Exemptions, d.Warn = append(d.Exemptions, x), append(d.Warn, x.warning())
+	}
 	for _, r := range hardReasons(in, f) {
 		if !slices.ContainsFunc(d.Deny, func(known Reason) bool { return known.Code == r.Code }) {
 			d.Deny = append(d.Deny, r)
@@ -214,10 +218,16 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 	case !doc.allow && len(d.Deny) == 0:
 		d.Deny = append(d.Deny, Reason{Code: CodeUnspecified, Msg: "the policy denies and does not say why", Rule: ruleEngine})
 	}
+	var until int64
+	if d.Mode, until = e.global.mode(&in.Worker, in.NowNS); d.Mode == ModeWarn {
+		d.onlyWarn(in.Worker.Group, until)
+	}
 	if len(d.Deny) > 0 {
 		return d
 	}
-	d.Allow = true
+	if d.Allow = true; len(d.WouldDeny) > 0 {
+		granted = nil
+	}
 	d.Obligations = combine(granted)
 	for _, r := range granted {
 		d.Rules = append(d.Rules, r.Name)
@@ -266,8 +276,11 @@ func (f *facts) nearestFirst(reasons []Reason) []Reason {
 
 // combine makes the obligations of several rules that all allow: the shortest
 // timeout, and the environment of the first rule, because a union would give
-// more than any of them.
+// more than any of them. Where no rule did, they are the defaults.
 func combine(granted []*rule) Obligations {
+	if len(granted) == 0 {
+		return Obligations{Timeout: DefaultTimeout, Env: []string{}}
+	}
 	o := Obligations{Timeout: MaxTimeout, Env: slices.Clone(granted[0].Obligations.Env)}
 	for _, r := range granted {
 		o.Timeout = min(o.Timeout, r.Obligations.Timeout)

@@ -19,6 +19,9 @@ type facts struct {
 	approvals []approvalFact
 	denied    map[string]string // reason by digest
 	rules     []*rule
+	// freezes and exemptions are those that may hold.
+	freezes    []*freeze
+	exemptions []*exemption
 }
 
 type person struct {
@@ -52,6 +55,9 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	} else {
 		f.rules = a.candidates(rules, &in.Worker)
 	}
+	keys := runbookKeys(f.path, digestTexts(digests))
+	f.freezes = find(e.global.freezes, keys, in.NowNS, e.global.freeze)
+	f.exemptions = find(e.global.exemptions, keys, in.NowNS, e.global.exemption)
 	f.signers = a.signers(in.vouching())
 	f.requester = a.requester(&in.Caller)
 	f.approvals = a.approvals(in, f.requester, e.global.Approvals)
@@ -163,10 +169,6 @@ func (a *asker) requester(c *Caller) person {
 
 // value is the document input.grants.
 func (f *facts) value() ast.Value {
-	rules := make([]*ast.Term, 0, len(f.rules))
-	for _, r := range f.rules {
-		rules = append(rules, r.term())
-	}
 	signers := make([]*ast.Term, 0, len(f.signers))
 	for _, s := range f.signers {
 		signers = append(signers, s.signerTerm())
@@ -181,7 +183,9 @@ func (f *facts) value() ast.Value {
 		item("requester", f.requester.term()),
 		item("approvals", approvalTerms(f.approvals)),
 		item("denied", ast.NewTerm(denied)),
-		item("rules", ast.ArrayTerm(rules...)),
+		item("rules", terms(f.rules)),
+		item("freezes", terms(f.freezes)),
+		item("exemptions", terms(f.exemptions)),
 	)
 }
 
@@ -213,6 +217,23 @@ func numbers(version string) *ast.Term {
 		terms = append(terms, ast.IntNumberTerm(int(n)))
 	}
 	return ast.ArrayTerm(terms...)
+}
+
+// terms are those of a list of parts of grants.yaml.
+func terms[T interface{ term() *ast.Term }](list []T) *ast.Term {
+	found := make([]*ast.Term, 0, len(list))
+	for _, x := range list {
+		found = append(found, x.term())
+	}
+	return ast.ArrayTerm(found...)
+}
+
+func digestTexts(digests []runbook.Digest) []string {
+	list := make([]string, 0, len(digests))
+	for _, d := range digests {
+		list = append(list, d.String())
+	}
+	return list
 }
 
 func texts(list []string) *ast.Term {

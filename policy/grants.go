@@ -32,6 +32,9 @@ type grants struct {
 	roles         map[string]role
 	fillable      map[string]string // what is wrong with a list of roles
 	zones         map[string]*time.Location
+	freezes       []freeze
+	exemptions    []exemption
+	modes         map[string]groupMode // by worker group
 	rules         []rule
 	denied        map[runbook.Digest]string // reason by digest
 	approvals     approvalRules
@@ -93,10 +96,10 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	}
 	g := &grants{
 		person: map[string]string{}, groupsOf: map[string][]string{}, groupsOfOS: map[string][]string{}, groupsOfToken: map[string][]string{},
-		roles: map[string]role{}, fillable: map[string]string{}, zones: map[string]*time.Location{},
+		roles: map[string]role{}, fillable: map[string]string{}, zones: map[string]*time.Location{}, modes: map[string]groupMode{},
 		groups: map[string][]string{}, inner: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
-	f := t.Fields(root, "", "version", "people", "groups", "roles", "approvals", "rules", "denied")
+	f := t.Fields(root, "", "version", "people", "groups", "roles", "approvals", "rules", "denied", "freezes", "exemptions", "worker_groups")
 	if v := t.Need(f, root, "", "version"); v != nil {
 		t.Number(v, "version", 1, 1)
 	}
@@ -118,6 +121,15 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	}
 	if v := f["denied"]; v != nil {
 		g.readDenied(t, v)
+	}
+	if v := f["freezes"]; v != nil {
+		g.readFreezes(t, v)
+	}
+	if v := f["exemptions"]; v != nil {
+		g.readExemptions(t, v)
+	}
+	if v := f["worker_groups"]; v != nil {
+		g.readModes(t, v)
 	}
 	if len(t.Problems) > 0 {
 		return nil, t.Problems

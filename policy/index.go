@@ -115,11 +115,7 @@ type question struct {
 
 func (g *global) question(in *Input, path string, digests []runbook.Digest) question {
 	var q question
-	pinned := make([]string, 0, len(digests))
-	for _, d := range digests {
-		pinned = append(pinned, d.String())
-	}
-	for _, runbook := range runbookKeys(path, pinned) {
+	for _, runbook := range runbookKeys(path, digestTexts(digests)) {
 		if !slices.Contains(g.Filed, keyKind(runbook)) {
 			continue
 		}

@@ -25,15 +25,16 @@ const (
 	// maxMemberships bounds what groups inside groups add.
 	maxMemberships = 2_000_000
 
-	maxHours   = 50
-	maxFreezes = 1_000
-	maxExempt  = 1_000
-	maxRoles   = 5 // that a rule asks for: their sets are looked at one by one
-	maxRules   = 200_000
-	maxList    = 1_000 // entries of one list inside a rule
-	maxName    = 64    // of a person, group, rule, worker group, label
-	maxGlob    = 1_024
-	maxPattern = 512
+	maxHours      = 50
+	maxFreezes    = 1_000
+	maxExemptions = 1_000
+	maxModes      = 10_000
+	maxRoles      = 5 // that a rule asks for: their sets are looked at one by one
+	maxRules      = 200_000
+	maxList       = 1_000 // entries of one list inside a rule
+	maxName       = 64    // of a person, group, rule, worker group, label
+	maxGlob       = 1_024
+	maxPattern    = 512
 	// maxPatternCost bounds the instructions that a pattern compiles to, so
 	// that matching stays linear in a small number.
 	maxPatternCost = 2_000

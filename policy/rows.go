@@ -107,7 +107,7 @@ func newMemory(data []byte) (*memory, []*FileError) {
 
 // table files what grants.yaml says.
 func (g *grants) table(put func(table Table, key, value string)) {
-	common := global{Rules: len(g.rules), Approvals: g.approvals}
+	common := global{Rules: len(g.rules), Freezes: g.freezes, Exemptions: g.exemptions, Modes: g.modes, Approvals: g.approvals}
 	for id, name := range g.person {
 		put(tablePerson, id, name)
 	}
@@ -144,6 +144,12 @@ type global struct {
 	// Filed are the kinds of keys under which there are rules: the others need
 	// not be asked for.
 	Filed []string
+	// Freezes, Exemptions and Modes are few.
+	Freezes    []freeze
+	Exemptions []exemption
+	Modes      map[string]groupMode // by worker group
+
+	freezes, exemptions scopes
 }
 
 const globalKey = "grants"
@@ -155,8 +161,22 @@ func readGlobal(rows Rows) (*global, error) {
 		return nil, a.err
 	}
 	g := &global{}
-	return g, decode(text, g)
+	if err := decode(text, g); err != nil {
+		return nil, err
+	}
+	for i := range g.Exemptions {
+		if x := &g.Exemptions[i]; x.ID == "" || x.Approver == "" || x.Match.empty() || slices.ContainsFunc(x.Codes, func(c string) bool { return exemptableProblem(c) != "" }) {
+			return nil, fmt.Errorf("exemption %d is not complete", i)
+		}
+	}
+	g.freezes = newScopes(len(g.Freezes), g.freeze)
+	g.exemptions = newScopes(len(g.Exemptions), g.exemption)
+	return g, nil
 }
+
+func (g *global) freeze(i int) *freeze { return &g.Freezes[i] }
+
+func (g *global) exemption(i int) *exemption { return &g.Exemptions[i] }
 
 // encode writes a value of a row: a struct of texts, numbers and lists, which
 // cannot fail; "" would be a row that decode refuses.

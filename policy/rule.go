@@ -76,7 +76,7 @@ func decodeRule(text string) (*rule, error) {
 	if err := decode(text, r); err != nil {
 		return nil, err
 	}
-	if r.Name == "" || len(r.Match.Paths)+len(r.Match.Kinds)+len(r.Match.Digests) == 0 || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout ||
+	if r.Name == "" || r.Match.empty() || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout ||
 		r.ApprovedBy.Wanted && r.ApprovedBy.AtLeast < 1 {
 		return nil, errors.New("it is not complete")
 	}
@@ -86,14 +86,6 @@ func decodeRule(text string) (*rule, error) {
 // term is the rule as the library reads it: every list is there, globs and
 // patterns come with the anchored regular expression.
 func (r *rule) term() *ast.Term {
-	paths := make([]*ast.Term, 0, len(r.Match.Paths))
-	for _, g := range r.Match.Paths {
-		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(glob.Pattern(g)))))
-	}
-	labels := ast.NewObject()
-	for _, l := range r.Workers.Labels {
-		labels.Insert(ast.StringTerm(l.Name), texts(l.Values))
-	}
 	parameters := ast.NewObject()
 	for _, p := range r.Parameters {
 		anchored := ""
@@ -108,13 +100,8 @@ func (r *rule) term() *ast.Term {
 	roles, sets := rolesTerm(r.SignedBy.Roles)
 	return ast.ObjectTerm(
 		item("name", ast.StringTerm(r.Name)),
-		item("match", ast.ObjectTerm(
-			item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(r.Match.Kinds)), item("sha256", texts(r.Match.Digests)),
-		)),
-		item("workers", ast.ObjectTerm(
-			item("any", ast.BooleanTerm(r.Workers.Any)), item("groups", texts(r.Workers.Groups)),
-			item("ids", texts(r.Workers.IDs)), item("labels", ast.NewTerm(labels)), item("identities", texts(r.Workers.Identities)),
-		)),
+		item("match", r.Match.term()),
+		item("workers", r.Workers.term()),
 		item("signed_by", ast.ObjectTerm(
 			item("people", texts(r.SignedBy.People)), item("groups", texts(r.SignedBy.Groups)),
 			item("at_least", ast.IntNumberTerm(r.SignedBy.AtLeast)),
@@ -129,5 +116,27 @@ func (r *rule) term() *ast.Term {
 		item("hours", hoursTerm(r.Hours)),
 		item("approved_by", r.ApprovedBy.term()),
 		item("parameters", ast.NewTerm(parameters)),
+	)
+}
+
+// empty says that it names nothing, and so would hold for every runbook.
+func (m *match) empty() bool { return len(m.Paths)+len(m.Kinds)+len(m.Digests) == 0 }
+
+func (m *match) term() *ast.Term {
+	paths := make([]*ast.Term, 0, len(m.Paths))
+	for _, g := range m.Paths {
+		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(glob.Pattern(g)))))
+	}
+	return ast.ObjectTerm(item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(m.Kinds)), item("sha256", texts(m.Digests)))
+}
+
+func (w *workers) term() *ast.Term {
+	labels := ast.NewObject()
+	for _, l := range w.Labels {
+		labels.Insert(ast.StringTerm(l.Name), texts(l.Values))
+	}
+	return ast.ObjectTerm(
+		item("any", ast.BooleanTerm(w.Any)), item("groups", texts(w.Groups)),
+		item("ids", texts(w.IDs)), item("labels", ast.NewTerm(labels)), item("identities", texts(w.Identities)),
 	)
 }

@@ -167,9 +167,12 @@ type decisionBody struct {
 	Mode        string          `json:"mode"`
 	Deny        []policy.Reason `json:"deny"`
 	Warn        []policy.Reason `json:"warn"`
-	Rules       []string        `json:"rules"`
-	TimeoutMS   int64           `json:"timeout_ms"`
-	Env         []string        `json:"env"` // names only
+	// WouldDeny is what was let run by mode warn.
+	WouldDeny  []policy.Reason    `json:"would_deny"`
+	Rules      []string           `json:"rules"`
+	Exemptions []policy.Exemption `json:"exemptions"`
+	TimeoutMS  int64              `json:"timeout_ms"`
+	Env        []string           `json:"env"` // names only
 	// Input is null where there is none, and where the record of a denial would
 	// else be too large.
 	Input       json.RawMessage `json:"input"`
@@ -188,6 +191,7 @@ func decisionOf(e Evidence) (decisionBody, error) {
 		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256, PolicyName: d.Policy.Name, PolicyEpoch: d.Policy.Epoch,
 		Allow: err == nil, DryRun: e.DryRun, Mode: d.Mode,
 		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
+		WouldDeny: append([]policy.Reason{}, d.WouldDeny...), Exemptions: append([]policy.Exemption{}, d.Exemptions...),
 		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
 	}
 	if e.Input.Version == "" {

@@ -16,7 +16,10 @@ func (textRenderer) Decision(w io.Writer, d policy.Decision) error {
 
 func writeDecision(b *strings.Builder, d policy.Decision) {
 	word := "denied"
-	if d.Allow {
+	switch {
+	case d.Allow && len(d.WouldDeny) > 0:
+		word = "allowed by mode warn, denied by the policy"
+	case d.Allow:
 		word = "allowed"
 	}
 	fmt.Fprintf(b, "%s\n", word)
@@ -24,6 +27,7 @@ func writeDecision(b *strings.Builder, d policy.Decision) {
 		fmt.Fprintf(b, "  by rule %s, timeout %s\n", clip(name), d.Obligations.Timeout)
 	}
 	writeReasons(b, "deny", d.Deny)
+	writeReasons(b, "would deny", d.WouldDeny)
 	writeReasons(b, "warn", d.Warn)
 	fmt.Fprintf(b, "  policy %s\n", orNone(d.Policy.SHA256.String()))
 }

@@ -12,6 +12,8 @@ package writ.gate
 decision := {
 	"allow": allow,
 	"deny": deny,
+	"exemptions": exemptions,
+	"lifted": lifted,
 	"rules": granted,
 	"user": data.writ.users.results,
 }
@@ -23,8 +25,12 @@ allow if {
 	count(granted) > 0
 }
 
-# The rules that hold in every part.
-granted contains rule.name if {
+# The rules that hold in every part, or else those that count by an exemption.
+granted := holding if count(holding) > 0
+
+granted := exempted if count(holding) == 0
+
+holding contains rule.name if {
 	some rule in input.grants.rules
 	holds(rule)
 }
@@ -142,6 +148,7 @@ deny contains reason if {
 	match_holds(rule)
 	some lack in lacks[rule.name]
 	not secondary(lack)
+	not lack.code in exempted_codes
 	reason := {"code": lack.code, "msg": lack.msg, "hint": lack.hint, "rule": rule.name}
 }
 
@@ -154,15 +161,21 @@ secondary(lack) if {
 # What explain shows: every part of every rule.
 explanation := [outcome |
 	some rule in input.grants.rules
-	outcome := {"name": rule.name, "holds": holds_or_not(rule), "parts": [
-	{"part": "match", "holds": match_or_not(rule), "lacks": lacks_of(rule, "match")},
-	{"part": "workers", "holds": workers_or_not(rule), "lacks": lacks_of(rule, "workers")},
-	{"part": "signed_by", "holds": signed_by_or_not(rule), "lacks": lacks_of(rule, "signed_by")},
-	{"part": "requested_by", "holds": requested_by_or_not(rule), "lacks": lacks_of(rule, "requested_by")},
-	{"part": "hours", "holds": hours_or_not(rule), "lacks": lacks_of(rule, "hours")},
-	{"part": "approved_by", "holds": approved_by_or_not(rule), "lacks": lacks_of(rule, "approved_by")},
-	{"part": "parameters", "holds": parameters_or_not(rule), "lacks": lacks_of(rule, "parameters")},
+	outcome := {"name": rule.name, "holds": holds_or_not(rule), "parts": [shown |
+		some [part, yes] in parts(rule)
+		shown := {"part": part, "holds": yes, "lacks": lacks_of(rule, part)}
 	]}
+]
+
+# Every part of a rule, and whether it holds.
+parts(rule) := [
+	["match", match_or_not(rule)],
+	["workers", workers_or_not(rule)],
+	["signed_by", signed_by_or_not(rule)],
+	["requested_by", requested_by_or_not(rule)],
+	["hours", hours_or_not(rule)],
+	["approved_by", approved_by_or_not(rule)],
+	["parameters", parameters_or_not(rule)],
 ]
 
 default holds_or_not(_) := false
