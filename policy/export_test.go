@@ -3,6 +3,8 @@ package policy
 import (
 	"context"
 	"encoding/json"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // DecideOnDocument judges an answer that the library would not give.
@@ -69,3 +71,32 @@ func ParseGrants(data []byte) ([]*FileError, bool) {
 
 // Tables are those that every decision asks, whatever it is about.
 var Tables = []Table{tablePerson, tableGroups, tableOSGroups, tableDenied, tableRule, tableMatch, tableFit}
+
+// CompileTwice returns what the strict compiler makes of the library, and what
+// the one makes of it that an engine uses.
+func CompileTwice() (strict, quick map[string]string, err error) {
+	b := builder{caps: capabilities()}
+	compiler, err := b.newCompiler()
+	if err != nil {
+		return nil, nil, err
+	}
+	text := func(c *ast.Compiler) (map[string]string, error) {
+		library, err := b.parseLibrary(nil)
+		if err != nil {
+			return nil, err
+		}
+		if c.Compile(library); c.Failed() {
+			return nil, c.Errors
+		}
+		modules := map[string]string{}
+		for name, m := range c.Modules {
+			modules[name] = m.String()
+		}
+		return modules, nil
+	}
+	if strict, err = text(compiler); err != nil {
+		return nil, nil, err
+	}
+	quick, err = text(b.uncheckedCompiler())
+	return strict, quick, err
+}

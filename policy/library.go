@@ -3,11 +3,11 @@ package policy
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -46,34 +46,16 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 	for name, m := range library {
 		modules[name] = m
 	}
-	compiler, err := b.newCompiler()
-	if err != nil {
-		return nil, []*FileError{{File: "library", Msg: err.Error()}}
+	compiler := b.uncheckedCompiler()
+	if len(user) > 0 || b.annotated {
+		if compiler, err = b.newCompiler(); err != nil {
+			return nil, []*FileError{{File: "library", Msg: err.Error()}}
+		}
 	}
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, RegoProblems(compiler.Errors)
 	}
 	return compiler, nil
-}
-
-func (b *builder) newCompiler() (*ast.Compiler, error) {
-	schemas, err := inputTypes()
-	if err != nil {
-		return nil, err
-	}
-	return ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).WithSchemas(schemas), nil
-}
-
-// inputTypes tells the compiler the fields of the input, so that a misspelled one
-// is an error and not a rule that never holds.
-func inputTypes() (*ast.SchemaSet, error) {
-	var schema any
-	if err := json.Unmarshal(inputSchema, &schema); err != nil {
-		return nil, fmt.Errorf("schema of the input: %w", err)
-	}
-	schemas := ast.NewSchemaSet()
-	schemas.Put(ast.SchemaRootRef, schema)
-	return schemas, nil
 }
 
 func (b *builder) prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
@@ -107,23 +89,30 @@ func libraryText() []byte {
 // parseLibrary parses the embedded files, and one more that collects what the
 // packages of the user answer.
 func (b *builder) parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
-	modules := map[string]*ast.Module{}
 	entries, err := libraryFiles.ReadDir("rego")
 	if err != nil {
 		return nil, err
 	}
+	files := []File{{Name: "library/users.rego", Data: []byte(collector(packages))}}
 	for _, e := range entries {
 		text, err := libraryFiles.ReadFile("rego/" + e.Name())
 		if err != nil {
 			return nil, err
 		}
-		if modules["library/"+e.Name()], err = b.parseRego("library/"+e.Name(), string(text)); err != nil {
-			return nil, err
-		}
+		files = append(files, File{Name: "library/" + e.Name(), Data: text})
 	}
-	const name = "library/users.rego"
-	modules[name], err = b.parseRego(name, collector(packages))
-	return modules, err
+	parsed := make([]*ast.Module, len(files))
+	errs := make([]error, len(files))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		wg.Go(func() { parsed[i], errs[i] = b.parseRego(f.Name, string(f.Data)) })
+	}
+	wg.Wait()
+	modules := make(map[string]*ast.Module, len(files))
+	for i, f := range files {
+		modules[f.Name] = parsed[i]
+	}
+	return modules, errors.Join(errs...)
 }
 
 // collector writes the module that reads each answer of each user package.

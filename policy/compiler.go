@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// newCompiler is the strict one, for files of users and what stands beside them.
+func (b *builder) newCompiler() (*ast.Compiler, error) {
+	schemas, err := inputTypes()
+	if err != nil {
+		return nil, err
+	}
+	return ast.NewCompiler().WithCapabilities(b.caps).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).WithSchemas(schemas), nil
+}
+
+// inputTypes tells the compiler the fields of the input, so that a misspelled one
+// is an error and not a rule that never holds.
+func inputTypes() (*ast.SchemaSet, error) {
+	var schema any
+	if err := json.Unmarshal(inputSchema, &schema); err != nil {
+		return nil, fmt.Errorf("schema of the input: %w", err)
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	return schemas, nil
+}
+
+// checks are the stages of the compiler that look for mistakes, and those that
+// rewrite what the library does not use. CheckSafetyRuleBodies puts the
+// expressions of a body in an order in which they can be evaluated, too: the
+// library is written in that order.
+var checks = []ast.StageID{
+	ast.StageCheckUnusedImports, ast.StageCheckKeywordOverrides, ast.StageCheckDuplicateImports, ast.StageCheckVoidCalls,
+	ast.StageCheckRuleConflicts, ast.StageCheckUndefinedFuncs, ast.StageCheckSafetyRuleHeads, ast.StageCheckSafetyRuleBodies,
+	ast.StageCheckRecursion, ast.StageCheckTypes, ast.StageCheckUnsafeBuiltins, ast.StageCheckDeprecatedBuiltins,
+	ast.StageParseMetadataBlocks, ast.StageSetAnnotationSet, ast.StageRewriteRegoMetadataCalls, ast.StageRewriteTemplateStrings,
+	ast.StageRewritePrintCalls, ast.StageRewriteWithValues, ast.StageBuildRequiredCapabilities,
+}
+
+// uncheckedCompiler is for the library alone, which is the same at every start
+// of the program. A test holds that the strict compiler accepts it and makes the
+// same of it. Checking it again would take most of the time of a short run.
+func (b *builder) uncheckedCompiler() *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(b.caps).WithDefaultRegoVersion(ast.RegoV1).WithSkipStages(checks...)
+}
