@@ -35,6 +35,9 @@ type gateOptions struct {
 	path      string
 	project   projectOption
 	approvals statementOption
+	// token is the file of a token; tokenGiven says that the flag is there.
+	token      string
+	tokenGiven bool
 	// worker is what the configuration says; nil without one.
 	worker *config.Worker
 }
@@ -49,6 +52,7 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
 	f.StringVar(&o.group, "worker-group", "", "`group` that this worker is in")
 	f.StringArrayVar(&o.labels, "label", nil, "`name=value` label of this worker (repeatable)")
+	f.StringVar(&o.token, "token", "", "signed token of who asks, a `file` or /dev/fd/N; the configuration says whose tokens count")
 	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
 }
 
@@ -63,6 +67,7 @@ func (o *gateOptions) take(cmd *cobra.Command, list []string) error {
 	}
 	o.path, o.arguments = list[0], list[1:]
 	o.config.take(cmd)
+	o.tokenGiven = cmd.Flags().Changed("token")
 	return nil
 }
 
@@ -74,11 +79,13 @@ type gate struct {
 	project  projectOption
 	// statements are those about runbooks, and what verifies them.
 	statements statements
+	// refused says why the token proves nothing; nil if it does, or there is none.
+	refused *identity.TokenError
 }
 
 // open loads trust and policy, and finds out who asks and where. Guarded is for
 // a gate that acts on the answer.
-func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
+func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Time) (*gate, error) {
 	if o.path == "" || o.path == "-" {
 		return nil, usagef("want the path of a runbook, not %q: rules match paths", o.path)
 	}
@@ -106,18 +113,17 @@ func (o *gateOptions) open(guarded bool, now func() time.Time) (*gate, error) {
 		return nil, err
 	}
 	request.Now = now()
-	return &gate{verifier: v, engine: engine, request: request, project: o.project, statements: statements}, nil
+	g := &gate{verifier: v, engine: engine, request: request, project: o.project, statements: statements}
+	g.request.Caller, g.refused, err = o.findCaller(ctx, guarded, request.Now)
+	return g, err
 }
 
 func (o *gateOptions) newRequest() (policy.Request, error) {
-	caller, err := identity.ProcessCaller()
-	if err != nil {
-		return policy.Request{}, noAnswer(err)
-	}
 	w := policy.Worker{ID: o.workerID, Group: o.group, OS: runtime.GOOS, Assurance: "flags"}
 	if o.worker != nil {
 		w.Assurance = "config"
 	}
+	var err error
 	if w.ID == "" {
 		if w.ID, err = os.Hostname(); err != nil {
 			return policy.Request{}, noAnswer(err)
@@ -127,7 +133,7 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 		return policy.Request{}, err
 	}
 	arguments, err := argumentsOf(o.params, o.arguments)
-	return policy.Request{Caller: caller, Worker: w, Arguments: arguments}, err
+	return policy.Request{Worker: w, Arguments: arguments}, err
 }
 
 // argumentsOf are those that --param and what follows "--" give.
@@ -215,6 +221,9 @@ func resolveFolders(path string) (string, error) {
 
 // input puts the question about a candidate.
 func (g *gate) input(c *candidate) (policy.Input, error) {
+	if g.refused != nil {
+		return policy.Input{}, g.refused
+	}
 	request := g.request
 	request.Path, request.Approvals = c.path, c.approvals
 	if c.verified != nil {
@@ -228,6 +237,9 @@ func (g *gate) decide(ctx context.Context, c *candidate) (policy.Input, policy.D
 	in, err := g.input(c)
 	if err != nil {
 		reason := policy.Reason{Code: policy.CodeInputInvalid, Msg: err.Error(), Rule: "writ/gate"}
+		if g.refused != nil {
+			reason.Code, reason.Msg, reason.Hint = g.refused.Code, g.refused.Msg, g.refused.Hint
+		}
 		return policy.Input{}, policy.Decision{
 			Version: policy.DecisionVersion, Mode: policy.ModeEnforce, Deny: []policy.Reason{reason}, Warn: []policy.Reason{},
 			Rules: []string{}, Policy: g.engine.Policy(), Runbook: c.report.File,

@@ -121,7 +121,7 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 	if err := o.configure(false, nil); err != nil {
 		return err
 	}
-	g, err := o.open(false, a.now)
+	g, err := o.open(ctx, false, a.now)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // checkResult refuses a result file that would take the place of what the run
 // reads or writes.
 func checkResult(o *runOptions) error {
-	for _, other := range []struct{ what, path string }{{"the runbook", o.path}, {"the ledger", o.ledger}, {"the configuration", o.config.path}} {
+	for _, other := range []struct{ what, path string }{{"the runbook", o.path}, {"the ledger", o.ledger}, {"the configuration", o.config.path}, {"the token", o.token}} {
 		if samePlace(o.result, other.path) {
 			return usagef("--result %q is %s itself", o.result, other.what)
 		}

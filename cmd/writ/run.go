@@ -142,7 +142,7 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
-	g, err := o.open(true, a.now)
+	g, err := o.open(ctx, true, a.now)
 	if err != nil {
 		return failed(err)
 	}

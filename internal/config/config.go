@@ -16,6 +16,7 @@ import (
 
 	"github.com/runwrit/writ/internal/guard"
 	"github.com/runwrit/writ/internal/strictyaml"
+	"github.com/runwrit/writ/worker/identity"
 )
 
 // MaxSize is the largest worker.yaml in bytes.
@@ -28,6 +29,8 @@ type Worker struct {
 	Labels map[string]string
 	// Trust, Policy and Ledger are absolute paths; State is, or is "" for none.
 	Trust, Policy, Ledger, State string
+	// Issuers are those whose tokens count; none if it is empty.
+	Issuers []identity.Issuer
 }
 
 // Options say how strictly Load looks at the file.

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/internal/config"
 	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/worker/identity"
 )
 
 const minimal = `version: 1
@@ -173,6 +175,7 @@ func TestTheDocumentedConfigurationLoads(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + "group: web\nlabels: {env: prod}\nstate: /var/lib/writ\n"))
+	f.Add([]byte(minimal + issuer))
 	f.Add([]byte("version: 1\nid: [a]\ntrust: {a: b}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, err := config.Parse("worker.yaml", data)
@@ -183,4 +186,66 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("half a configuration: %+v", w)
 		}
 	})
+}
+
+const issuer = `issuers:
+  - mapping: oidc
+    issuer: https://id.example.org
+    jwks: /etc/writ/jwks.json
+    audiences: [writ]
+    algorithms: [ES256]
+`
+
+func TestIssuersAreRead(t *testing.T) {
+	t.Parallel()
+	got, err := config.Parse("worker.yaml", []byte(minimal+issuer+`    skew: 0s
+    max_age: 10m
+    max_lifetime: 1h
+    groups_claim: groups
+  - mapping: github
+    issuer: https://token.actions.githubusercontent.com
+    jwks_url: https://token.actions.githubusercontent.com/.well-known/jwks
+    audiences: [writ]
+    algorithms: [RS256]
+    pins: {repository_owner_id: "7", ref: [refs/heads/main, refs/heads/stable]}
+`))
+	if err != nil {
+		t.Fatal(problems(err))
+	}
+	want := []identity.Issuer{
+		{
+			Mapping: "oidc", Issuer: "https://id.example.org", JWKS: "/etc/writ/jwks.json", Audiences: []string{"writ"}, Algorithms: []string{"ES256"},
+			MaxAge: 10 * time.Minute, MaxLifetime: time.Hour, GroupsClaim: "groups",
+		}, {
+			Mapping: "github", Issuer: "https://token.actions.githubusercontent.com", JWKSURL: "https://token.actions.githubusercontent.com/.well-known/jwks",
+			Audiences: []string{"writ"}, Algorithms: []string{"RS256"}, Skew: time.Minute,
+			Pins: map[string][]string{"repository_owner_id": {"7"}, "ref": {"refs/heads/main", "refs/heads/stable"}},
+		},
+	}
+	if diff := cmp.Diff(want, got.Issuers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMistakesInIssuersAreNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ old, text, want string }{
+		"a shared secret":     {"[ES256]", "[HS256]", "worker.yaml:11:17: issuers[0].algorithms: want some of"},
+		"no algorithm":        {"    algorithms: [ES256]\n", "", "worker.yaml:7:5: issuers[0].algorithms: is missing"},
+		"no audience":         {"    audiences: [writ]\n", "", "issuers[0].audiences: is missing"},
+		"an unknown mapping":  {"oidc", "saml", "issuers[0].mapping: want one of"},
+		"an odd time":         {"[ES256]\n", "[ES256]\n    skew: 1\n", "quote it"},
+		"half a second":       {"[ES256]\n", "[ES256]\n    skew: 500ms\n", "want whole seconds"},
+		"a relative path":     {"/etc/writ/jwks.json", "jwks.json", "want an absolute path"},
+		"a misspelled key":    {"jwks:", "jkws:", `did you mean "jwks"`},
+		"no issuers":          {issuer, "issuers: []\n", "is empty"},
+		"the same twice":      {issuer, issuer + strings.TrimPrefix(issuer, "issuers:\n"), "another row is for the same tokens"},
+		"a pin that is a map": {"[ES256]\n", "[ES256]\n    pins: {ref: {a: b}}\n", "want a text"},
+		"pins without GitHub": {"[ES256]\n", "[ES256]\n    pins: {ref: a}\n", "issuers[0].pins: means nothing"},
+	} {
+		_, err := config.Parse("worker.yaml", []byte(minimal+strings.Replace(issuer, c.old, c.text, 1)))
+		if !strings.Contains(problems(err), c.want) {
+			t.Errorf("%s: got %q, want %q", name, problems(err), c.want)
+		}
+	}
 }

@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":         {"runbook", "verifier", "policy"},
 
-	"worker/identity": {"policy"},
+	"worker/identity": {"runbook", "policy", "internal/guard"},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
-	"internal/config":     {"internal/guard", "internal/strictyaml"},
+	"internal/config":     {"internal/guard", "internal/strictyaml", "worker/identity"},
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
