@@ -16,7 +16,7 @@ import (
 	"github.com/runwrit/writ/policy"
 )
 
-// AssuranceToken: a signed token proves the identity.
+// AssuranceToken says that a signed token proves the identity.
 const AssuranceToken = "token"
 
 // IssuersOptions say how keys are found.
