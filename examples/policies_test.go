@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/lint"
 	"github.com/runwrit/writ/policy/policytest"
 )
 
@@ -29,6 +31,10 @@ func TestEachExamplePolicyPassesItsTests(t *testing.T) {
 			src, err := policy.ReadFolder(dir, policy.LoadOptions{})
 			if err != nil {
 				t.Fatal(err)
+			}
+			findings, err := lint.Run(t.Context(), src, lint.Options{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)})
+			if err != nil || len(findings) > 0 {
+				t.Errorf("%v %+v", err, findings)
 			}
 			r, err := policytest.Run(t.Context(), src, policytest.Options{})
 			if err != nil {

@@ -48,23 +48,23 @@ func MatrixHTML(w io.Writer, m Matrix) error {
 	}
 	counts := m.Counts()
 	doc := struct {
-		CSP                         string
-		Style                       template.CSS
-		Script                      template.JS
-		At, Policy, FirstLeft       string
-		Runbooks, LeftOut           int
-		Total, Yes, Conditional, No int
-		Workers, Callers            []string
-		Words                       []whatif.Word
-		Codes                       []string
-		Problems                    []string
-		Rows                        func(yield func(matrixRow) bool)
+		CSP                                 string
+		Style                               template.CSS
+		Script                              template.JS
+		At, Policy, FirstLeft               string
+		Runbooks, LeftOut                   int
+		Total, Yes, Warned, Conditional, No int
+		Workers, Callers                    []string
+		Words                               []whatif.Word
+		Codes                               []string
+		Problems                            []string
+		Rows                                func(yield func(matrixRow) bool)
 	}{
 		CSP: fmt.Sprintf("default-src 'none'; script-src 'sha256-%s'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
 			digest64(matrixScript), digest64(matrixStyle)),
 		Style: template.CSS(matrixStyle), Script: template.JS(matrixScript), //nolint:gosec // they are files of this package
 		At: moment(m.At), Policy: orNone(m.Policy.SHA256.String()), FirstLeft: clip(m.FirstLeft), Runbooks: len(m.Runbooks), LeftOut: m.LeftOut,
-		Total: len(m.Cells), Yes: counts[whatif.Yes], Conditional: counts[whatif.Conditional], No: counts[whatif.No],
+		Total: len(m.Cells), Yes: counts[whatif.Yes], Warned: counts[whatif.Warned], Conditional: counts[whatif.Conditional], No: counts[whatif.No],
 		Words: whatif.Words(), Rows: m.rows,
 	}
 	for _, worker := range m.Workers {

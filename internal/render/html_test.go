@@ -279,7 +279,7 @@ func TestAMatrixAsTextAndJSON(t *testing.T) {
 policy   none
 at       0001-01-01T00:00:00Z
 asked    2 runbooks, 2 workers, 2 callers
-answers  8: 3 yes, 1 conditional, 4 no
+answers  8: 3 yes, 0 warned, 1 conditional, 4 no
 
 yes          /srv/Restart.sh  web           os:alice  rule r
 no           /srv/Restart.sh  web           os:bob    a-b: m; also c

@@ -34,6 +34,7 @@ func (jsonRenderer) Matrix(w io.Writer, m Matrix) error {
 	counts := m.Counts()
 	type answers struct {
 		Yes         int `json:"yes"`
+		Warned      int `json:"warned"`
 		Conditional int `json:"conditional"`
 		No          int `json:"no"`
 	}
@@ -54,7 +55,7 @@ func (jsonRenderer) Matrix(w io.Writer, m Matrix) error {
 	}{
 		Version: schemaVersion, Path: m.Path, Policy: m.Policy, At: m.At, Complete: m.Complete() && len(m.Problems) == 0,
 		LeftOut: m.LeftOut, FirstLeft: m.FirstLeft, Problems: orEmpty(m.Problems),
-		Answers:  answers{counts[whatif.Yes], counts[whatif.Conditional], counts[whatif.No]},
+		Answers:  answers{counts[whatif.Yes], counts[whatif.Warned], counts[whatif.Conditional], counts[whatif.No]},
 		Runbooks: []jsonSimulated{}, Workers: []policy.Worker{}, Callers: []policy.Caller{}, Cells: make([]jsonCell, 0, len(m.Cells)),
 	}
 	for _, r := range m.Runbooks {

@@ -32,6 +32,7 @@ type jsonAnswer struct {
 	Codes    []string        `json:"deny_codes"`
 	Deny     []policy.Reason `json:"deny"` // the first ones
 	Warn     []policy.Reason `json:"warn"`
+	Would    []policy.Reason `json:"would_deny"`
 	Rules    []string        `json:"rules"`
 	TimeoutS int64           `json:"timeout_s"`
 	Env      []string        `json:"env"`
@@ -39,7 +40,7 @@ type jsonAnswer struct {
 
 func newJSONAnswer(a whatif.Answer) jsonAnswer {
 	return jsonAnswer{
-		Allow: a.Allow, Codes: orEmpty(a.DenyCodes), Deny: orEmpty(a.Deny), Warn: orEmpty(a.Warn), Rules: orEmpty(a.Rules),
+		Allow: a.Allow, Codes: orEmpty(a.DenyCodes), Deny: orEmpty(a.Deny), Warn: orEmpty(a.Warn), Would: orEmpty(a.WouldDeny), Rules: orEmpty(a.Rules),
 		TimeoutS: int64(a.Timeout / time.Second), Env: orEmpty(a.Env),
 	}
 }

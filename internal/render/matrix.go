@@ -56,6 +56,8 @@ func why(c *whatif.Cell) string {
 	switch c.Word {
 	case whatif.Yes:
 		return "rule " + clip(strings.Join(c.Rules, ", "))
+	case whatif.Warned:
+		return "only because the worker group is in mode warn"
 	case whatif.Conditional:
 		return fmt.Sprintf("needs %s (rule %s)", clip(strings.Join(c.Needs, ", ")), clip(c.Rule))
 	case whatif.No:

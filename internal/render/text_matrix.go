@@ -18,7 +18,7 @@ func (textRenderer) Matrix(w io.Writer, m Matrix) error {
 	say("policy   %s\n", orNone(m.Policy.SHA256.String()))
 	say("at       %s\n", moment(m.At))
 	say("asked    %d runbooks, %d workers, %d callers\n", len(m.Runbooks), len(m.Workers), len(m.Callers))
-	say("answers  %d: %d yes, %d conditional, %d no\n", len(m.Cells), counts[whatif.Yes], counts[whatif.Conditional], counts[whatif.No])
+	say("answers  %d: %d yes, %d warned, %d conditional, %d no\n", len(m.Cells), counts[whatif.Yes], counts[whatif.Warned], counts[whatif.Conditional], counts[whatif.No])
 	if m.LeftOut > 0 {
 		say("left out %d runbooks, from %s on: the matrix would be too large\n", m.LeftOut, clip(m.FirstLeft))
 	}

@@ -94,6 +94,9 @@ func writeAnswer(b *strings.Builder, when string, a whatif.Answer) {
 		for _, r := range a.Warn {
 			fmt.Fprintf(b, "      warn %s: %s\n", clip(r.Code), clip(r.Msg))
 		}
+		for _, r := range a.WouldDeny {
+			fmt.Fprintf(b, "      only warned %s: %s (%s)\n", clip(r.Code), clip(r.Msg), clip(r.Rule))
+		}
 		return
 	}
 	fmt.Fprintf(b, "    %s denied: %s\n", when, listed(a.DenyCodes, "no reason"))

@@ -2,6 +2,7 @@ package whatif
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runwrit/writ/ledger"
@@ -16,7 +17,7 @@ const (
 	NowDenied    Kind = "now-denied"    // it was allowed, and would be denied
 	NowAllowed   Kind = "now-allowed"   // it was denied, and would be allowed
 	OtherReasons Kind = "other-reasons" // denied both times, for other codes
-	OtherTerms   Kind = "other-terms"   // allowed both times: other warnings, timeout or environment
+	OtherTerms   Kind = "other-terms"   // allowed both times: other warnings, timeout or environment, or only in mode warn
 )
 
 // Kinds lists all kinds, those first that matter most.
@@ -25,32 +26,66 @@ func Kinds() []Kind { return []Kind{NowDenied, NowAllowed, OtherReasons, OtherTe
 // Answer is what a policy said, without its details.
 type Answer struct {
 	Allow bool
-	// Deny and Warn are the first reasons; DenyCodes are all codes of Deny,
-	// sorted.
-	Deny, Warn []policy.Reason
-	DenyCodes  []string
-	Rules      []string // that allowed
-	Timeout    time.Duration
-	Env        []string // names
+	// Deny, Warn and WouldDeny are the first reasons; DenyCodes are all codes of
+	// Deny, sorted. WouldDeny is what mode warn let run.
+	Deny, Warn, WouldDeny []policy.Reason
+	DenyCodes             []string
+	Rules                 []string // that allowed
+	Timeout               time.Duration
+	Env                   []string // names
 
-	warnCodes []string
+	warnCodes []string        // of Warn and of WouldDeny
 	all       []policy.Reason // of Deny, until the answer is kept
 }
 
+// wouldDeny stands before the codes of what mode warn let run.
+const wouldDeny = "would-deny "
+
 // kept is the answer without what would make many of them large.
 func (a Answer) kept() Answer {
-	a.Deny, a.Warn, a.all = slices.Clone(a.Deny), slices.Clone(a.Warn), nil
+	a.Deny, a.Warn, a.WouldDeny, a.all = slices.Clone(a.Deny), slices.Clone(a.Warn), slices.Clone(a.WouldDeny), nil
 	return a
 }
 
 // maxShown is how many reasons of one answer are kept.
 const maxShown = 5
 
-func newAnswer(allow bool, deny, warn []policy.Reason, rules []string, timeout time.Duration, env []string) Answer {
+func recordedAnswer(b *decisionBody) Answer {
 	return Answer{
-		Allow: allow, Deny: deny[:min(len(deny), maxShown)], Warn: warn[:min(len(warn), maxShown)],
-		DenyCodes: codes(deny), warnCodes: codes(warn), Rules: rules, Timeout: timeout, Env: env, all: deny,
+		Allow: b.Allow, Deny: first(b.Deny), Warn: first(b.Warn), WouldDeny: first(b.WouldDeny), DenyCodes: codes(b.Deny), Rules: b.Rules,
+		Timeout: time.Duration(b.TimeoutMS) * time.Millisecond, Env: b.Env,
+		warnCodes: warnings(b.Warn, b.WouldDeny), all: b.Deny,
 	}
+}
+
+func newAnswer(d *policy.Decision) Answer {
+	return Answer{
+		Allow: d.Allow, Deny: first(d.Deny), Warn: first(d.Warn), WouldDeny: first(d.WouldDeny), DenyCodes: codes(d.Deny), Rules: d.Rules,
+		Timeout: d.Obligations.Timeout, Env: namesOf(d.Obligations.Env),
+		warnCodes: warnings(d.Warn, d.WouldDeny), all: d.Deny,
+	}
+}
+
+// namesOf leaves out the values, as the records do.
+func namesOf(env []string) []string {
+	names := make([]string, 0, len(env))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+func first(reasons []policy.Reason) []policy.Reason { return reasons[:min(len(reasons), maxShown)] }
+
+// warnings are the codes of the warnings; in the place of the one which says that
+// something would be denied stands what.
+func warnings(warn, would []policy.Reason) []string {
+	words := slices.DeleteFunc(codes(warn), func(code string) bool { return code == "would-deny" })
+	for _, code := range codes(would) {
+		words = append(words, wouldDeny+code)
+	}
+	return words
 }
 
 func codes(reasons []policy.Reason) []string {
@@ -81,8 +116,9 @@ type Change struct {
 // Group counts the changes that have one cause. A change may be in several.
 type Group struct {
 	Kind Kind
-	// Code is the code that is new, with "+" before it, or gone, with "-"; or which
-	// of the terms has changed: "timeout" or "env".
+	// Code is the code that is new, with "+" before it, or gone, with "-", and
+	// "would-deny" where mode warn lets it run; or which of the terms has changed:
+	// "timeout" or "env".
 	Code string
 	// Rule is the rule that gives the code, or that allows now.
 	Rule  string
@@ -141,9 +177,14 @@ func compare(was, now *Answer) (Kind, []Group) {
 	case was.Allow && !now.Allow:
 		return NowDenied, gained(nil, now)
 	case !was.Allow && now.Allow:
-		groups := make([]Group, 0, len(now.Rules))
+		var groups []Group
 		for _, rule := range now.Rules {
 			groups = append(groups, Group{Rule: rule})
+		}
+		for _, r := range now.WouldDeny { // no rule allows, mode warn does
+			if g := (Group{Code: wouldDeny + r.Code, Rule: r.Rule}); !slices.Contains(groups, g) {
+				groups = append(groups, g)
+			}
 		}
 		return NowAllowed, groups
 	case !was.Allow && !slices.Equal(was.DenyCodes, now.DenyCodes):

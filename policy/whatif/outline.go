@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,9 +16,10 @@ import (
 // outline is what a simulation needs to know of a grants.yaml that the engine
 // accepted.
 type outline struct {
-	required map[string][]string // names of the parameters that each rule demands
-	workers  []policy.Worker
-	callers  []policy.Caller
+	required  map[string][]string // names of the parameters that each rule demands
+	approvals map[string]string   // what each rule with approved_by demands, in words
+	workers   []policy.Worker
+	callers   []policy.Caller
 }
 
 // newOutline reads a file that was found to be in order: what is not there has no
@@ -25,7 +27,7 @@ type outline struct {
 func newOutline(grants []byte) *outline {
 	t := &strictyaml.Tree{File: policy.GrantsFile, MaxSize: policy.MaxGrantsSize, MaxMarks: policy.MaxGrantsSize, MaxList: policy.MaxGrantsSize}
 	root := t.Document(grants)
-	o := &outline{required: map[string][]string{}}
+	o := &outline{required: map[string][]string{}, approvals: map[string]string{}}
 	seen := map[string]bool{}
 	for _, rule := range items(field(root, "rules")) {
 		name := text(field(rule, "name"))
@@ -34,6 +36,9 @@ func newOutline(grants []byte) *outline {
 			if text(field(p.value, "required")) == "true" {
 				o.required[name] = append(o.required[name], p.key)
 			}
+		}
+		if by := field(rule, "approved_by"); by != nil {
+			o.approvals[name] = approvalsOf(by)
 		}
 		for _, w := range workersOf(field(rule, "workers")) {
 			if key := workerKey(w); !seen[key] && len(o.workers) < maxSubjects {
@@ -49,10 +54,22 @@ func newOutline(grants []byte) *outline {
 	return o
 }
 
+// approvalsOf says whose approvals a rule demands.
+func approvalsOf(n *yaml.Node) string {
+	var who []string
+	for _, person := range items(field(n, "people")) {
+		who = append(who, person.Value)
+	}
+	for _, group := range items(field(n, "groups")) {
+		who = append(who, "group "+group.Value)
+	}
+	return fmt.Sprintf("approval by %s of %s", cmp.Or(text(field(n, "at_least")), "1"), strings.Join(who, ", "))
+}
+
 // workersOf are the workers that a rule names: of each group one, with the first
 // ID and identity and the first value of each label.
 func workersOf(n *yaml.Node) []policy.Worker {
-	id, identity := first(field(n, "ids")), first(field(n, "identities"))
+	id, identity := firstText(field(n, "ids")), firstText(field(n, "identities"))
 	labels := map[string]string{}
 	for _, l := range fields(field(n, "labels")) {
 		labels[l.key] = l.value.Value
@@ -148,8 +165,8 @@ func items(n *yaml.Node) []*yaml.Node {
 	return n.Content
 }
 
-// first is the first text of a list, "" for none.
-func first(n *yaml.Node) string {
+// firstText is the first text of a list, "" for none.
+func firstText(n *yaml.Node) string {
 	if list := items(n); len(list) > 0 {
 		return list[0].Value
 	}

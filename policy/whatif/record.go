@@ -27,6 +27,7 @@ type decisionBody struct {
 	DryRun      bool            `json:"dry_run"`
 	Deny        []policy.Reason `json:"deny"`
 	Warn        []policy.Reason `json:"warn"`
+	WouldDeny   []policy.Reason `json:"would_deny"`
 	Rules       []string        `json:"rules"`
 	TimeoutMS   int64           `json:"timeout_ms"`
 	Env         []string        `json:"env"`

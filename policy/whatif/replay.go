@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,8 +156,7 @@ func (t *tally) add(ctx context.Context, e *policy.Engine, rec ledger.Record) {
 		return
 	}
 	d := e.Decide(ctx, *in)
-	was := newAnswer(body.Allow, body.Deny, body.Warn, body.Rules, time.Duration(body.TimeoutMS)*time.Millisecond, body.Env)
-	now := newAnswer(d.Allow, d.Deny, d.Warn, d.Rules, d.Obligations.Timeout, namesOf(d.Obligations.Env))
+	was, now := recordedAnswer(body), newAnswer(&d)
 	lacking := inexact(in)
 	if len(lacking) > 0 {
 		t.inexact++
@@ -205,16 +203,6 @@ func inexact(in *policy.Input) []string {
 		lacking = append(lacking, "the digests of the other files of the project, which a policy may deny")
 	}
 	return lacking
-}
-
-// namesOf leaves out the values, as the records do.
-func namesOf(env []string) []string {
-	names := make([]string, 0, len(env))
-	for _, entry := range env {
-		name, _, _ := strings.Cut(entry, "=")
-		names = append(names, name)
-	}
-	return names
 }
 
 func merge(tallies []tally, s ledger.Summary, o ReplayOptions) *Comparison {

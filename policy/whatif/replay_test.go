@@ -100,6 +100,9 @@ func TestEachChangeIsNamedWithItsCause(t *testing.T) {
 		"another timeout": {g.load(g.grants + "    run: {timeout: 5m, env: [LANG=C]}\n"), []string{
 			"1 other-terms true->true ->", "2 other-terms true->true ->", "3 other-terms true->true ->",
 		}, []string{"3 other-terms env  first 1", "3 other-terms timeout  first 1"}},
+		"a worker group that only warns": {g.load(g.grants + "worker_groups:\n  web: {mode: warn, until: \"2027-01-01T00:00:00Z\"}\n"), []string{
+			"4 now-allowed false->true requester-not-allowed->", "6 now-allowed false->true parameter-missing->",
+		}, []string{"1 now-allowed would-deny parameter-missing restart first 6", "1 now-allowed would-deny requester-not-allowed restart first 4"}},
 		"a warning of a Rego file": {g.load(g.grants, policy.File{Name: "w.rego", Data: []byte("package writ.user.w\n\nwarn contains {\"code\": \"late\", \"msg\": \"x\"} if input.worker.group == \"db\"\n")}),
 			[]string{"2 other-terms true->true ->"}, []string{"1 other-terms +late  first 2"}},
 	} {

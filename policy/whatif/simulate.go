@@ -24,12 +24,13 @@ type Word string
 // The words.
 const (
 	Yes         Word = "yes"
+	Warned      Word = "warned"      // yes, and only because the worker group is in mode warn
 	Conditional Word = "conditional" // no, and yes with what Cell.Needs lists
 	No          Word = "no"
 )
 
 // Words lists all words.
-func Words() []Word { return []Word{Yes, Conditional, No} }
+func Words() []Word { return []Word{Yes, Warned, Conditional, No} }
 
 // MaxCells is the largest matrix.
 const MaxCells = 1_000_000
@@ -91,8 +92,8 @@ type Cell struct {
 	// Service", and Rule which rule allows it then.
 	Needs []string
 	Rule  string
-	// Codes are all codes of the denial, Reasons its first reasons; of an answer
-	// that is yes, those of the warnings.
+	// Codes are all codes of the denial, Reasons its first reasons; of Warned those
+	// of what would be denied, of Yes those of the warnings.
 	Codes   []string
 	Reasons []policy.Reason
 }
@@ -211,26 +212,27 @@ func (s *simulation) decide(ctx context.Context, m *Matrix, c *Cell) {
 		return
 	}
 	d := s.o.Engine.Decide(ctx, in)
+	word, reasons := No, d.Deny
+	switch {
+	case d.Allow && len(d.WouldDeny) > 0:
+		word, reasons = Warned, d.WouldDeny
+	case d.Allow:
+		word, reasons = Yes, d.Warn
+	}
+	c.Word, c.Rules, c.Codes, c.Reasons = word, d.Rules, codes(reasons), slices.Clone(first(reasons))
 	if d.Allow {
-		c.Word, c.Rules, c.Codes, c.Reasons = Yes, d.Rules, codes(d.Warn), shown(d.Warn)
 		return
 	}
-	c.Word, c.Codes, c.Reasons = No, codes(d.Deny), shown(d.Deny)
 	if rule, needs := s.missing(&in, d.Deny); len(needs) > 0 {
 		c.Word, c.Rule, c.Needs = Conditional, rule, needs
 	}
 }
 
-// shown are the first reasons; the others of so many would fill the memory.
-func shown(reasons []policy.Reason) []policy.Reason {
-	return slices.Clone(reasons[:min(len(reasons), maxShown)])
-}
+// The codes of what somebody can bring along with a request.
+var bringable = []string{"parameter-missing", "approval-missing", "too-few-approvals"}
 
-// codeParameterMissing is what a rule lacks that would allow with parameters.
-const codeParameterMissing = "parameter-missing"
-
-// missing returns the first rule that lacks nothing but parameters, and these. A
-// reason that no rule gave stands whatever is brought.
+// missing returns the first rule that lacks nothing but parameters and approvals,
+// and which. A reason that no rule gave stands whatever is brought.
 func (s *simulation) missing(in *policy.Input, deny []policy.Reason) (rule string, needs []string) {
 	for _, r := range deny {
 		if _, known := s.outline.required[r.Rule]; !known {
@@ -238,7 +240,7 @@ func (s *simulation) missing(in *policy.Input, deny []policy.Reason) (rule strin
 		}
 	}
 	for _, r := range deny {
-		other := func(o policy.Reason) bool { return o.Rule == r.Rule && o.Code != codeParameterMissing }
+		other := func(o policy.Reason) bool { return o.Rule == r.Rule && !slices.Contains(bringable, o.Code) }
 		if slices.ContainsFunc(deny, other) {
 			continue
 		}
@@ -246,6 +248,9 @@ func (s *simulation) missing(in *policy.Input, deny []policy.Reason) (rule strin
 			if _, given := in.Parameters[name]; !given {
 				needs = append(needs, "parameter "+name)
 			}
+		}
+		if approvals := s.outline.approvals[r.Rule]; approvals != "" {
+			needs = append(needs, approvals)
 		}
 		return r.Rule, needs
 	}

@@ -160,11 +160,16 @@ func TestAnAnswerIsConditionalOnlyIfNothingElseIsMissing(t *testing.T) {
     requested_by: {people: [bob]}
     parameters: {A: {type: int, required: true}, B: {type: int, required: true}}
 `)
+	approved := g.policy(strings.Replace(rules, "    requested_by:", "    approved_by: {people: [alice, bob], at_least: 1}\n    requested_by:", 1))
+	unknown := strings.Replace(approved, "requested_by: {people: [alice, bob]}", "requested_by: {anyone: true}", 1)
+	unknown = strings.Replace(unknown, `["os:bob"]`, `["os:bobby"]`, 1)
 	for name, c := range map[string]struct {
 		engine *policy.Engine
 		grants string
 		want   string
 	}{
+		"an approval is missing, too":    {g.load(approved), approved, "conditional approval-missing,parameter-missing parameter Service,approval by 1 of alice, bob"},
+		"nobody could approve":           {g.load(unknown), unknown, "no approval-missing,parameter-missing,requester-unknown"},
 		"a rule of the user denies, too": {g.load(g.grants, freeze), g.grants, "no parameter-missing"},
 		"nobody knows the rules":         {g.engine, "", "no parameter-missing"},
 		"another rule is nearer":         {g.load(two), two, "conditional parameter-missing parameter Service"},
@@ -194,6 +199,24 @@ func TestAnAnswerThatIsYesKeepsItsWarnings(t *testing.T) {
 	c := m.Cells[0]
 	if c.Word != whatif.Yes || len(c.Codes) != 1 || c.Codes[0] != "late" || c.Reasons[0].Msg != "it is late" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// What runs only as long as a worker group only warns is not the same yes.
+func TestAnAnswerThatOnlyModeWarnGivesIsNotYes(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	grants := g.grants + "worker_groups:\n  web: {mode: warn, until: \"2027-01-01T00:00:00Z\"}\n"
+	m := simulate(t, g, whatif.SimulateOptions{
+		Engine: g.load(grants), Grants: []byte(grants), Workers: []policy.Worker{{Group: "web"}, {Group: "db"}},
+		Callers: []policy.Caller{{Kind: "os-user", ID: "os:mallory", GroupsComplete: true}},
+	}, "restart.sh", "unsigned.sh")
+	want := []string{
+		"/srv/runbooks/restart.sh.asc web/os:mallory warned parameter-missing,requester-not-allowed", "/srv/runbooks/restart.sh.asc db/os:mallory no parameter-missing,requester-not-allowed",
+		"/srv/runbooks/unsigned.sh web/os:mallory no parameter-missing,requester-not-allowed,signature-not-valid", "/srv/runbooks/unsigned.sh db/os:mallory no parameter-missing,requester-not-allowed,signature-not-valid",
+	}
+	if diff := cmp.Diff(want, lines(m)); diff != "" {
+		t.Error(diff)
 	}
 }
 
