@@ -72,16 +72,8 @@ func (b *builder) prepare(ctx context.Context, c *ast.Compiler, query string) (r
 // libraryText is the text of the built-in library, for the digest of a policy.
 func libraryText() []byte {
 	var text []byte
-	entries, err := libraryFiles.ReadDir("rego")
-	if err != nil {
-		panic(err) // embedded at build time
-	}
-	for _, e := range entries {
-		data, err := libraryFiles.ReadFile("rego/" + e.Name())
-		if err != nil {
-			panic(err) // embedded at build time
-		}
-		text = append(text, data...)
+	for _, f := range libraryFilesText() {
+		text = append(text, f.Data...)
 	}
 	return text
 }
@@ -89,28 +81,17 @@ func libraryText() []byte {
 // parseLibrary parses the embedded files, and one more that collects what the
 // packages of the user answer.
 func (b *builder) parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
-	entries, err := libraryFiles.ReadDir("rego")
-	if err != nil {
-		return nil, err
-	}
-	files := []File{{Name: "library/users.rego", Data: []byte(collector(packages))}}
-	for _, e := range entries {
-		text, err := libraryFiles.ReadFile("rego/" + e.Name())
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{Name: "library/" + e.Name(), Data: text})
-	}
+	files := append(libraryFilesText(), File{Name: "users.rego", Data: []byte(collector(packages))})
 	parsed := make([]*ast.Module, len(files))
 	errs := make([]error, len(files))
 	var wg sync.WaitGroup
 	for i, f := range files {
-		wg.Go(func() { parsed[i], errs[i] = b.parseRego(f.Name, string(f.Data)) })
+		wg.Go(func() { parsed[i], errs[i] = b.parseRego("library/"+f.Name, string(f.Data)) })
 	}
 	wg.Wait()
 	modules := make(map[string]*ast.Module, len(files))
 	for i, f := range files {
-		modules[f.Name] = parsed[i]
+		modules["library/"+f.Name] = parsed[i]
 	}
 	return modules, errors.Join(errs...)
 }
