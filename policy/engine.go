@@ -28,10 +28,6 @@ type Source struct {
 	Rows Rows
 	// Rego are the user's own files; they may add deny and warn.
 	Rego []File
-	// Tests are tests.yaml and the *_test.rego files. They say what the policy must
-	// decide, take no part in any decision and are not in the policy's digest: New
-	// does not look at them.
-	Tests []File
 	// Release says which edition of the policy it is; the zero value for a folder.
 	Release Release
 	// Tests are tests.yaml and the *_test.rego files. They say what the policy must

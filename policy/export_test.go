@@ -37,23 +37,6 @@ func (e *Engine) DecideOnAllRules(ctx context.Context, in Input) ([]string, erro
 	return d.rules, nil
 }
 
-// Document is the input document that a policy reads, as JSON.
-func (e *Engine) Document(in Input) ([]byte, error) {
-	data, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	f, err := e.lookUp(&in, false)
-	if err != nil {
-		return nil, err
-	}
-	v, err := inputValue(data, e.Policy(), &f)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(v.String()), nil
-}
-
 // AllowedBuiltins and the parts of the library that tests compare.
 var AllowedBuiltins = allowedBuiltins
 

@@ -1,9 +1,43 @@
 package policy
 
 import (
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
+
+// Document is what the policy reads as input when it decides on in, as JSON: an
+// OPA with the Library and the user's Rego answers data.writ.gate.decision on it
+// as this engine does. It holds the values of all parameters.
+func (e *Engine) Document(in Input) ([]byte, error) {
+	if e == nil || e.rows == nil {
+		return nil, errors.New("no policy is loaded")
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	in.Policy = e.Policy()
+	f, err := e.lookUp(&in, false)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	value, err := inputValue(data, in.Policy, &f)
+	if err != nil {
+		return nil, err
+	}
+	document, err := ast.JSON(value)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(document)
+}
 
 // Library returns the built-in library as files, with the one, users.rego, that
 // collects what the Rego of src answers: together with src.Rego it is all that an

@@ -124,9 +124,9 @@ func (f *keyFile) parser() (func(passphrase []byte) (*Key, error), error) {
 // withinTime runs a parser of hostile bytes. The libraries below are not all
 // written for those: a panic of theirs is an error here, and one that does not
 // come back is left behind.
-func withinTime(ctx context.Context, source string, parse func() (*Key, error)) (*Key, error) {
+func withinTime[T any](ctx context.Context, source string, parse func() (T, error)) (key T, err error) {
 	type result struct {
-		key *Key
+		key T
 		err error
 	}
 	done := make(chan result, 1)
@@ -145,9 +145,9 @@ func withinTime(ctx context.Context, source string, parse func() (*Key, error)) 
 	case r := <-done:
 		return r.key, r.err
 	case <-timer.C:
-		return nil, &KeyError{source, fmt.Sprintf("reading the key took longer than %s", keyTimeout)}
+		return key, &KeyError{source, fmt.Sprintf("reading the key took longer than %s", keyTimeout)}
 	case <-ctx.Done():
-		return nil, fmt.Errorf("open key %q: %w", source, context.Cause(ctx))
+		return key, fmt.Errorf("open key %q: %w", source, context.Cause(ctx))
 	}
 }
 

@@ -34,6 +34,8 @@ var mayImport = map[string][]string{
 	},
 	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
+	"policy/bundle": {"runbook", "verifier", "policy"},
+	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":         {"runbook", "verifier", "policy"},
 
@@ -77,7 +79,7 @@ var startsProcesses = []string{"worker", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
-var talksToNetwork = []string{"cmd/writ", "signer", "worker/identity", "internal/testenv"}
+var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/identity", "internal/testenv"}
 
 // forbidden are imports that no package's own code may have; a path that ends
 // in a slash stands for all below it.
@@ -329,7 +331,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson",
+	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {
