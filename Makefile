@@ -9,7 +9,7 @@ OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
 # The programs that tests need; .ci/run installs them.
-PEERS    := gpg gpgv osslsigncode openssl python3 node
+PEERS    := gpg gpgv osslsigncode openssl python3 node opa
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test vet race lint fuzz fuzz-gpg cover bench clean
@@ -24,7 +24,7 @@ demo: build ## the first run, for real: sign, verify, run, deny, refuse (a minut
 	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo.sh
 
 test: vet ## vet for three systems, then every test; says what it skips
-	@for tool in $(PEERS); do command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
+	@for tool in $(PEERS); do PATH="$$PATH:$$($(GO) env GOPATH)/bin" command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
 	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
 	$(GO) test $(PKG)
 

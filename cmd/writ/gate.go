@@ -48,7 +48,7 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	o.project.addTo(cmd)
 	o.approvals.addTo(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml")
+	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml, or a policy store")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
 	f.StringVar(&o.group, "worker-group", "", "`group` that this worker is in")
 	f.StringArrayVar(&o.labels, "label", nil, "`name=value` label of this worker (repeatable)")
@@ -104,10 +104,11 @@ func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Ti
 	if err != nil {
 		return nil, noAnswer(err)
 	}
-	engine, err := policy.Load(o.policyDir, policy.LoadOptions{Guarded: guarded})
+	engine, highTrust, err := o.loadPolicy(guarded, trust, now)
 	if err != nil {
-		return nil, policyError(o.policyDir, err)
+		return nil, err
 	}
+	request.HighTrustEpoch = highTrust
 	statements, err := o.approvals.open(guarded, trust, now)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,8 @@ func newPolicyCmd(a *app) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ policy --help") },
 	}
-	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyFmtCmd(a), newPolicyLintCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a))
+	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyFmtCmd(a), newPolicyLintCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a),
+		newPolicyBuildCmd(a), newPolicySignCmd(a), newPolicyVerifyCmd(a), newPolicyActivateCmd(a), newPolicyStatusCmd(a), newPolicyRollbackCmd(a))
 	return cmd
 }
 
@@ -82,8 +83,9 @@ func plural(n int) string {
 
 type explainOptions struct {
 	gateOptions
-	output output
-	steps  bool
+	document string
+	output   output
+	steps    bool
 }
 
 func newPolicyExplainCmd(a *app) *cobra.Command {
@@ -110,7 +112,24 @@ Exit codes: 0 allowed, 1 denied, 2 the question or the policy is malformed,
 	o.addTo(cmd)
 	o.output.addTo(cmd)
 	cmd.Flags().BoolVar(&o.steps, "trace", false, "print each step of the evaluation, too")
+	cmd.Flags().StringVar(&o.document, "document", "", "write the input that the policy reads, with all values, to this `file`: for opa eval")
 	return cmd
+}
+
+// writeDocument writes what the policy reads, readable by the user only: it holds
+// the values of all parameters.
+func writeDocument(e *policy.Engine, in policy.Input, path string) error {
+	document, err := e.Document(in)
+	if err != nil {
+		return no("the policy cannot be asked: %w", err)
+	}
+	if err := checkTarget("--document", path); err != nil {
+		return err
+	}
+	if err := writeAtomic(path, append(document, '\n')); err != nil {
+		return noAnswer(err)
+	}
+	return nil
 }
 
 func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
@@ -133,6 +152,11 @@ func (a *app) runPolicyExplain(ctx context.Context, o *explainOptions) error {
 	in, err := g.input(c)
 	if err != nil {
 		return no("%q is denied: %w", o.path, err)
+	}
+	if o.document != "" {
+		if err := writeDocument(g.engine, in, o.document); err != nil {
+			return err
+		}
 	}
 	explain := g.engine.Explain
 	if o.steps {

@@ -25,16 +25,7 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if err := readable(o.key, o.cert); err != nil {
 		return nil, nil, err
 	}
-	options := signer.KeyOptions{Cert: o.cert, Terminal: terminalName()}
-	switch {
-	case o.passphraseFile != "":
-		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
-	case o.passphraseEnv != "":
-		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
-	case !signer.KeptByGPG(o.key): // an agent asks by itself
-		options.Passphrase = signer.PassphraseFromTerminal(os.Stdin, a.stderr)
-	}
-	key, err := signer.OpenKey(ctx, o.key, options)
+	key, err := signer.OpenKey(ctx, o.key, o.keyOptions(a))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,6 +49,20 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 		return nil, nil, noAnswer(err)
 	}
 	return key, trust, nil
+}
+
+// keyOptions say how to open the key.
+func (o *signOptions) keyOptions(a *app) signer.KeyOptions {
+	options := signer.KeyOptions{Cert: o.cert, Terminal: terminalName()}
+	switch {
+	case o.passphraseFile != "":
+		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
+	case o.passphraseEnv != "":
+		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
+	case !signer.KeptByGPG(o.key): // an agent asks by itself
+		options.Passphrase = signer.PassphraseFromTerminal(os.Stdin, a.stderr)
+	}
+	return options
 }
 
 // terminalName is the name of the terminal that standard input is, for a

@@ -17,6 +17,7 @@ import (
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/lint"
 	"github.com/runwrit/writ/policy/policytest"
+	"github.com/runwrit/writ/policy/store"
 	"github.com/runwrit/writ/policy/whatif"
 	"github.com/runwrit/writ/verifier"
 )
@@ -84,6 +85,10 @@ type Renderer interface {
 	// Matrix is of a library; MatrixHTML writes it as a page.
 	Matrix(w io.Writer, m Matrix) error
 	PolicyFindings(w io.Writer, findings []lint.Finding) error
+	// Bundle, PolicyStore and Activation are of policy bundles and where they are kept.
+	Bundle(w io.Writer, b Bundle) error
+	PolicyStore(w io.Writer, p PolicyStore) error
+	Activation(w io.Writer, a *store.Activation) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

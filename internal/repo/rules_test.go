@@ -34,8 +34,8 @@ var mayImport = map[string][]string{
 	},
 	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
-	"policy/bundle": {"runbook", "verifier", "policy"},
-	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist"},
+	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
+	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
 	"audit":         {"runbook", "verifier", "policy"},
 
@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"internal/manifest":   {"runbook"},
 	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest"},
+	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest", "policy/bundle", "policy/store"},
 
 	"internal/strictjson": {},
 	"policy/index":        {"runbook", "policy", "internal/guard"},
@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit",
+		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit", "policy/bundle", "policy/store",
 		"internal/approvals", "internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }

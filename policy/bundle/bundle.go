@@ -135,6 +135,9 @@ func (b *Bundle) Meta() Meta { return b.meta }
 // Digest is the SHA-256 of the bundle's bytes.
 func (b *Bundle) Digest() runbook.Digest { return b.digest }
 
+// Signed says whether the bundle holds a signature, good or not.
+func (b *Bundle) Signed() bool { return b.signed != nil }
+
 // Signers are the owners whose signatures Verify found good, sorted; none after
 // ReadUnverified.
 func (b *Bundle) Signers() []string { return slices.Clone(b.signers) }

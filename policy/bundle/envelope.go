@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/runwrit/writ/internal/strictjson"
 )
 
 // EnvelopeExt is what the name of a file of detached signatures adds to that of
@@ -89,12 +91,9 @@ func Countersign(data, beside []byte, private crypto.Signer) ([]byte, error) {
 
 // parseEnvelope reads detached signatures and holds them to the bundle.
 func (b *Bundle) parseEnvelope(data []byte) (*envelope, error) {
-	if len(data) > MaxEnvelope {
-		return nil, refuse(CodeMalformed, "its detached signatures have %d bytes, the limit is %d", len(data), MaxEnvelope)
-	}
 	var doc envelope
-	if err := decodeStrict(data, &doc); err != nil {
-		return nil, refuse(CodeMalformed, "its detached signatures are no DSSE envelope")
+	if err := strictjson.Decode(data, MaxEnvelope, &doc); err != nil {
+		return nil, refuse(CodeMalformed, "its detached signatures are no DSSE envelope: %v", err)
 	}
 	payload, err := b.statement()
 	if err != nil {

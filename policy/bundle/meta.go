@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/runwrit/writ/internal/strictjson"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -26,7 +27,10 @@ type Meta struct {
 	MinTool string
 }
 
-const maxEpoch = 1<<32 - 1
+const (
+	maxEpoch    = 1<<32 - 1
+	maxManifest = 4 << 10
+)
 
 var metaName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
@@ -88,9 +92,7 @@ func (m *Meta) encode() []byte {
 // meaning of the manifest only, and two readers could see two in other bytes.
 func parseMeta(data []byte) (Meta, error) {
 	var doc manifest
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&doc); err != nil {
+	if err := strictjson.Decode(data, maxManifest, &doc); err != nil {
 		return Meta{}, refuse(CodeMalformed, "%s: not a manifest of writ: %v", manifestName, err)
 	}
 	w := &doc.Metadata.Writ

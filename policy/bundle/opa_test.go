@@ -109,7 +109,7 @@ func question(now time.Time) policy.Input {
 		Findings:   []policy.Finding{},
 		Caller:     policy.Caller{Kind: "os-user", ID: "os:alice", Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "real-uid"},
 		Worker:     policy.Worker{ID: "w1", Group: "web", OS: "linux", Labels: map[string]string{}},
-		Parameters: map[string]string{}, Job: map[string]string{}, Approvals: []map[string]string{},
+		Parameters: map[string]string{}, Job: map[string]string{}, Approvals: []policy.Approval{},
 		Trust: policy.Trust{Digest: runbook.DigestOf([]byte("trust"))},
 	}
 }

@@ -5,14 +5,14 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	opa "github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/runwrit/writ/internal/strictjson"
 )
 
 // The signature that OPA knows is one JSON Web Token in .signatures.json: it lists
@@ -153,7 +153,7 @@ func (b *Bundle) verifyToken(t *Trust) (Key, error) {
 // tokenParts reads .signatures.json, which holds exactly one token.
 func tokenParts(signed []byte) ([]string, error) {
 	var doc signaturesDoc
-	if err := decodeStrict(signed, &doc); err != nil {
+	if err := strictjson.Decode(signed, MaxUnpacked, &doc); err != nil {
 		return nil, refuse(CodeSignature, "%s cannot be read, or names a plugin", signaturesName)
 	}
 	switch len(doc.Signatures) {
@@ -215,17 +215,5 @@ func decodePart(part string, to any) error {
 	if err != nil {
 		return err
 	}
-	return decodeStrict(data, to)
-}
-
-func decodeStrict(data []byte, to any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows")
-	}
-	return nil
+	return strictjson.Decode(data, MaxUnpacked, to)
 }

@@ -70,15 +70,22 @@ func generationOf(b *bundle.Bundle, now time.Time) Generation {
 // check holds what a bundle says of itself to the settings, the clock and this
 // program.
 func (s *Store) check(m bundle.Meta, now time.Time) error {
-	switch {
-	case m.Name != s.settings.name:
+	if m.Name != s.settings.name {
 		return refuse(CodeName, "it is the policy %q, and this store is for %q", m.Name, s.settings.name)
+	}
+	return Usable(m, now, s.options.Tool)
+}
+
+// Usable says why a bundle that says this of itself cannot be used now, by the
+// program of this version; nil if it can. It fails with *bundle.RefusedError.
+func Usable(m bundle.Meta, now time.Time, tool string) error {
+	switch {
 	case !now.Before(m.Expires):
 		return refuse(CodeExpired, "it expired at %s", m.Expires.UTC().Format(time.RFC3339))
 	case now.Before(m.NotBefore):
 		return refuse(CodeNotYet, "it holds from %s on", m.NotBefore.UTC().Format(time.RFC3339))
-	case !atLeast(s.options.Tool, m.MinTool):
-		return refuse(CodeTool, "it wants writ %s or later, and this is %q", m.MinTool, s.options.Tool)
+	case !atLeast(tool, m.MinTool):
+		return refuse(CodeTool, "it wants writ %s or later, and this is %q", m.MinTool, tool)
 	}
 	return nil
 }
@@ -110,22 +117,28 @@ func try(ctx context.Context, b *bundle.Bundle) (notes []string, err error) {
 	if _, err := policy.New(src); err != nil {
 		return nil, refuse(CodePolicy, "%v", err)
 	}
-	report, err := policytest.Run(ctx, src, policytest.Options{})
-	var none *policytest.NoTestsError
-	switch {
-	case errors.As(err, &none):
+	if len(src.Tests) == 0 {
 		notes = append(notes, "the bundle has no tests of its own")
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		return nil, refuse(CodeTests, "its tests cannot be run: %v", err)
-	case report.Failed() > 0:
-		return nil, refuse(CodeTests, "%d of its own tests fail, such as %s", report.Failed(), firstFailed(report))
+	} else if err := runTests(ctx, src); err != nil {
+		return nil, err
 	}
 	if !b.OwnLibrary() {
 		notes = append(notes, "the bundle was built by another version of writ: this one decides by its own library")
 	}
 	return notes, nil
+}
+
+func runTests(ctx context.Context, src policy.Source) error {
+	report, err := policytest.Run(ctx, src, policytest.Options{})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return refuse(CodeTests, "its tests cannot be run: %v", err)
+	case report.Failed() > 0:
+		return refuse(CodeTests, "%d of its own tests fail, such as %s", report.Failed(), firstFailed(report))
+	}
+	return nil
 }
 
 func firstFailed(r *policytest.Report) string {

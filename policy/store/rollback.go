@@ -12,13 +12,17 @@ import (
 // maxReason is the length of a reason in bytes.
 const maxReason = 500
 
+// ErrReason says that a rollback has no reason that can be kept.
+var ErrReason = errors.New("a rollback needs a reason, one line of at most 500 bytes")
+
 // Rollback makes the previous generation the active one, lowers the high-water
 // mark to it, and keeps the reason. The bundle that was active is withdrawn: it
 // cannot be activated again. The previous one is verified once more, by the keys
-// and the clock of now. It fails as Activate does.
+// and the clock of now. It fails as Activate
+// does, or with ErrReason.
 func (s *Store) Rollback(ctx context.Context, reason string) (*Activation, error) {
 	if strings.TrimSpace(reason) == "" || len(reason) > maxReason || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return nil, refuse(CodeRolledBack, "a rollback needs a reason: one line of at most %d bytes", maxReason)
+		return nil, ErrReason
 	}
 	trust, err := s.Trust()
 	if err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/runwrit/writ/internal/guard"
+	"github.com/runwrit/writ/internal/strictjson"
 	"github.com/runwrit/writ/policy/bundle"
 	"github.com/runwrit/writ/runbook"
 )
@@ -53,9 +53,9 @@ type Change struct {
 type State struct {
 	Version int `json:"version"`
 	// Active is nil where nothing was activated yet.
-	Active *Generation `json:"active"`
+	Active *Generation `json:"active,omitempty"`
 	// Previous is the last good one before it, which a rollback goes back to.
-	Previous *Generation `json:"previous"`
+	Previous *Generation `json:"previous,omitempty"`
 	// HighWater is the mark below which no bundle is activated.
 	HighWater Mark `json:"high_water"`
 	// Withdrawn are the bundles that were rolled back: they do not come back.
@@ -108,9 +108,7 @@ func (s *Store) readJSON(name string, to any) error {
 	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
+	if err := strictjson.Decode(data, maxStateFile, to); err != nil {
 		return fmt.Errorf("%s: cannot be read: %v", name, err)
 	}
 	return nil
