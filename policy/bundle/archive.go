@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
 )
 
 const (
@@ -91,12 +92,17 @@ func header(f file) *tar.Header {
 	return &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Size: int64(len(f.data)), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
 }
 
-// unpack reads a bundle that anybody may have made.
-func unpack(data []byte) ([]file, error) {
+// unpack reads a bundle that anybody may have made. It returns the digest of the
+// archive: the gzip form around it can be varied without any change inside.
+func unpack(data []byte) (files []file, digest runbook.Digest, err error) {
 	stream, err := inflate(data)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		files, err = readArchive(stream)
 	}
+	return files, runbook.DigestOf(stream), err
+}
+
+func readArchive(stream []byte) ([]file, error) {
 	var files []file
 	t := tar.NewReader(bytes.NewReader(stream))
 	for {

@@ -100,11 +100,11 @@ type Bundle struct {
 // ReadUnverified reads a bundle and holds it to its form; it looks at no
 // signature. It fails with *RefusedError.
 func ReadUnverified(data []byte) (*Bundle, error) {
-	files, err := unpack(data)
+	files, digest, err := unpack(data)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{digest: runbook.DigestOf(data)}
+	b := &Bundle{digest: digest}
 	grants := false
 	for _, f := range files {
 		switch f.name {
@@ -132,7 +132,8 @@ func ReadUnverified(data []byte) (*Bundle, error) {
 // Meta says which policy it is.
 func (b *Bundle) Meta() Meta { return b.meta }
 
-// Digest is the SHA-256 of the bundle's bytes.
+// Digest is the SHA-256 of the archive inside the gzip stream: it tells bundles
+// apart.
 func (b *Bundle) Digest() runbook.Digest { return b.digest }
 
 // Signed says whether the bundle holds a signature, good or not.

@@ -14,6 +14,10 @@ func FuzzMalleability(f *testing.F) {
 	alice := newSigner(f, "alice", "ed25519")
 	signed := alice.sign(f, build(f, contents(7)))
 	t7 := trust(f, 1, alice)
+	whole, err := bundle.Verify(signed, nil, t7)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(signed)
 	f.Add(build(f, contents(7)))
 	f.Add(putTogether(f, takeApart(f, signed)[:2]))
@@ -29,14 +33,8 @@ func FuzzMalleability(f *testing.F) {
 		if _, err := bundle.Verify(data, nil, t7); err != nil {
 			return
 		}
-		ours, theirs := takeApart(t, signed), takeApart(t, data)
-		if len(ours) != len(theirs) {
-			t.Fatal("a bundle of other files verifies")
-		}
-		for i := range ours {
-			if ours[i].Name != theirs[i].Name || !bytes.Equal(ours[i].data, theirs[i].data) {
-				t.Errorf("a changed %s verifies", ours[i].Name)
-			}
+		if !whole.Signed() || b.Digest() != whole.Digest() {
+			t.Error("another bundle verifies")
 		}
 	})
 }
@@ -47,10 +45,15 @@ func TestNoFlippedByteVerifies(t *testing.T) {
 	alice := newSigner(t, "alice", "ed25519")
 	signed := alice.sign(t, build(t, contents(7)))
 	t7 := trust(t, 1, alice)
+	whole, err := bundle.Verify(signed, nil, t7)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := 10; i < len(signed); i += 1 + len(signed)/400 { // behind the gzip header
 		other := bytes.Clone(signed)
 		other[i] ^= 1
-		if _, err := bundle.Verify(other, nil, t7); err == nil {
+		// A bit of the gzip form may mean nothing: then it is the same bundle.
+		if b, err := bundle.Verify(other, nil, t7); err == nil && b.Digest() != whole.Digest() {
 			t.Errorf("byte %d flipped: verified", i)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
-	"github.com/runwrit/writ/runbook"
 )
 
 // Active is the policy that a gate decides by.
@@ -50,7 +49,11 @@ func (s *Store) generation(g *Generation) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m := b.Meta(); m.Name != g.Name || m.Epoch != g.Epoch {
+	m := b.Meta()
+	switch {
+	case b.Digest() != g.SHA256:
+		return nil, fmt.Errorf("%s is not what was activated: its sha-256 is another", g.folder())
+	case m.Name != g.Name || m.Epoch != g.Epoch:
 		return nil, fmt.Errorf("%s: the bundle is %s/%d, and %s/%d was activated", g.folder(), m.Name, m.Epoch, g.Name, g.Epoch)
 	}
 	return b, nil
@@ -68,9 +71,6 @@ func (s *Store) files(g *Generation) (data, detached []byte, err error) {
 	}
 	if data, err = s.read(folder+"/"+bundleFile, bundle.MaxSize); err != nil {
 		return nil, nil, err
-	}
-	if runbook.DigestOf(data) != g.SHA256 {
-		return nil, nil, fmt.Errorf("%s/%s is not what was activated: its sha-256 is another", folder, bundleFile)
 	}
 	if _, missing := s.root.Lstat(folder + "/" + detachedFile); missing == nil {
 		detached, err = s.read(folder+"/"+detachedFile, bundle.MaxEnvelope)

@@ -51,6 +51,9 @@ func (s *Store) Rollback(ctx context.Context, reason string) (*Activation, error
 	if err != nil {
 		return nil, err
 	}
+	if b.Digest() != state.Previous.SHA256 {
+		return nil, s.fail(errors.New("the generation before is not what was activated"))
+	}
 	now := s.options.Now().UTC()
 	if err := s.check(b.Meta(), now); err != nil {
 		return nil, err
