@@ -28,8 +28,8 @@ func inputTypes() (*ast.SchemaSet, error) {
 	return schemas, nil
 }
 
-// checks are the stages of the compiler that look for mistakes, and those that
-// rewrite what the library does not use. CheckSafetyRuleBodies puts the
+// checks are the stages of the compiler that look for mistakes, what only these
+// need, and those that rewrite what the library does not use. CheckSafetyRuleBodies puts the
 // expressions of a body in an order in which they can be evaluated, too: the
 // library is written in that order.
 var checks = []ast.StageID{
@@ -38,6 +38,7 @@ var checks = []ast.StageID{
 	ast.StageCheckRecursion, ast.StageCheckTypes, ast.StageCheckUnsafeBuiltins, ast.StageCheckDeprecatedBuiltins,
 	ast.StageParseMetadataBlocks, ast.StageSetAnnotationSet, ast.StageRewriteRegoMetadataCalls, ast.StageRewriteTemplateStrings,
 	ast.StageRewritePrintCalls, ast.StageRewriteWithValues, ast.StageBuildRequiredCapabilities,
+	ast.StageSetGraph, ast.StageBuildComprehensionIndices,
 }
 
 // uncheckedCompiler is for the library alone, which is the same at every start
