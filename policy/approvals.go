@@ -45,6 +45,13 @@ type Approval struct {
 	Reason      string `json:"reason"`
 	NotBeforeNS int64  `json:"not_before_ns"`
 	ExpiresNS   int64  `json:"expires_ns"`
+	// Path is a glob, of a break-glass statement that is not bound to one file.
+	Path string `json:"path"`
+	// Nonce tells a break-glass statement from all others.
+	Nonce string `json:"nonce"`
+	// Uses is how often a break-glass statement has been used, -1 where nothing
+	// counts that.
+	Uses int `json:"uses"`
 }
 
 // ApprovalSignature is one signature on a statement.
@@ -66,6 +73,7 @@ type approvalRules struct{ MaxLife time.Duration }
 
 // approvalFact is what grants.yaml says about one approval.
 type approvalFact struct {
+	sha256 runbook.Digest
 	what   string // for messages
 	people []person
 	faults []string // why it does not count, whoever signed it
@@ -88,64 +96,94 @@ func (a *Approval) ids() []string {
 	return ids
 }
 
-// approvals finds out who approved, and which approvals do not count.
-func (a *asker) approvals(in *Input, requester person, limits approvalRules) []approvalFact {
-	found := make([]approvalFact, 0, len(in.Approvals))
+// approvals finds out who signed the statements, and which do not count: first the
+// approvals, then those that break the glass.
+func (a *asker) approvals(in *Input, f *facts, g *global) {
 	for i := range in.Approvals {
 		ap := &in.Approvals[i]
-		fact := approvalFact{people: a.signers(ap.signatures()), faults: ap.faults(in, limits.MaxLife)}
-		if r := ap.Requester; r != "" && r != in.Caller.ID && (requester.name == "" || a.one(tablePerson, r) != requester.name) {
+		fact := approvalFact{sha256: ap.SHA256, what: ap.File, people: a.signers(ap.signatures())}
+		if ap.Type == TypeBreakGlass {
+			fact.faults = g.BreakGlass.glassFaults(ap, in, f.path)
+		} else {
+			fact.faults = ap.faults(in, g.Approvals.MaxLife)
+		}
+		if r := ap.Requester; r != in.Caller.ID && (r != "" || ap.Type == TypeBreakGlass) && (f.requester.name == "" || a.one(tablePerson, r) != f.requester.name) {
 			fact.faults = append(fact.faults, "it is for a run that "+r+" requests")
 		}
-		names := make([]string, 0, len(fact.people))
+		var names []string
 		for _, p := range fact.people {
 			names = append(names, p.name)
 		}
-		fact.what = fmt.Sprintf("%s by %s", ap.File, strings.Join(names, ", "))
-		if len(names) == 0 {
-			fact.what = ap.File
+		if len(names) > 0 {
+			fact.what += " by " + strings.Join(names, ", ")
+		} else {
 			fact.faults = append(fact.faults, "nobody that grants.yaml knows has validly signed it")
 		}
-		found = append(found, fact)
+		if ap.Type == TypeBreakGlass {
+			f.glass = append(f.glass, fact)
+		} else {
+			f.approvals = append(f.approvals, fact)
+		}
 	}
-	return found
 }
 
 // faults says why an approval does not count for an input, whoever made it.
 func (a *Approval) faults(in *Input, maxLife time.Duration) []string {
+	if bad := a.unbelieved(); bad != "" {
+		return []string{bad}
+	}
 	var faults []string
-	add := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	if a.Verdict != string(verifier.Valid) { // nothing else of it is believed
-		return []string{fmt.Sprintf("it is %s, not valid", a.Verdict)}
-	}
 	if a.Type != TypeApproval {
-		add("it is no approval")
+		faults = append(faults, "it is no approval")
 	}
+	faults = append(faults, a.aboutOther(in)...)
+	if !a.ParametersMatch {
+		faults = append(faults, "it is for other parameters")
+	}
+	faults = append(faults, a.elsewhere(in)...)
+	return append(faults, a.outOfTime(in, maxLife)...)
+}
+
+// unbelieved says why nothing of a statement is believed, "" if it is valid.
+func (a *Approval) unbelieved() string {
+	if a.Verdict == string(verifier.Valid) {
+		return ""
+	}
+	return fmt.Sprintf("it is %s, not valid", a.Verdict)
+}
+
+// aboutOther says about what else than the runbook of an input it is.
+func (a *Approval) aboutOther(in *Input) []string {
 	switch list := in.Runbook.manifest(); {
 	case a.Runbook != in.Runbook.Name:
-		add("it is for the runbook %s", a.Runbook)
+		return []string{"it is for the runbook " + a.Runbook}
 	case a.RunbookSHA256 != in.Runbook.SHA256:
-		add("it is for another version of the file")
+		return []string{"it is for another version of the file"}
 	case in.Runbook.Manifest == nil && !a.ManifestSHA256.IsZero():
-		add("it is for a run with all files of a project")
+		return []string{"it is for a run with all files of a project"}
 	case in.Runbook.Manifest != nil && (a.ManifestSHA256.IsZero() || a.ManifestSHA256 != list.SHA256):
-		add("it is for other files of the project, or for none")
+		return []string{"it is for other files of the project, or for none"}
 	}
-	if !a.ParametersMatch {
-		add("it is for other parameters")
-	}
+	return nil
+}
+
+func (a *Approval) elsewhere(in *Input) []string {
 	if a.WorkerGroup == "" || a.WorkerGroup != in.Worker.Group {
-		add("it is for the worker group %s", a.WorkerGroup)
+		return []string{"it is for the worker group " + a.WorkerGroup}
 	}
+	return nil
+}
+
+func (a *Approval) outOfTime(in *Input, maxLife time.Duration) []string {
 	switch life := time.Duration(a.ExpiresNS - a.NotBeforeNS); {
 	case in.NowNS < a.NotBeforeNS:
-		add("it holds from %s on", moment(a.NotBeforeNS))
+		return []string{"it holds from " + moment(a.NotBeforeNS) + " on"}
 	case in.NowNS >= a.ExpiresNS:
-		add("it expired at %s", moment(a.ExpiresNS))
+		return []string{"it expired at " + moment(a.ExpiresNS)}
 	case life > maxLife:
-		add("it would last %v, the limit is %v", life, maxLife)
+		return []string{fmt.Sprintf("it would last %v, the limit is %v", life, maxLife)}
 	}
-	return faults
+	return nil
 }
 
 // ApprovalOutcome is what grants.yaml makes of one statement.
@@ -171,7 +209,7 @@ func (f *approvalFact) term() *ast.Term {
 	for _, p := range f.people {
 		people = append(people, p.term())
 	}
-	return ast.ObjectTerm(item("what", ast.StringTerm(f.what)), item("people", ast.ArrayTerm(people...)), item("faults", texts(f.faults)))
+	return ast.ObjectTerm(item("sha256", ast.StringTerm(f.sha256.String())), item("what", ast.StringTerm(f.what)), item("people", ast.ArrayTerm(people...)), item("faults", texts(f.faults)))
 }
 
 func approvalTerms(list []approvalFact) *ast.Term {
@@ -244,10 +282,10 @@ func (in *Input) checkApprovals() error {
 		if a.SHA256.IsZero() || a.Verdict == string(verifier.Valid) && (a.NotBeforeNS <= 0 || a.ExpiresNS <= a.NotBeforeNS) {
 			return &InputError{field, "has no digest, or an odd time"}
 		}
-		if len(a.Signatures) > maxSignatures {
-			return &InputError{field, "has too many signatures"}
+		if a.Uses < -1 || len(a.Signatures) > maxSignatures {
+			return &InputError{field, "has too many signatures, or an odd number of uses"}
 		}
-		texts := []string{a.Type, a.File, a.Verdict, a.Runbook, a.WorkerGroup, a.Requester, a.Reason}
+		texts := []string{a.Type, a.File, a.Verdict, a.Runbook, a.WorkerGroup, a.Requester, a.Reason, a.Path, a.Nonce}
 		for _, s := range a.Signatures {
 			if len(s.IDs) > maxIDs {
 				return &InputError{field, "has a signer with too many identities"}

@@ -96,12 +96,15 @@ type Decision struct {
 	Mode    string   `json:"mode"`
 	Deny    []Reason `json:"deny"`
 	Warn    []Reason `json:"warn"`
-	// WouldDeny is what ModeEnforce would deny, where ModeWarn let it run.
+	// WouldDeny is what would be denied, where ModeWarn or an Override let it run.
 	WouldDeny []Reason `json:"would_deny"`
 	// Rules are the names of the grants that allowed; none where ModeWarn did.
 	Rules []string `json:"rules"`
 	// Exemptions are those that lifted something.
-	Exemptions  []Exemption    `json:"exemptions"`
+	Exemptions []Exemption `json:"exemptions"`
+	// Override says by which statements the denials of the policy were lifted; left
+	// out where none were.
+	Override    *Override      `json:"override,omitempty"`
 	Obligations Obligations    `json:"obligations"`
 	Policy      Ref            `json:"policy"`
 	Runbook     runbook.Digest `json:"runbook"`
@@ -141,6 +144,7 @@ type Permit struct {
 	arguments     []Argument
 	obligations   Obligations
 	expires       time.Time
+	uses          []Use
 }
 
 // File is the digest of the signed file that was decided on.

@@ -56,9 +56,11 @@ func (d *Decision) problem() string {
 	case d.Mode != ModeEnforce && d.Mode != ModeWarn:
 		return "mode: want " + ModeEnforce + " or " + ModeWarn
 	case len(d.WouldDeny) > 0:
-		if !d.Allow || d.Mode != ModeWarn || len(d.Deny)+len(d.Rules) > 0 {
-			return "it would deny, and does not allow by mode " + ModeWarn + " alone"
+		if !d.Allow || (d.Mode == ModeWarn) == (d.Override != nil) || len(d.Deny)+len(d.Rules) > 0 {
+			return "it would deny, and does not allow by mode " + ModeWarn + " or an override alone"
 		}
+	case d.Override != nil:
+		return "it has an override, and would deny nothing"
 	case d.Allow && (len(d.Deny) > 0 || len(d.Rules) == 0):
 		return "it allows, and denies or names no rule that allowed"
 	case !d.Allow && (len(d.Deny) == 0 || len(d.Rules) > 0):

@@ -42,6 +42,9 @@ type document struct {
 	// exemptions are the IDs of those that hold, lifted the codes of the reasons
 	// that the library has left out for them.
 	exemptions, lifted []string
+	// glass are the digests of the statements that break the glass, and those who
+	// answer for it.
+	glass, glassApprovers []string
 }
 
 // hardReasons are what no policy can lift; they are found without it.
@@ -91,14 +94,16 @@ func decodeDocument(v any) (*document, error) {
 	if !ok {
 		return nil, errors.New("the decision is not an object")
 	}
-	if len(fields) != 6 {
-		return nil, fmt.Errorf("the decision has the fields %s: want allow, deny, exemptions, lifted, rules, user", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+	if len(fields) != 8 {
+		return nil, fmt.Errorf("the decision has the fields %s: want allow, deny, exemptions, glass, glass_approvers, lifted, rules, user", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 	}
 	d := &document{}
 	if d.allow, ok = fields["allow"].(bool); !ok {
 		return nil, errors.New("allow is not true or false")
 	}
-	for name, list := range map[string]*[]string{"rules": &d.rules, "exemptions": &d.exemptions, "lifted": &d.lifted} {
+	for name, list := range map[string]*[]string{
+		"rules": &d.rules, "exemptions": &d.exemptions, "lifted": &d.lifted, "glass": &d.glass, "glass_approvers": &d.glassApprovers,
+	} {
 		if *list, ok = names(fields[name]); !ok {
 			return nil, fmt.Errorf("%s is not a list of different names", name)
 		}

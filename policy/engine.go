@@ -222,6 +222,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 	if d.Mode, until = e.global.mode(&in.Worker, in.NowNS); d.Mode == ModeWarn {
 		d.onlyWarn(in.Worker.Group, until)
 	}
+	d.lift(f.override(in, doc))
 	if len(d.Deny) > 0 {
 		return d
 	}
@@ -238,6 +239,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 			arguments: slices.Clone(in.seal.arguments), obligations: d.Obligations,
 			manifest: in.Runbook.manifest(),
 			expires:  time.Unix(0, in.NowNS).UTC().Add(permitLife),
+			uses:     d.Override.uses(),
 		}
 	}
 	return d

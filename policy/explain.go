@@ -97,8 +97,8 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 	for _, s := range f.signers {
 		x.Signers = append(x.Signers, s.name)
 	}
-	for i := range f.approvals {
-		x.Approvals = append(x.Approvals, f.approvals[i].outcome())
+	for _, fact := range slices.Concat(f.approvals, f.glass) {
+		x.Approvals = append(x.Approvals, fact.outcome())
 	}
 	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f, t); err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)

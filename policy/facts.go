@@ -22,6 +22,9 @@ type facts struct {
 	// freezes and exemptions are those that may hold.
 	freezes    []*freeze
 	exemptions []*exemption
+	// glass are the statements that break the glass, by the rules for them.
+	glass      []approvalFact
+	breakGlass *breakGlass
 }
 
 type person struct {
@@ -60,7 +63,8 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	f.exemptions = find(e.global.exemptions, keys, in.NowNS, e.global.exemption)
 	f.signers = a.signers(in.vouching())
 	f.requester = a.requester(&in.Caller)
-	f.approvals = a.approvals(in, f.requester, e.global.Approvals)
+	a.approvals(in, &f, e.global)
+	f.breakGlass = &e.global.BreakGlass
 	return f, a.err
 }
 
@@ -182,6 +186,7 @@ func (f *facts) value() ast.Value {
 		item("signers", ast.ArrayTerm(signers...)),
 		item("requester", f.requester.term()),
 		item("approvals", approvalTerms(f.approvals)),
+		item("break_glass", f.breakGlass.term(f.glass)),
 		item("denied", ast.NewTerm(denied)),
 		item("rules", terms(f.rules)),
 		item("freezes", terms(f.freezes)),

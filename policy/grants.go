@@ -38,6 +38,7 @@ type grants struct {
 	rules         []rule
 	denied        map[runbook.Digest]string // reason by digest
 	approvals     approvalRules
+	breakGlass    breakGlass
 }
 
 // fingerprintForms are the identities that end in hexadecimal digits.
@@ -99,7 +100,7 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 		roles: map[string]role{}, fillable: map[string]string{}, zones: map[string]*time.Location{}, modes: map[string]groupMode{},
 		groups: map[string][]string{}, inner: map[string][]string{}, people: map[string]bool{}, denied: map[runbook.Digest]string{},
 	}
-	f := t.Fields(root, "", "version", "people", "groups", "roles", "approvals", "rules", "denied", "freezes", "exemptions", "worker_groups")
+	f := t.Fields(root, "", "version", "people", "groups", "roles", "approvals", "break_glass", "rules", "denied", "freezes", "exemptions", "worker_groups")
 	if v := t.Need(f, root, "", "version"); v != nil {
 		t.Number(v, "version", 1, 1)
 	}
@@ -115,6 +116,9 @@ func parseGrants(file string, data []byte) (*grants, []*FileError) {
 	g.approvals.MaxLife = DefaultApprovalLife
 	if v := f["approvals"]; v != nil {
 		g.readApprovals(t, v)
+	}
+	if v := f["break_glass"]; v != nil {
+		g.breakGlass = g.readBreakGlass(t, v)
 	}
 	if v := t.Need(f, root, "", "rules"); v != nil {
 		g.readRules(t, v)

@@ -171,7 +171,7 @@ func TestOddDecisionDocumentsDeny(t *testing.T) {
 	type object = map[string]any
 	none := []any{}
 	whole := func(change func(object)) object {
-		o := object{"allow": true, "deny": none, "exemptions": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": object{}}
+		o := object{"allow": true, "deny": none, "exemptions": []any{}, "glass": []any{}, "glass_approvers": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": object{}}
 		change(o)
 		return o
 	}
@@ -214,7 +214,7 @@ func TestOddDecisionDocumentsDeny(t *testing.T) {
 
 func TestHardChecksHoldWithoutTheLibrary(t *testing.T) {
 	t.Parallel()
-	doc := map[string]any{"allow": true, "deny": []any{}, "exemptions": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": map[string]any{}}
+	doc := map[string]any{"allow": true, "deny": []any{}, "exemptions": []any{}, "glass": []any{}, "glass_approvers": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": map[string]any{}}
 	e := engine(t, peopleYAML+restartRule+"denied: [{sha256: "+good().Runbook.PayloadSHA256.String()+", reason: stolen}]\n")
 	mustDeny(t, e.DecideOnDocument(good(), doc), "denied-digest")
 	in := good()

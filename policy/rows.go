@@ -107,7 +107,7 @@ func newMemory(data []byte) (*memory, []*FileError) {
 
 // table files what grants.yaml says.
 func (g *grants) table(put func(table Table, key, value string)) {
-	common := global{Rules: len(g.rules), Freezes: g.freezes, Exemptions: g.exemptions, Modes: g.modes, Approvals: g.approvals}
+	common := global{Rules: len(g.rules), Freezes: g.freezes, Exemptions: g.exemptions, Modes: g.modes, Approvals: g.approvals, BreakGlass: g.breakGlass}
 	for id, name := range g.person {
 		put(tablePerson, id, name)
 	}
@@ -139,8 +139,9 @@ func (g *grants) table(put func(table Table, key, value string)) {
 
 // global is what is read once, when a policy is loaded.
 type global struct {
-	Rules     int // how many there are
-	Approvals approvalRules
+	Rules      int // how many there are
+	Approvals  approvalRules
+	BreakGlass breakGlass
 	// Filed are the kinds of keys under which there are rules: the others need
 	// not be asked for.
 	Filed []string

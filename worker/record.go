@@ -74,7 +74,8 @@ func (r *Recorded) result() Result {
 }
 
 // Record writes a decision, of either kind, to the ledger. A decision that could
-// not be recorded permits nothing: it fails with *LedgerError, or with
+// not be recorded permits nothing, and one that uses up what has been used is recorded
+// as a denial: what it uses is gone before anything is written. It fails with *LedgerError, or with
 // *PermitError where decision, input and report are not about the same file.
 func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 	if w == nil || w.ledger == nil {
@@ -92,6 +93,13 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 		return nil, &PermitError{"the policy was asked about another file than the report's"}
 	case d.Allow && (rep.Verdict != verifier.Valid || e.Input.Version == ""):
 		return nil, &PermitError{"the decision allows what is not verified, or what the policy was not asked about"}
+	}
+	if !e.DryRun {
+		var err error
+		if e.Decision, err = w.take(d); err != nil {
+			return nil, err
+		}
+		d = e.Decision
 	}
 	body, err := decisionOf(e)
 	if err != nil {
@@ -167,12 +175,14 @@ type decisionBody struct {
 	Mode        string          `json:"mode"`
 	Deny        []policy.Reason `json:"deny"`
 	Warn        []policy.Reason `json:"warn"`
-	// WouldDeny is what was let run by mode warn.
+	// WouldDeny is what was let run by mode warn, or by Override.
 	WouldDeny  []policy.Reason    `json:"would_deny"`
 	Rules      []string           `json:"rules"`
 	Exemptions []policy.Exemption `json:"exemptions"`
-	TimeoutMS  int64              `json:"timeout_ms"`
-	Env        []string           `json:"env"` // names only
+	// Override is left out where the policy was not lifted.
+	Override  *policy.Override `json:"override,omitempty"`
+	TimeoutMS int64            `json:"timeout_ms"`
+	Env       []string         `json:"env"` // names only
 	// Input is null where there is none, and where the record of a denial would
 	// else be too large.
 	Input       json.RawMessage `json:"input"`
@@ -191,7 +201,7 @@ func decisionOf(e Evidence) (decisionBody, error) {
 		Verdict: e.Report.Verdict, TrustSHA256: e.Report.TrustDigest, PolicySHA256: d.Policy.SHA256, PolicyName: d.Policy.Name, PolicyEpoch: d.Policy.Epoch,
 		Allow: err == nil, DryRun: e.DryRun, Mode: d.Mode,
 		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
-		WouldDeny: append([]policy.Reason{}, d.WouldDeny...), Exemptions: append([]policy.Exemption{}, d.Exemptions...),
+		WouldDeny: append([]policy.Reason{}, d.WouldDeny...), Exemptions: append([]policy.Exemption{}, d.Exemptions...), Override: d.Override,
 		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
 	}
 	if e.Input.Version == "" {

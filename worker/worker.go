@@ -41,6 +41,9 @@ const DefaultGrace = 10 * time.Second
 type Options struct {
 	// Ledger takes the records. If it fails, nothing runs.
 	Ledger ledger.Sink
+	// Uses counts what may be used only so often. Without it nothing runs that uses
+	// such a thing.
+	Uses Uses
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Grace is how long a process group may take to end after SIGTERM;
@@ -64,6 +67,7 @@ var ErrNoLedger = errors.New("no ledger: a run that is not recorded does not tak
 // goroutines.
 type Worker struct {
 	ledger       ledger.Sink
+	uses         Uses
 	now          func() time.Time
 	grace        time.Duration
 	interpreters map[runbook.Kind]string
@@ -84,7 +88,7 @@ func New(o Options) (*Worker, error) {
 		}
 	}
 	w := &Worker{
-		ledger: o.Ledger, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
+		ledger: o.Ledger, uses: o.Uses, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
 		interpreters: maps.Clone(o.Interpreters),
 	}
 	if w.now == nil {

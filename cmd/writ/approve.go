@@ -24,17 +24,18 @@ import (
 )
 
 type approveOptions struct {
-	key       signOptions
-	trust     trustOptions
-	project   projectOption
-	approvals statementOption
-	group     string
-	expires   time.Duration
-	requester string
-	reason    string
-	params    []string
-	arguments []string
-	path      string
+	key        signOptions
+	trust      trustOptions
+	project    projectOption
+	approvals  statementOption
+	group      string
+	expires    time.Duration
+	requester  string
+	reason     string
+	params     []string
+	arguments  []string
+	path       string
+	breakGlass breakGlassOption
 }
 
 // defaultExpiry is how long an approval lasts if nobody says.
@@ -53,26 +54,38 @@ puts it into the folder --approvals, from where writ run --approvals reads it.
 Use it where a rule of grants.yaml has approved_by. Who may approve, and how many
 must, stands there; nobody approves what he requests himself.
 
+With --break-glass the statement lifts, in an emergency, what the policy denies: for
+one requester, whatever the parameters, as often and as long as break_glass in
+grants.yaml lets. Hard checks stay. --path GLOB, in place of RUNBOOK, is for every
+validly signed runbook there.
+
 Exit codes: 0 approved, 1 the runbook is not valid or the approval not signed,
 2 the question is malformed or the key does not fit, 3 a file cannot be read or
 written.`,
 		Example: `  writ approve --trust trust --key bob.key.asc --worker-group prod --approvals approvals deploy.sh.asc -- blue 3
-  writ approve --trust trust --key bob.key.pem --cert bob.pem --worker-group prod --expires 4h --reason "change 4711" restart.ps1`,
+  writ approve --trust trust --key bob.key.pem --cert bob.pem --worker-group prod --expires 4h --reason "change 4711" restart.ps1
+  writ approve --break-glass --requester os:alice --reason "site is down, 4711" --trust trust --key bob.key.asc --worker-group prod deploy.sh.asc`,
 		RunE: func(cmd *cobra.Command, list []string) error {
 			before := cmd.ArgsLenAtDash()
 			if before < 0 {
 				before = len(list)
 			}
-			if before != 1 || list[0] == "" || list[0] == "-" {
+			if before == 0 && o.breakGlass.scope != "" {
+				list = append([]string{""}, list...)
+			} else if before != 1 || list[0] == "" || list[0] == "-" {
 				return usagef("want the path of one runbook, and its arguments after --")
 			}
 			o.path, o.arguments = list[0], list[1:]
+			if o.breakGlass.given && !cmd.Flags().Changed("expires") {
+				o.expires = defaultBreakGlassExpiry
+			}
 			return a.runApprove(cmd.Context(), o)
 		},
 	}
 	o.key.addKeyTo(cmd)
 	o.trust.addTo(cmd)
 	o.project.addTo(cmd)
+	o.breakGlass.addTo(cmd)
 	f := cmd.Flags()
 	f.Var(&o.approvals, "approvals", "put the approval into this `folder`")
 	f.StringVar(&o.key.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
@@ -95,7 +108,7 @@ func (o *approveOptions) validate() error {
 	case o.expires < time.Second || o.expires%time.Second != 0:
 		return usagef("--expires %v: want whole seconds, such as 90m or 48h", o.expires)
 	}
-	return nil
+	return o.validateBreakGlass()
 }
 
 func (a *app) runApprove(ctx context.Context, o *approveOptions) error {
@@ -109,6 +122,9 @@ func (a *app) runApprove(ctx context.Context, o *approveOptions) error {
 	report, err := a.validRunbook(ctx, o)
 	if err != nil {
 		return err
+	}
+	if o.breakGlass.given {
+		return a.runBreakGlass(ctx, o, report)
 	}
 	key, self, err := a.openKey(ctx, &o.key)
 	if err != nil {
@@ -129,6 +145,9 @@ func (a *app) runApprove(ctx context.Context, o *approveOptions) error {
 // validRunbook verifies the runbook that is to be approved, with its project, by
 // the trust that the user names.
 func (a *app) validRunbook(ctx context.Context, o *approveOptions) (*verifier.Report, error) {
+	if o.path == "" {
+		return nil, nil //nolint:nilnil // there is none: the statement is about a path
+	}
 	trust, err := o.trust.load(false)
 	if err != nil {
 		return nil, err
@@ -200,6 +219,11 @@ func (a *app) sayApproval(d *statement.Approval, r *verifier.Report, args []poli
 	if d.Requester == "" {
 		lines[6][1] = "whom the policy lets"
 	}
+	return a.sayLines(lines)
+}
+
+// sayLines writes what there is to say, a word before each line.
+func (a *app) sayLines(lines [][2]string) error {
 	for _, l := range lines {
 		if l[1] == "" {
 			continue

@@ -11,13 +11,19 @@ import (
 	"github.com/runwrit/writ/internal/approvals"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker"
 )
 
-// statementOption is the flag --approvals: where statements about runbooks lie.
-type statementOption struct{ dir string }
+// statementOption is the flag --approvals: where statements about runbooks lie. For
+// a gate there is --state, too: where their uses are counted.
+type statementOption struct {
+	dir   string
+	state string
+}
 
 func (o *statementOption) addTo(cmd *cobra.Command) {
 	cmd.Flags().Var(o, "approvals", "count the approvals in this `folder`, which writ approve made")
+	cmd.Flags().StringVar(&o.state, "state", "", "`folder` that remembers which break-glass statements were used")
 }
 
 // Set refuses the empty name, which is what a variable gives that is not set.
@@ -39,19 +45,26 @@ func (*statementOption) Type() string { return "folder" }
 type statements struct {
 	folder   *approvals.Folder
 	verifier *verifier.Verifier
+	uses     worker.Uses // nil where nothing counts them
 }
 
 // open reads the statements. They are judged by the trust store of the runbooks.
 func (o *statementOption) open(guarded bool, trust *verifier.TrustStore, now func() time.Time) (statements, error) {
+	var s statements
+	var err error
+	if o.state != "" {
+		if s.uses, err = worker.OpenUses(o.state); err != nil {
+			return s, noAnswer(err)
+		}
+	}
 	if o.dir == "" {
-		return statements{}, nil
+		return s, nil
 	}
-	folder, err := approvals.Read(o.dir, approvals.Options{Guarded: guarded})
-	if err != nil {
-		return statements{}, noAnswer(err)
+	if s.folder, err = approvals.Read(o.dir, approvals.Options{Guarded: guarded}); err != nil {
+		return s, noAnswer(err)
 	}
-	v, err := statementVerifier(trust, now)
-	return statements{folder: folder, verifier: v}, err
+	s.verifier, err = statementVerifier(trust, now)
+	return s, err
 }
 
 func statementVerifier(trust *verifier.TrustStore, now func() time.Time) (*verifier.Verifier, error) {
@@ -65,7 +78,11 @@ func statementVerifier(trust *verifier.TrustStore, now func() time.Time) (*verif
 // about returns the facts about the statements on a runbook, and what there is to
 // say of those that are broken.
 func (s *statements) about(ctx context.Context, rep *verifier.Report, args []policy.Argument) ([]policy.Approval, []string, error) {
-	facts, notes, err := s.folder.For(ctx, s.verifier, rep, args)
+	var count func(string) (int, error)
+	if s.uses != nil {
+		count = func(nonce string) (int, error) { return s.uses.Count(policy.UseBreakGlass, nonce) }
+	}
+	facts, notes, err := s.folder.For(ctx, s.verifier, count, rep, args)
 	if err != nil {
 		return nil, nil, noAnswer(err)
 	}

@@ -79,7 +79,7 @@ var blue = []policy.Argument{{Value: "blue"}}
 
 func facts(t testing.TB, f *approvals.Folder, v *verifier.Verifier) ([]policy.Approval, string) {
 	t.Helper()
-	found, notes, err := f.For(t.Context(), v, report(), blue)
+	found, notes, err := f.For(t.Context(), v, nil, report(), blue)
 	if err != nil {
 		t.Fatal(err)
 	}

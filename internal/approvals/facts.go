@@ -15,9 +15,10 @@ import (
 
 // For returns the facts about the statements that name the runbook of a report,
 // for a run with these arguments. The verifier must be one for the format of
-// statements. Notes say what is broken or left out. An error says that it could
+// statements; uses, which may be nil, counts how often a break-glass statement was
+// used, by its nonce. Notes say what is broken or left out. An error says that it could
 // not look.
-func (f *Folder) For(ctx context.Context, v *verifier.Verifier, rep *verifier.Report, args []policy.Argument) (facts []policy.Approval, notes []string, err error) {
+func (f *Folder) For(ctx context.Context, v *verifier.Verifier, uses func(nonce string) (int, error), rep *verifier.Report, args []policy.Argument) (facts []policy.Approval, notes []string, err error) {
 	if f == nil {
 		return nil, nil, nil
 	}
@@ -37,6 +38,13 @@ func (f *Folder) For(ctx context.Context, v *verifier.Verifier, rep *verifier.Re
 		case *statement.Approval:
 			fact.ParametersMatch = d.Digest == statement.ParametersDigest(d.Salt, parameters)
 			fact.Requester = d.Requester
+		case *statement.BreakGlass:
+			fact.Requester, fact.Path, fact.Nonce, fact.Uses = d.Requester, d.Path, d.Nonce, -1
+			if uses != nil {
+				if fact.Uses, err = uses(d.Nonce); err != nil {
+					return nil, nil, err
+				}
+			}
 		default:
 			notes = append(notes, fmt.Sprintf("the statement %q does not count: it is a %s, and does not belong here", file.Name, d.About().Type))
 			continue

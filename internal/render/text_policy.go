@@ -17,6 +17,8 @@ func (textRenderer) Decision(w io.Writer, d policy.Decision) error {
 func writeDecision(b *strings.Builder, d policy.Decision) {
 	word := "denied"
 	switch {
+	case d.Allow && d.Override != nil:
+		word = "allowed by BREAK GLASS, denied by the policy"
 	case d.Allow && len(d.WouldDeny) > 0:
 		word = "allowed by mode warn, denied by the policy"
 	case d.Allow:

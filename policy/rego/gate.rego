@@ -13,6 +13,8 @@ decision := {
 	"allow": allow,
 	"deny": deny,
 	"exemptions": exemptions,
+	"glass": glass.statements,
+	"glass_approvers": glass.approvers,
 	"lifted": lifted,
 	"rules": granted,
 	"user": data.writ.users.results,
