@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 )
@@ -213,44 +212,54 @@ func checkNesting(body []byte) error {
 }
 
 // checkKeys refuses an object with the same key twice, at any depth. The body
-// is known to be well-formed JSON.
+// is known to be well-formed compact JSON, so that a string is a key if it stands
+// right behind a brace or, in an object, behind a comma.
 func checkKeys(body []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	type level struct {
-		keys  map[string]bool // nil for an array
-		value bool            // in an object: a value comes next
-	}
-	var stack []level
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
+	var stack []map[string]bool // the keys of each open object; nil for an array
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{':
+			stack = append(stack, map[string]bool{})
+		case '[':
+			stack = append(stack, nil)
+		case '}', ']':
+			stack = stack[:len(stack)-1]
+		case '"':
+			text := quoted(body[i:])
+			if before := body[i-1]; before == '{' || before == ',' && stack[len(stack)-1] != nil {
+				if err := addKey(stack[len(stack)-1], text); err != nil {
+					return err
+				}
+			}
+			i += len(text) - 1
 		}
-		if err != nil {
+	}
+	return nil
+}
+
+// quoted returns the string that b begins with, quotes included.
+func quoted(b []byte) []byte {
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return b[:i+1]
+		}
+	}
+	return b
+}
+
+func addKey(keys map[string]bool, text []byte) error {
+	key := string(text[1 : len(text)-1])
+	if bytes.IndexByte(text, '\\') >= 0 { // one key may be written in several ways
+		if err := json.Unmarshal(text, &key); err != nil {
 			return err
 		}
-		top := len(stack) - 1
-		if token == json.Delim('}') || token == json.Delim(']') {
-			stack = stack[:top]
-			continue
-		}
-		if top >= 0 && stack[top].keys != nil {
-			if !stack[top].value {
-				key := fmt.Sprint(token)
-				if stack[top].keys[key] {
-					return fmt.Errorf("the key %.40q is there twice", key)
-				}
-				stack[top].keys[key], stack[top].value = true, true
-				continue
-			}
-			stack[top].value = false
-		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, level{keys: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, level{})
-		}
 	}
+	if keys[key] {
+		return fmt.Errorf("the key %.40q is there twice", key)
+	}
+	keys[key] = true
+	return nil
 }

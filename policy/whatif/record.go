@@ -31,7 +31,7 @@ type decisionBody struct {
 	Rules       []string        `json:"rules"`
 	TimeoutMS   int64           `json:"timeout_ms"`
 	Env         []string        `json:"env"`
-	Input       json.RawMessage `json:"input"`
+	Input       *policy.Input   `json:"input"`
 	InputSHA256 runbook.Digest  `json:"input_sha256"`
 }
 
@@ -51,21 +51,20 @@ func readDecision(r ledger.Record) (*decisionBody, *policy.Input, error) {
 	if err := json.Unmarshal(r.Body, &body); err != nil {
 		return nil, nil, fmt.Errorf("the record is not that of a decision: %w", err)
 	}
-	if body.Version != bodyVersion {
+	switch {
+	case body.Version != bodyVersion:
 		return nil, nil, errVersion
-	}
-	if len(body.Input) == 0 || string(body.Input) == "null" {
+	case body.Input == nil:
 		return &body, nil, errNoInput
 	}
-	var in policy.Input
-	if err := json.Unmarshal(body.Input, &in); err != nil {
-		return &body, nil, fmt.Errorf("the input of the record cannot be read: %w", err)
+	again, err := json.Marshal(body.Input)
+	if err == nil && runbook.DigestOf(again) == body.InputSHA256 {
+		return &body, body.Input, nil
 	}
-	again, err := json.Marshal(in)
-	switch {
-	case err == nil && runbook.DigestOf(again) == body.InputSHA256:
-		return &body, &in, nil
-	case runbook.DigestOf(asEncoded(body.Input)) == body.InputSHA256:
+	var raw struct {
+		Input json.RawMessage `json:"input"`
+	}
+	if err := json.Unmarshal(r.Body, &raw); err == nil && runbook.DigestOf(asEncoded(raw.Input)) == body.InputSHA256 {
 		return &body, nil, errForm
 	}
 	return &body, nil, errDigest

@@ -250,7 +250,7 @@ func TestARecordThatIsNotWhatAWorkerWroteIsNeverTakenForTheSame(t *testing.T) {
 		"an input that is left out":       {genuine[:strings.Index(genuine, `,"input":`)] + `}`, "no input"},
 		"another version":                 {edit(`"version":1`, `"version":2`), "version"},
 		"a body of another kind":          {`{"deny":5}`, "not that of a decision"},
-		"an input that is no object":      {`{"version":1,"input":5,"input_sha256":"ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"}`, "cannot be read"},
+		"an input that is no object":      {`{"version":1,"input":5,"input_sha256":"ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"}`, "not that of a decision"},
 		"an input with an unknown field":  {`{"version":1,"input":{"x":1},"input_sha256":"5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22"}`, "unknown"},
 		"an unknown field in any letters": {`{"version":1,"input":{"x":"\u00e4\u003c \\u00e4 \ud83d\ude00 \ud83d"},"input_sha256":"92a08c6c5d25219f4068b1afa41f25b5b06bdc88832f594aeef433efe261a17f"}`, "unknown"},
 	} {
