@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -33,17 +34,30 @@ type Obligations struct {
 	// Env lists what the runbook's environment holds beside the fixed part:
 	// "NAME" passes the gate's own value on, "NAME=value" sets one.
 	Env []string
+	// User is the account that it runs as; "" for the gate's own.
+	User string
+	// Sandbox names how it is confined: SandboxNone for not at all, "" for as the
+	// worker does by itself.
+	Sandbox string
+	// Tokens names the identities whose tokens it can get; nil for none.
+	Tokens []string
 }
+
+// SandboxNone is the sandbox that does not confine.
+const SandboxNone = "none"
 
 // obligationsDoc is the form of Obligations in JSON.
 type obligationsDoc struct {
 	TimeoutS int64    `json:"timeout_s"`
 	Env      []string `json:"env"`
+	User     string   `json:"user,omitempty"`
+	Sandbox  string   `json:"sandbox,omitempty"`
+	Tokens   []string `json:"tokens,omitempty"`
 }
 
 // MarshalJSON writes the timeout in seconds.
 func (o Obligations) MarshalJSON() ([]byte, error) {
-	return json.Marshal(obligationsDoc{int64(o.Timeout / time.Second), list(o.Env)})
+	return json.Marshal(obligationsDoc{int64(o.Timeout / time.Second), list(o.Env), o.User, o.Sandbox, o.Tokens})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -55,8 +69,13 @@ func (o *Obligations) UnmarshalJSON(data []byte) error {
 	if doc.TimeoutS < 0 || doc.TimeoutS > int64(MaxTimeout/time.Second) {
 		return fmt.Errorf("obligations: timeout_s %d is out of range", doc.TimeoutS)
 	}
-	*o = Obligations{Timeout: time.Duration(doc.TimeoutS) * time.Second, Env: doc.Env}
+	*o = Obligations{Timeout: time.Duration(doc.TimeoutS) * time.Second, Env: doc.Env, User: doc.User, Sandbox: doc.Sandbox, Tokens: doc.Tokens}
 	return nil
+}
+
+func (o Obligations) clone() Obligations {
+	o.Env, o.Tokens = slices.Clone(o.Env), slices.Clone(o.Tokens)
+	return o
 }
 
 // list is s, never null in JSON.
@@ -113,6 +132,10 @@ type Decision struct {
 	Manifest runbook.Digest `json:"manifest,omitzero"`
 
 	permit *Permit
+	// shown are the names of the parameters whose values may be recorded.
+	shown map[string]bool
+	// hidden takes the values of all others out of a text; nil for none.
+	hidden *strings.Replacer
 }
 
 // MarshalJSON writes the decision by its schema: no list is null.
@@ -163,8 +186,7 @@ func (p *Permit) Arguments() []Argument { return slices.Clone(p.arguments) }
 // Obligations are what the run must hold to.
 func (p *Permit) Obligations() Obligations {
 	o := p.obligations
-	o.Env = slices.Clone(o.Env)
-	return o
+	return o.clone()
 }
 
 // Expires is when the permit lapses: a decision is for here and now.

@@ -133,7 +133,7 @@ func TestDecisionsThatNeitherDecoderNorSchemaTakes(t *testing.T) {
 	denied := encoded(t, e.Decide(t.Context(), other))
 	for _, c := range []struct{ name, text, old, now string }{
 		{"an unknown field", allowed, `"allow":true`, `"allow":true,"override":true`},
-		{"an unknown obligation", allowed, `"timeout_s":300`, `"timeout_s":300,"user":"root"`},
+		{"an unknown obligation", allowed, `"timeout_s":300`, `"timeout_s":300,"root":"yes"`},
 		{"a missing obligation", allowed, `"timeout_s":300,`, ``},
 		{"an obligation of no kind", allowed, `"timeout_s":300`, `"timeout_s":"300"`},
 		{"a timeout of days", allowed, `"timeout_s":300`, `"timeout_s":86401`},

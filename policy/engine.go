@@ -162,7 +162,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	if e == nil || e.rows == nil || e.decision == nil {
 		return e.denial(&in, Reason{Code: CodePolicyError, Msg: "no policy is loaded", Rule: ruleEngine})
 	}
-	if err := in.check(); err != nil {
+	if err := in.decidable(); err != nil {
 		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: err.Error(), Rule: ruleEngine})
 	}
 	in.Policy = Ref{}
@@ -175,16 +175,24 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	}
 	in.Policy = e.Policy()
 	f, err := e.lookUp(&in, false)
-	var doc *document
-	if err == nil {
-		doc, err = e.ask(ctx, data, &f)
-	}
 	if err != nil {
-		d := e.denial(&in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
-		d.Deny = append(d.Deny, hardReasons(&in, &f)...)
-		return d
+		return e.failure(&in, &f, err)
 	}
-	return e.judge(&in, &f, doc)
+	doc, err := e.ask(ctx, data, &f)
+	if err != nil {
+		d = e.failure(&in, &f, err)
+	} else {
+		d = e.judge(&in, &f, doc)
+	}
+	d.hide(&in, &f)
+	return d
+}
+
+// failure is the denial where the policy could not be asked.
+func (e *Engine) failure(in *Input, f *facts, err error) Decision {
+	d := e.denial(in, Reason{Code: CodePolicyError, Msg: err.Error(), Rule: ruleEngine})
+	d.Deny = append(d.Deny, hardReasons(in, f)...)
+	return d
 }
 
 // denial is a fresh decision that denies.
@@ -277,13 +285,13 @@ func (f *facts) nearestFirst(reasons []Reason) []Reason {
 }
 
 // combine makes the obligations of several rules that all allow: the shortest
-// timeout, and the environment of the first rule, because a union would give
-// more than any of them. Where no rule did, they are the defaults.
+// timeout, and all else of the first rule, because a union would give more than any
+// of them. Where no rule did, they are the defaults.
 func combine(granted []*rule) Obligations {
 	if len(granted) == 0 {
 		return Obligations{Timeout: DefaultTimeout, Env: []string{}}
 	}
-	o := Obligations{Timeout: MaxTimeout, Env: slices.Clone(granted[0].Obligations.Env)}
+	o := granted[0].Obligations.clone()
 	for _, r := range granted {
 		o.Timeout = min(o.Timeout, r.Obligations.Timeout)
 	}

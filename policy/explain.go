@@ -73,7 +73,8 @@ func (e *Engine) Explain(ctx context.Context, in Input) (Explanation, error) {
 func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x Explanation, err error) {
 	in.Policy = e.Policy()
 	in.seal = nil
-	x = Explanation{Input: in, Decision: e.Decide(ctx, in), Signers: []string{}, Approvals: []ApprovalOutcome{}, Rules: []RuleOutcome{}, Fired: []string{}}
+	d := e.Decide(ctx, in)
+	x = Explanation{Input: d.Redact(in), Decision: d, Signers: []string{}, Approvals: []ApprovalOutcome{}, Rules: []RuleOutcome{}, Fired: []string{}}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
@@ -82,7 +83,7 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 	if e == nil || e.rows == nil || e.decision == nil {
 		return x, errors.New("explain the decision: no policy is loaded")
 	}
-	if err := in.check(); err != nil {
+	if err := in.decidable(); err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)
 	}
 	data, err := json.Marshal(in)
@@ -101,7 +102,7 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 		x.Approvals = append(x.Approvals, fact.outcome())
 	}
 	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f, t); err != nil {
-		return x, fmt.Errorf("explain the decision: %w", err)
+		return x, errors.New("explain the decision: " + d.without(err.Error()))
 	}
 	return x, nil
 }

@@ -25,6 +25,9 @@ type facts struct {
 	// glass are the statements that break the glass, by the rules for them.
 	glass      []approvalFact
 	breakGlass *breakGlass
+	// secrets are the names of parameters whose values must not be recorded.
+	secrets    []string
+	parameters map[string]string
 }
 
 type person struct {
@@ -38,12 +41,15 @@ type person struct {
 // candidate, unless there are more than maxExplained, as explaining wants it. An
 // error does not take away what was found before it.
 func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
-	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}}
+	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}, parameters: in.Parameters}
 	a := &asker{rows: e.rows}
 	digests := in.Runbook.digests()
 	rules := e.global.question(in, f.path, digests)
 	a.want(tableFit, maxCandidates, rules.fit...)
 	a.wantPeople(in)
+	if e.global.Secrets {
+		a.want(tableSecret, maxSecrets, rules.match...)
+	}
 	for _, d := range slices.Concat(digests, in.members) {
 		a.want(tableDenied, 1, d.String())
 	}
@@ -57,6 +63,11 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 		f.rules = a.allRules(e.global.Rules)
 	} else {
 		f.rules = a.candidates(rules, &in.Worker)
+	}
+	if e.global.Secrets {
+		for _, key := range rules.match {
+			f.secrets = append(f.secrets, a.all(tableSecret, maxSecrets, key)...)
+		}
 	}
 	keys := runbookKeys(f.path, digestTexts(digests))
 	f.freezes = find(e.global.freezes, keys, in.NowNS, e.global.freeze)
@@ -189,6 +200,7 @@ func (f *facts) value() ast.Value {
 		item("break_glass", f.breakGlass.term(f.glass)),
 		item("denied", ast.NewTerm(denied)),
 		item("rules", terms(f.rules)),
+		item("numbers", numbersTerm(f.parameters)),
 		item("freezes", terms(f.freezes)),
 		item("exemptions", terms(f.exemptions)),
 	)

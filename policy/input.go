@@ -28,6 +28,9 @@ type Input struct {
 	Caller     Caller            `json:"caller"`
 	Worker     Worker            `json:"worker"`
 	Parameters map[string]string `json:"parameters"`
+	// Redacted names the parameters whose values were left out of a record, because
+	// they are secret: see Decision.Redact. No decision is made on such an input.
+	Redacted []string `json:"redacted,omitempty"`
 	// Job is always empty in this version.
 	Job map[string]string `json:"job"`
 	// Approvals are the statements that there are about the runbook.

@@ -89,6 +89,17 @@ func (in *Input) checkFacts() error {
 	return nil
 }
 
+// decidable refuses an input that no decision can be made on, also as a record.
+func (in *Input) decidable() error {
+	if err := in.check(); err != nil {
+		return err
+	}
+	if len(in.Redacted) > 0 {
+		return &InputError{"redacted", "the values of secret parameters were left out: it cannot be decided on again"}
+	}
+	return nil
+}
+
 // checkParameters repeats for a decoded input what checkArguments did.
 func (in *Input) checkParameters() error {
 	if len(in.Parameters) > MaxArguments {
@@ -106,6 +117,11 @@ func (in *Input) checkParameters() error {
 	}
 	if total > maxArgumentsSize {
 		return &InputError{"parameters", "are too large"}
+	}
+	for i, name := range in.Redacted {
+		if value, given := in.Parameters[name]; !given || value != "" || i > 0 && name <= in.Redacted[i-1] {
+			return &InputError{"redacted", "names something else than parameters without a value, in their order"}
+		}
 	}
 	return nil
 }

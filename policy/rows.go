@@ -29,6 +29,7 @@ const (
 	tableDenied   Table = "denied"       // digest: the reason
 	tableRule     Table = "rule"         // number, from 0 in the order of grants.yaml: rule as JSON
 	tableMatch    Table = "match"        // key of a runbook: numbers of the rules that may match it
+	tableSecret   Table = "secret"       // key of a runbook: names of secret parameters of rules that may match it
 	tableFit      Table = "fit"          // key of a runbook and key of a worker: numbers of the rules that may fit both
 )
 
@@ -121,18 +122,25 @@ func (g *grants) table(put func(table Table, key, value string)) {
 	for digest, reason := range g.denied {
 		put(tableDenied, digest.String(), reason)
 	}
-	filed := map[string]bool{}
+	filed, secret := map[string]bool{}, map[[2]string]bool{}
 	for i := range g.rules {
 		r, number := &g.rules[i], strconv.Itoa(i)
 		put(tableRule, number, encode(r))
 		for _, runbook := range r.Match.keys() {
 			put(tableMatch, runbook, number)
+			for _, name := range r.secrets() {
+				if at := [2]string{runbook, name}; !secret[at] {
+					put(tableSecret, runbook, name)
+					secret[at] = true
+				}
+			}
 			for _, worker := range r.Workers.keys() {
 				put(tableFit, fitKey(runbook, worker), number)
 				filed[keyKind(runbook)], filed[fitKind(runbook, worker)] = true, true
 			}
 		}
 	}
+	common.Secrets = len(secret) > 0
 	common.Filed = slices.Sorted(maps.Keys(filed))
 	put(tableGlobal, globalKey, encode(common))
 }
@@ -145,6 +153,8 @@ type global struct {
 	// Filed are the kinds of keys under which there are rules: the others need
 	// not be asked for.
 	Filed []string
+	// Secrets says that there are secret parameters.
+	Secrets bool
 	// Freezes, Exemptions and Modes are few.
 	Freezes    []freeze
 	Exemptions []exemption

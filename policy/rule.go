@@ -66,7 +66,9 @@ type parameter struct {
 	Type     string
 	Pattern  string
 	Enum     []string
+	Range    bounds
 	Required bool
+	Secret   bool // its value must not be recorded
 }
 
 // decodeRule reads the row of a rule. What the parser of grants.yaml would not
@@ -95,6 +97,8 @@ func (r *rule) term() *ast.Term {
 		parameters.Insert(ast.StringTerm(p.Name), ast.ObjectTerm(
 			item("type", ast.StringTerm(p.Type)), item("pattern", ast.StringTerm(p.Pattern)), item("anchored", ast.StringTerm(anchored)),
 			item("enum", texts(p.Enum)), item("required", ast.BooleanTerm(p.Required)),
+			item("min", decimalTerm(p.Range.Min)), item("max", decimalTerm(p.Range.Max)), item("range", ast.StringTerm(p.Range.said())),
+			item("secret", ast.BooleanTerm(p.Secret)),
 		))
 	}
 	roles, sets := rolesTerm(r.SignedBy.Roles)

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -240,8 +238,8 @@ func (t *tree) parameters(n *yaml.Node, field string, patterns map[string]string
 
 func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]string) parameter {
 	q := parameter{Name: p.Key, Type: "string"}
-	f := t.Fields(p.Value, at, "type", "pattern", "enum", "required")
-	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && p.Value.Kind == yaml.MappingNode {
+	f := t.Fields(p.Value, at, "type", "pattern", "enum", "range", "required", "secret")
+	if f["type"] == nil && f["pattern"] == nil && f["enum"] == nil && f["range"] == nil && p.Value.Kind == yaml.MappingNode {
 		t.Problem(p.Value, at, "says nothing about the value: give type, pattern or enum; type: string means any value")
 	}
 	if v := f["type"]; v != nil {
@@ -268,6 +266,12 @@ func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]strin
 	if v := f["enum"]; v != nil {
 		q.Enum = t.List(v, at+".enum", valueProblem)
 	}
+	if v := f["range"]; v != nil {
+		t.readRange(v, at+".range", &q)
+	}
+	if v := f["secret"]; v != nil {
+		q.Secret = t.Truth(v, at+".secret")
+	}
 	if v := f["required"]; v != nil {
 		q.Required = t.Truth(v, at+".required")
 		if p.Key == "*" {
@@ -275,33 +279,6 @@ func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]strin
 		}
 	}
 	return q
-}
-
-func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
-	f := t.Fields(n, field, "timeout", "env")
-	if len(f) == 0 && n.Kind == yaml.MappingNode {
-		t.Problem(n, field, "says nothing: give timeout or env")
-	}
-	if v := f["timeout"]; v != nil {
-		if s, ok := t.Text(v, field+".timeout"); ok {
-			d, err := time.ParseDuration(s)
-			if err != nil || d < MinTimeout || d > MaxTimeout || d%time.Second != 0 {
-				t.Problem(v, field+".timeout", "%q: want whole seconds from %v to %v, such as 90s, 10m or 2h", strictyaml.Clip(s), MinTimeout, MaxTimeout)
-			}
-			o.Timeout = d
-		}
-	}
-	if v := f["env"]; v != nil {
-		o.Env = t.List(v, field+".env", envProblem)
-		names := map[string]bool{}
-		for _, entry := range o.Env {
-			name, _, _ := strings.Cut(entry, "=")
-			if names[strings.ToUpper(name)] {
-				t.Problem(v, field+".env", "%s stands in the list twice", name)
-			}
-			names[strings.ToUpper(name)] = true
-		}
-	}
 }
 
 func valueProblem(s string) string { return textProblem(s, MaxArgument) }

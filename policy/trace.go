@@ -62,6 +62,8 @@ func (l *stepLog) lines() []string {
 func (e *Engine) ExplainSteps(ctx context.Context, in Input) (Explanation, error) {
 	var steps stepLog
 	x, err := e.Trace(ctx, in, &steps)
-	x.Steps = steps.lines()
+	if x.Steps = steps.lines(); len(x.Input.Redacted) > 0 {
+		x.Steps = []string{"the steps are left out: they would show the values of secret parameters"}
+	}
 	return x, err
 }

@@ -49,6 +49,14 @@ func (e *EnvironmentError) Error() string {
 	return fmt.Sprintf("environment variable %q: %s", e.Name, e.Reason)
 }
 
+// ObligationError says that the policy wants a run to be held to something that
+// this worker cannot do; nothing was started.
+type ObligationError struct{ Name, Value, Reason string }
+
+func (e *ObligationError) Error() string {
+	return fmt.Sprintf("the policy obliges to %s %q: %s", e.Name, e.Value, e.Reason)
+}
+
 // InterpreterError says that there is no interpreter for the runbook's kind.
 type InterpreterError struct {
 	Kind   runbook.Kind

@@ -75,6 +75,7 @@ type gate struct {
 	timeout string   // as in grants.yaml
 	env     []string // the same
 	args    []policy.Argument
+	secret  string // name of a parameter
 }
 
 func newGate(t testing.TB, change ...func(*worker.Options)) *gate {
@@ -170,7 +171,11 @@ func (g *gate) parameters() string {
 			position++
 			name = strconv.Itoa(position)
 		}
-		m[name] = map[string]string{"pattern": "(?s).*"}
+		about := map[string]any{"pattern": "(?s).*"}
+		if name == g.secret {
+			about["secret"] = true
+		}
+		m[name] = about
 	}
 	doc, err := json.Marshal(m)
 	if err != nil {

@@ -45,6 +45,9 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if p.timeout = o.Timeout; p.timeout <= 0 {
 		return nil, &PermitError{"it sets no time limit"}
 	}
+	if err := honoured(o); err != nil {
+		return nil, err
+	}
 	if p.interpreter, p.options, err = w.interpreter(p.kind, p.set != nil); err != nil {
 		return nil, err
 	}

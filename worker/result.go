@@ -121,6 +121,7 @@ func failureCode(err error) string {
 		record      *LedgerError
 		permit      *PermitError
 		environment *EnvironmentError
+		obligation  *ObligationError
 		start       *StartError
 		system      *SystemError
 	)
@@ -139,6 +140,8 @@ func failureCode(err error) string {
 		return "permit"
 	case errors.As(err, &environment):
 		return "environment"
+	case errors.As(err, &obligation):
+		return "obligation"
 	case errors.As(err, &start):
 		return "start"
 	case errors.As(err, &system):

@@ -46,6 +46,7 @@ func TestExitCode(t *testing.T) {
 		"no ledger":                      {worker.Result{}, worker.ErrNoLedger, 125, "ledger", "gate"},
 		"no permit":                      {worker.Result{}, &worker.PermitError{}, 125, "permit", "gate"},
 		"a variable":                     {worker.Result{}, &worker.EnvironmentError{}, 125, "environment", "gate"},
+		"an obligation":                  {worker.Result{}, &worker.ObligationError{}, 125, "obligation", "gate"},
 		"no process":                     {worker.Result{}, &worker.StartError{Err: errors.New("x")}, 125, "start", "gate"},
 		"another system":                 {worker.Result{}, &worker.SystemError{OS: "plan9"}, 125, "system", "gate"},
 		"anything else":                  {worker.Result{}, errors.New("x"), 125, "gate", "gate"},

@@ -130,7 +130,7 @@ type Job struct {
 //
 // An error says that nothing was started, unless Result.Started is set: then the
 // end of the run could not be recorded (*LedgerError). The other errors:
-// *DeniedError, *PermitError, *EnvironmentError,
+// *DeniedError, *PermitError, *EnvironmentError, *ObligationError,
 // *InterpreterError, *LedgerError, *StartError, *SystemError, ErrNoLedger, or that
 // of ctx. ExitCode makes an exit code of both results.
 func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {

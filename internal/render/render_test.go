@@ -62,7 +62,11 @@ func renderAll(t *testing.T, name string) map[string]string {
 		Problems: []audit.Problem{{Path: evil, Err: errors.New(evil)}},
 	}))
 	reason := policy.Reason{Code: evil, Msg: evil, Hint: evil, Rule: evil}
-	decision := policy.Decision{Deny: []policy.Reason{reason}, Warn: []policy.Reason{reason}, Rules: []string{evil}}
+	decision := policy.Decision{
+		Deny: []policy.Reason{reason}, Warn: []policy.Reason{reason}, WouldDeny: []policy.Reason{reason}, Rules: []string{evil},
+		Obligations: policy.Obligations{User: evil, Sandbox: evil, Tokens: []string{evil}},
+		Exemptions:  []policy.Exemption{{ID: evil, Codes: []string{evil}, Owner: evil, Approver: evil, Reason: evil}},
+	}
 	take("decision", r.Decision(&b, decision))
 	take("explanation", r.Explanation(&b, policy.Explanation{
 		Decision: decision, Approvals: []policy.ApprovalOutcome{{What: evil, People: []string{evil}, Faults: []string{evil}}}, Signers: []string{evil}, Requester: evil, Fired: []string{evil},

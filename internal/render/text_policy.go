@@ -26,12 +26,23 @@ func writeDecision(b *strings.Builder, d policy.Decision) {
 	}
 	fmt.Fprintf(b, "%s\n", word)
 	for _, name := range d.Rules {
-		fmt.Fprintf(b, "  by rule %s, timeout %s\n", clip(name), d.Obligations.Timeout)
+		fmt.Fprintf(b, "  by rule %s, timeout %s%s\n", clip(name), d.Obligations.Timeout, obliged(d.Obligations))
 	}
 	writeReasons(b, "deny", d.Deny)
 	writeReasons(b, "would deny", d.WouldDeny)
 	writeReasons(b, "warn", d.Warn)
 	fmt.Fprintf(b, "  policy %s\n", orNone(d.Policy.SHA256.String()))
+}
+
+// obliged names the obligations that most decisions do not have.
+func obliged(o policy.Obligations) string {
+	var b strings.Builder
+	for _, part := range [][2]string{{"user", o.User}, {"sandbox", o.Sandbox}, {"tokens", strings.Join(o.Tokens, " ")}} {
+		if part[1] != "" {
+			fmt.Fprintf(&b, ", %s %s", part[0], clip(part[1]))
+		}
+	}
+	return b.String()
 }
 
 func writeReasons(b *strings.Builder, word string, reasons []policy.Reason) {

@@ -15,6 +15,7 @@ parameter_fits(rule, name, value) if {
 	type_fits(wanted, value)
 	pattern_fits(wanted, value)
 	enum_fits(wanted, value)
+	range_fits(wanted, name)
 }
 
 parameter_of(rule, name) := rule.parameters[name]
@@ -51,6 +52,23 @@ pattern_fits(wanted, value) if {
 enum_fits(wanted, _) if count(wanted.enum) == 0
 
 enum_fits(wanted, value) if value in wanted.enum
+
+# Numbers are lists, of what is before and behind the point.
+range_fits(wanted, _) if count(wanted.min) + count(wanted.max) == 0
+
+range_fits(wanted, name) if {
+	input.grants.numbers[name] >= wanted.min
+	below_max(wanted, name)
+}
+
+below_max(wanted, _) if count(wanted.max) == 0
+
+below_max(wanted, name) if input.grants.numbers[name] <= wanted.max
+
+# What a rule wants of a value tells of the value: of a secret one it is not told.
+told(wanted, text) := text if wanted.secret == false
+
+told(wanted, _) := "" if wanted.secret == true
 
 given_if_required(_, wanted) if wanted.required == false
 
@@ -115,7 +133,7 @@ lacks[rule.name] contains lack if {
 	lack := {
 		"part": "parameters", "code": "parameter-pattern",
 		"msg": sprintf("the value of parameter %s does not match its pattern", [name]),
-		"hint": sprintf("want %s", [wanted.pattern]),
+		"hint": told(wanted, sprintf("want %s", [wanted.pattern])),
 	}
 }
 
@@ -129,6 +147,20 @@ lacks[rule.name] contains lack if {
 	lack := {
 		"part": "parameters", "code": "parameter-enum",
 		"msg": sprintf("the value of parameter %s is not one of those that the rule lists", [name]),
-		"hint": sprintf("want one of %s", [words(wanted.enum)]),
+		"hint": told(wanted, sprintf("want one of %s", [words(wanted.enum)])),
+	}
+}
+
+# METADATA
+# labels: {id: writ/parameters}
+lacks[rule.name] contains lack if {
+	some rule in input.grants.rules
+	some name, _ in input.parameters
+	wanted := parameter_of(rule, name)
+	not range_fits(wanted, name)
+	lack := {
+		"part": "parameters", "code": "parameter-range",
+		"msg": sprintf("the value of parameter %s is not within its range", [name]),
+		"hint": told(wanted, sprintf("want a number %s", [wanted.range])),
 	}
 }

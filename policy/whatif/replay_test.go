@@ -373,3 +373,14 @@ func FuzzReplay(f *testing.F) {
 		}
 	})
 }
+
+// What ran with a secret cannot be decided again, and that is no yes.
+func TestADecisionOnSecretParametersIsLeftAndNamed(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	g.engine = g.changed(`{pattern: "[a-z]+", required: true}`, `{pattern: "[a-z]+", required: true, secret: true}`)
+	c := replay(t, g.record(good()), g.engine)
+	if c.Unreadable != 1 || c.Same != 0 || c.Settled() || len(c.Left) != 1 || !strings.Contains(c.Left[0].Reason, "secret parameters") {
+		t.Errorf("%+v", c)
+	}
+}

@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// secrets are the names of the secret parameters of a rule.
+func (r *rule) secrets() []string {
+	var names []string
+	for _, p := range r.Parameters {
+		if p.Secret {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// isSecret says whether a parameter is meant by one of the names: in any case of
+// letters, because a caller who writes one wrong still gives the secret away.
+func isSecret(parameter string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.EqualFold(name, parameter) || name == "*" && positionForm.holds(parameter)
+	})
+}
+
+// Redact returns what may be recorded and shown of an input: without the values of
+// parameters that a rule of grants.yaml calls secret. Redacted names them. Only the
+// decision of an Engine on this input knows which these are; of any other Decision,
+// and where the policy could not be asked, every value is left out.
+func (d Decision) Redact(in Input) Input {
+	in.seal = nil
+	parameters := make(map[string]string, len(in.Parameters))
+	for _, name := range slices.Sorted(maps.Keys(in.Parameters)) {
+		if parameters[name] = in.Parameters[name]; !d.shown[name] {
+			parameters[name] = ""
+			if !slices.Contains(in.Redacted, name) {
+				in.Redacted = append(slices.Clone(in.Redacted), name)
+			}
+		}
+	}
+	in.Parameters = parameters
+	slices.Sort(in.Redacted)
+	return in
+}
+
+// hide notes which parameters of the input may be recorded, and takes the values of
+// the others out of the reasons: a rule of the user may quote them, and so may an
+// error of the policy.
+func (d *Decision) hide(in *Input, f *facts) {
+	d.shown = map[string]bool{}
+	var secret []string
+	for name, value := range in.Parameters {
+		switch {
+		case !isSecret(name, f.secrets):
+			d.shown[name] = true
+		case value != "":
+			quoted := strconv.Quote(value)
+			secret = append(secret, value, quoted[1:len(quoted)-1])
+		}
+	}
+	if len(secret) == 0 {
+		return
+	}
+	// The longest first: none leaves a part of another one behind.
+	slices.SortFunc(secret, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	pairs := make([]string, 0, 2*len(secret))
+	for _, value := range secret {
+		pairs = append(pairs, value, "***")
+	}
+	d.hidden = strings.NewReplacer(pairs...)
+	for _, list := range [][]Reason{d.Deny, d.Warn, d.WouldDeny} {
+		for i := range list {
+			list[i].Msg, list[i].Hint = d.without(list[i].Msg), d.without(list[i].Hint)
+		}
+	}
+}
+
+// without takes the values of secret parameters out of a text.
+func (d *Decision) without(text string) string {
+	if d.hidden == nil {
+		return text
+	}
+	return d.hidden.Replace(text)
+}

@@ -1,0 +1,33 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/runwrit/writ/policy"
+)
+
+// honoured refuses obligations that this worker cannot hold to: a runbook that the
+// policy wants confined, or run by somebody else, is not run in any other way.
+func honoured(o policy.Obligations) error {
+	switch {
+	case o.Sandbox != "" && o.Sandbox != policy.SandboxNone:
+		return &ObligationError{"sandbox", o.Sandbox, "this worker has no sandbox"}
+	case len(o.Tokens) > 0:
+		return &ObligationError{"tokens", strings.Join(o.Tokens, ", "), "this worker gives out no tokens"}
+	case o.User == "":
+		return nil
+	}
+	uid := os.Geteuid()
+	own, err := user.LookupId(strconv.Itoa(uid))
+	switch {
+	case err != nil || os.Getuid() != uid:
+		return &ObligationError{"user", o.User, fmt.Sprintf("user number %d, as which runbooks run, has no single name", uid)}
+	case own.Username != o.User:
+		return &ObligationError{"user", o.User, fmt.Sprintf("runbooks run as %s, the user of the gate", own.Username)}
+	}
+	return nil
+}

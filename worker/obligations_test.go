@@ -1,0 +1,76 @@
+//go:build linux
+
+package worker_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/worker"
+)
+
+// A runbook that is to be confined, or run by somebody else, is not run in any
+// other way.
+func TestWhatAWorkerCannotHoldToIsNotRun(t *testing.T) {
+	t.Parallel()
+	for _, obligation := range []string{"user: writ-nobody", "sandbox: strict", "tokens: [storage]"} {
+		t.Run(obligation, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t)
+			g.timeout = "30s, " + obligation
+			o := g.run("r.sh", "echo ran\n")
+			var bad *worker.ObligationError
+			name, _, _ := strings.Cut(obligation, ":")
+			if !errors.As(o.err, &bad) || bad.Name != name || o.Started || o.stdout != "" || !strings.Contains(o.err.Error(), "obliges to "+name) {
+				t.Errorf("got %v, %+v", o.err, o.Result)
+			}
+			if types, _ := g.records(); len(types) != 1 || types[0] != ledger.TypeDecision {
+				t.Errorf("recorded %v", types)
+			}
+		})
+	}
+}
+
+func TestWhatAWorkerCanHoldToIsRunAndRecorded(t *testing.T) {
+	t.Parallel()
+	own, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGate(t)
+	g.timeout = "30s, sandbox: none, user: " + own.Username
+	if o := g.must(g.run("r.sh", "echo ran\n")); o.stdout != "ran\n" {
+		t.Errorf("%+v", o)
+	}
+	if _, bodies := g.records(); bodies[0]["user"] != own.Username || bodies[0]["sandbox"] != policy.SandboxNone {
+		t.Errorf("%v", bodies[0])
+	}
+}
+
+// TestASecretIsNotInTheLedger: the run gets the value, the records do not.
+func TestASecretIsNotInTheLedger(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	g.args = []policy.Argument{{Name: "password", Value: "hunter2"}, {Name: "service", Value: "nginx"}}
+	g.secret = "password"
+	if o := g.must(g.run("r.sh", "echo \"$1\"\n")); o.stdout != "--password=hunter2\n" {
+		t.Errorf("%+v", o)
+	}
+	data, err := os.ReadFile(g.ledger)
+	if err != nil || strings.Contains(string(data), "hunter2") {
+		t.Errorf("%v: %s", err, data)
+	}
+	_, bodies := g.records()
+	input, _ := bodies[0]["input"].(map[string]any)
+	parameters, _ := json.Marshal(input["parameters"])
+	if redacted := anyStrings(input["redacted"]); len(redacted) != 1 || string(parameters) != `{"password":"","service":"nginx"}` {
+		t.Errorf("%v, %s", redacted, parameters)
+	}
+}
