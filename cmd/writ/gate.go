@@ -115,6 +115,9 @@ func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Ti
 	}
 	request.Now = now()
 	g := &gate{verifier: v, engine: engine, request: request, project: o.project, statements: statements}
+	if err := o.proveWorker(ctx, guarded, request.Now, &g.request.Worker); err != nil {
+		return nil, err
+	}
 	g.request.Caller, g.refused, err = o.findCaller(ctx, guarded, request.Now)
 	return g, err
 }

@@ -30,9 +30,9 @@ func (o *gateOptions) findCaller(ctx context.Context, guarded bool, now time.Tim
 	if o.worker == nil || len(o.worker.Issuers) == 0 {
 		return policy.Caller{}, nil, usagef("--token needs --config with a file that lists issuers: they say whose tokens count")
 	}
-	issuers, err := identity.NewIssuers(o.worker.Issuers, identity.IssuersOptions{Guarded: guarded, Cache: o.worker.State})
+	issuers, err := o.issuers(guarded)
 	if err != nil {
-		return policy.Caller{}, nil, noAnswer(err)
+		return policy.Caller{}, nil, err
 	}
 	raw, err := readToken(o.token)
 	if err != nil {

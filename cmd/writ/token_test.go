@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -62,6 +65,22 @@ func (i *tokenIssuer) jwks(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(set), 0o600))
 }
 
+// appservice TOKEN starts an emulator of App Service, which gives this token to
+// who shows the header "the-header", and sets ENDPOINT to its address.
+func appservice(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := os.ReadFile(file)
+		if err != nil || r.Header.Get("X-IDENTITY-HEADER") != "the-header" || r.URL.Query().Get("resource") != "api://writ" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"access_token":%q,"expires_on":"%d","token_type":"Bearer"}`, bytes.TrimSpace(token), time.Now().Add(time.Hour).Unix())
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("ENDPOINT", server.URL+"/msi/token")
+}
+
 // traceless TOKEN FILE... fails if a file has the token, or one of its segments.
 func traceless(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range args[1:] {
@@ -84,6 +103,6 @@ func TestTokens(t *testing.T) {
 	i := &tokenIssuer{key}
 	p := params(t)
 	p.Dir = "testdata/token"
-	p.Cmds["issue"], p.Cmds["jwks"], p.Cmds["traceless"] = i.issue, i.jwks, traceless
+	p.Cmds["issue"], p.Cmds["jwks"], p.Cmds["traceless"], p.Cmds["appservice"] = i.issue, i.jwks, traceless, appservice
 	testscript.Run(t, p)
 }

@@ -8,10 +8,7 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/runwrit/writ/internal/guard"
@@ -31,6 +28,8 @@ type Worker struct {
 	Trust, Policy, Ledger, State string
 	// Issuers are those whose tokens count; none if it is empty.
 	Issuers []identity.Issuer
+	// ManagedIdentity is the worker's own; nil for none.
+	ManagedIdentity *ManagedIdentity
 }
 
 // Options say how strictly Load looks at the file.
@@ -69,43 +68,9 @@ func (e *SyntaxError) Error() string {
 // Load reads the configuration at path. It fails with *ReadError, or with
 // *SyntaxError, which lists all problems.
 func Load(path string, o Options) (*Worker, error) {
-	data, err := read(path, o)
+	data, err := guard.ReadFile(path, MaxSize+1, o.Guarded) // the parser says what is too long
 	if err != nil {
 		return nil, &ReadError{path, err}
 	}
 	return Parse(filepath.Base(path), data)
-}
-
-// read reads at most one byte more than MaxSize: the parser says what is too long.
-func read(path string, o Options) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file; links are refused")
-	}
-	if o.Guarded {
-		if err := guard.Folder(filepath.Dir(path)); err != nil {
-			return nil, err
-		}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // opened for reading only
-	opened, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !os.SameFile(info, opened) {
-		return nil, errors.New("was replaced while it was read")
-	}
-	if o.Guarded {
-		if err := guard.Entry(opened); err != nil {
-			return nil, err
-		}
-	}
-	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }

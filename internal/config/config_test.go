@@ -13,6 +13,7 @@ import (
 	"github.com/runwrit/writ/internal/config"
 	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/worker/identity"
+	"github.com/runwrit/writ/worker/managedidentity"
 )
 
 const minimal = `version: 1
@@ -176,6 +177,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + "group: web\nlabels: {env: prod}\nstate: /var/lib/writ\n"))
 	f.Add([]byte(minimal + issuer))
+	f.Add([]byte(minimal + issuer + managed))
 	f.Add([]byte("version: 1\nid: [a]\ntrust: {a: b}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, err := config.Parse("worker.yaml", data)
@@ -244,6 +246,64 @@ func TestMistakesInIssuersAreNamed(t *testing.T) {
 		"pins without GitHub": {"[ES256]\n", "[ES256]\n    pins: {ref: a}\n", "issuers[0].pins: means nothing"},
 	} {
 		_, err := config.Parse("worker.yaml", []byte(minimal+strings.Replace(issuer, c.old, c.text, 1)))
+		if !strings.Contains(problems(err), c.want) {
+			t.Errorf("%s: got %q, want %q", name, problems(err), c.want)
+		}
+	}
+}
+
+const managed = `managed_identity:
+  source: app-service
+  audience: api://writ
+  endpoint: http://127.0.0.1:8081/msi/token
+  header_file: HEADER
+`
+
+func TestTheManagedIdentityIsRead(t *testing.T) {
+	t.Parallel()
+	header := write(t, 0o600)
+	if err := os.WriteFile(header, []byte("secret\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := config.Parse("worker.yaml", []byte(minimal+issuer+strings.Replace(managed, "HEADER", header, 1)))
+	if err != nil {
+		t.Fatal(problems(err))
+	}
+	want := managedidentity.Config{Source: "app-service", Audience: "api://writ", Endpoint: "http://127.0.0.1:8081/msi/token", Header: "secret"}
+	if got, err := w.ManagedIdentity.Config(true); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := os.Chmod(header, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var bad *config.ReadError
+	if _, err := w.ManagedIdentity.Config(true); !errors.As(err, &bad) {
+		t.Errorf("a header that others may write: %v", err)
+	}
+	w, err = config.Parse("worker.yaml", []byte(minimal+issuer+"managed_identity: {source: arc, audience: \"api://writ\"}\n"))
+	if err != nil {
+		t.Fatal(problems(err))
+	}
+	if got, err := w.ManagedIdentity.Config(true); err != nil || got != (managedidentity.Config{Source: "arc", Audience: "api://writ"}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestMistakesInTheManagedIdentityAreNamed(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(managed, "HEADER", "/run/header", 1)
+	for name, c := range map[string]struct{ text, want string }{
+		"no issuers":              {text, "managed_identity: needs issuers"},
+		"no source":               {issuer + "managed_identity: {audience: a}\n", "managed_identity.source: want one of"},
+		"no audience":             {issuer + "managed_identity: {source: imds}\n", "managed_identity.audience: want"},
+		"no header":               {issuer + strings.Replace(text, "  header_file: /run/header\n", "", 1), "managed_identity.header_file: is missing"},
+		"a header of IMDS":        {issuer + "managed_identity: {source: imds, audience: a, header_file: /run/header}\n", "means nothing for this source"},
+		"an endpoint on the net":  {issuer + strings.Replace(text, "127.0.0.1", "192.0.2.1", 1), "worker.yaml:15:13: managed_identity.endpoint: want"},
+		"a secret in the file":    {issuer + text + "  header: secret\n", "unknown key"},
+		"a relative header":       {issuer + strings.Replace(text, "/run/header", "header", 1), "want an absolute path"},
+		"something else entirely": {issuer + "managed_identity: true\n", "want a mapping"},
+	} {
+		_, err := config.Parse("worker.yaml", []byte(minimal+c.text))
 		if !strings.Contains(problems(err), c.want) {
 			t.Errorf("%s: got %q, want %q", name, problems(err), c.want)
 		}

@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -61,6 +61,12 @@ func (t *tree) worker(data []byte) *Worker {
 	w.State = t.Word(f["state"], "state", pathProblem)
 	if v := f["issuers"]; v != nil {
 		w.Issuers = t.issuers(v)
+	}
+	if v := f["managed_identity"]; v != nil {
+		w.ManagedIdentity = t.managedIdentity(v)
+		if len(w.Issuers) == 0 {
+			t.Problem(v, "managed_identity", "needs issuers: they say whose tokens count, its own too")
+		}
 	}
 	return w
 }

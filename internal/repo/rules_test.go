@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 
-	"worker/identity": {"runbook", "policy", "internal/guard"},
+	"worker/identity":        {"runbook", "policy", "internal/guard"},
+	"worker/managedidentity": {},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
-	"internal/config":     {"internal/guard", "internal/strictyaml", "worker/identity"},
+	"internal/config":     {"internal/guard", "internal/strictyaml", "worker/identity", "worker/managedidentity"},
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
@@ -69,7 +70,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "ledger", "audit", "policy/bundle", "policy/store",
+		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
 		"internal/approvals", "internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }
@@ -80,7 +81,7 @@ var startsProcesses = []string{"worker", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
-var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/identity", "internal/testenv"}
+var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/identity", "worker/managedidentity", "internal/testenv"}
 
 // forbidden are imports that no package's own code may have; a path that ends
 // in a slash stands for all below it.

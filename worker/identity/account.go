@@ -15,8 +15,15 @@ const (
 	AssurancePeerCred = "peercred" // the kernel's word for the peer of a socket
 )
 
-// kindOSUser is the kind of callers that the operating system knows.
-const kindOSUser = "os-user"
+// Kinds of callers, in policy.Caller.Kind.
+const (
+	KindOSUser    = "os-user"
+	KindEntraUser = "entra-user"
+	KindEntraApp  = "entra-app" // an application, or a managed identity
+	KindGitHub    = "github"
+	KindSPIFFE    = "spiffe"
+	KindOIDC      = "oidc"
+)
 
 // ProcessCaller is the real user of this process, from the operating system and
 // never from the environment. Under sudo that is root: sudo's own word for who
@@ -63,7 +70,7 @@ func groupNames(ids []int) (names []string, complete bool) {
 // osCaller is an account in the words of a policy.
 func osCaller(name string, groups []string, complete bool, assurance string) policy.Caller {
 	c := policy.Caller{
-		Kind: kindOSUser, ID: "os:" + name, Groups: []string{}, Roles: []string{},
+		Kind: KindOSUser, ID: "os:" + name, Groups: []string{}, Roles: []string{},
 		GroupsComplete: complete, Assurance: assurance,
 	}
 	for _, g := range groups {

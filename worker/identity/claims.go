@@ -45,14 +45,14 @@ func (r *row) entra(claims map[string]any) (policy.Caller, *TokenError) {
 	if !isGUID(oid) {
 		return policy.Caller{}, refuse(codeClaims, "names no object of its tenant (oid)")
 	}
-	kind := "entra-user"
+	kind := KindEntraUser
 	switch sub, _ := text(claims, "sub"); claims["idtyp"] {
 	case nil:
 		if sub == oid { // so it is in tokens that an application got for itself
-			kind = "entra-app"
+			kind = KindEntraApp
 		}
 	case "app":
-		kind = "entra-app"
+		kind = KindEntraApp
 	case "user":
 	default:
 		return policy.Caller{}, refuse(codeClaims, "names neither a user nor an application (idtyp)")
@@ -109,7 +109,7 @@ func (r *row) github(claims map[string]any) (policy.Caller, *TokenError) {
 		return policy.Caller{}, refuse(codeClaims, "does not say the numbers of its repository and of the owner")
 	}
 	c := policy.Caller{
-		Kind: "github", ID: "github:" + repository, Roles: []string{}, Groups: []string{"github:owner:" + owner},
+		Kind: KindGitHub, ID: "github:" + repository, Roles: []string{}, Groups: []string{"github:owner:" + owner},
 		GroupsComplete: true, Display: display(claims, "repository"),
 	}
 	for _, g := range []struct{ claim, group string }{
@@ -136,7 +136,7 @@ func (r *row) spiffe(claims map[string]any) (policy.Caller, *TokenError) {
 		return policy.Caller{}, refuse(codeClaims, "has a subject that is no SPIFFE ID")
 	}
 	return policy.Caller{
-		Kind: "spiffe", ID: sub, Roles: []string{}, Groups: []string{"spiffe://" + r.TrustDomain}, GroupsComplete: true,
+		Kind: KindSPIFFE, ID: sub, Roles: []string{}, Groups: []string{"spiffe://" + r.TrustDomain}, GroupsComplete: true,
 	}, nil
 }
 
@@ -146,7 +146,7 @@ func (r *row) oidc(claims map[string]any) (policy.Caller, *TokenError) {
 		return policy.Caller{}, refuse(codeClaims, "has no subject, or one with blanks or other than ASCII")
 	}
 	c := policy.Caller{
-		Kind: "oidc", ID: "oidc:" + r.Issuer.Issuer + "#" + sub, Roles: []string{}, Groups: []string{},
+		Kind: KindOIDC, ID: "oidc:" + r.Issuer.Issuer + "#" + sub, Roles: []string{}, Groups: []string{},
 		Display: display(claims, "name", "preferred_username"),
 	}
 	if r.RolesClaim != "" {

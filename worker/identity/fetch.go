@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/runwrit/writ/internal/guard"
 )
 
 // How long fetched keys are used. After keysFresh they are fetched anew; if that
@@ -115,7 +117,7 @@ func (a *keyAddress) cached() ([]publicKey, time.Time) {
 	if a.cache == "" {
 		return nil, time.Time{}
 	}
-	data, err := readGuarded(a.cache, a.guarded)
+	data, err := guard.ReadFile(a.cache, 2*maxSetSize, a.guarded)
 	if err != nil {
 		return nil, time.Time{}
 	}

@@ -9,9 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -151,47 +148,13 @@ type keyFile struct {
 }
 
 func (f *keyFile) find(_ context.Context, id string, _ time.Time) ([]publicKey, error) {
-	data, err := readGuarded(f.path, f.guarded)
+	data, err := guard.ReadFile(f.path, maxSetSize+1, f.guarded)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%q: %w", f.path, err)
 	}
 	keys, err := parseSet(data)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", f.path, err)
 	}
 	return named(keys, id), nil
-}
-
-// readGuarded reads a file of keys, at most one byte more than it may have.
-func readGuarded(path string, guarded bool) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a regular file", path)
-	}
-	if guarded {
-		if err := guard.Folder(filepath.Dir(path)); err != nil {
-			return nil, err
-		}
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	opened, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !os.SameFile(info, opened) {
-		return nil, fmt.Errorf("%q was replaced while it was read", path)
-	}
-	if guarded {
-		if err := guard.Entry(opened); err != nil {
-			return nil, fmt.Errorf("%q: %w", path, err)
-		}
-	}
-	return io.ReadAll(io.LimitReader(file, 2*maxSetSize))
 }
