@@ -70,6 +70,9 @@ const (
 	maxNearMisses = 16
 	// maxCandidates is how many rules may fit one runbook and one worker.
 	maxCandidates = 5_000
+	// maxFiled is under how many pairs of keys, of runbooks and of workers, a rule
+	// is filed; one with more is filed for any worker.
+	maxFiled = 32
 	// maxReasons is how many reasons a decision lists.
 	maxReasons = 100
 )

@@ -126,7 +126,11 @@ func (g *grants) table(put func(table Table, key, value string)) {
 	for i := range g.rules {
 		r, number := &g.rules[i], strconv.Itoa(i)
 		put(tableRule, number, encode(r))
-		for _, runbook := range r.Match.keys() {
+		runbooks, workers := r.Match.keys(), r.Workers.keys()
+		if len(runbooks)*len(workers) > maxFiled {
+			workers = []string{keyOfAll}
+		}
+		for _, runbook := range runbooks {
 			put(tableMatch, runbook, number)
 			for _, name := range r.secrets() {
 				if at := [2]string{runbook, name}; !secret[at] {
@@ -134,7 +138,7 @@ func (g *grants) table(put func(table Table, key, value string)) {
 					secret[at] = true
 				}
 			}
-			for _, worker := range r.Workers.keys() {
+			for _, worker := range workers {
 				put(tableFit, fitKey(runbook, worker), number)
 				filed[keyKind(runbook)], filed[fitKind(runbook, worker)] = true, true
 			}

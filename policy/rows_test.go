@@ -188,3 +188,30 @@ func TestRowsComeInOrderAndOnlyOfAGoodFile(t *testing.T) {
 		t.Errorf("grants.yaml beside rows: %v", err)
 	}
 }
+
+// The rows of a rule grow with what it lists, not with its square.
+func TestARuleWithLongListsHasFewRows(t *testing.T) {
+	t.Parallel()
+	var paths, groups strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&paths, "\"/srv/runbooks/%d.sh\", ", i)
+		fmt.Fprintf(&groups, "g%d, ", i)
+	}
+	grants := peopleYAML + "rules:\n  - name: long\n    match: {paths: [" + paths.String() + "\"/srv/runbooks/restart.sh\"]}\n" +
+		"    workers: {groups: [" + groups.String() + "web]}\n    signed_by: {people: [alice]}\n    requested_by: {anyone: true}\n    parameters: {Service: {type: string}}\n"
+	rows := 0
+	err := policy.EachRow([]byte(grants), func(_ policy.Table, _ string, values []string) error {
+		rows += len(values)
+		return nil
+	})
+	if err != nil || rows > 1_100 {
+		t.Errorf("%d rows: %v", rows, err)
+	}
+	e := engine(t, grants)
+	if d := e.Decide(t.Context(), good()); !d.Allow {
+		t.Errorf("denied: %+v", d.Deny)
+	}
+	in := good()
+	in.Worker.Group = "other"
+	mustDeny(t, e.Decide(t.Context(), in), "worker-not-allowed")
+}

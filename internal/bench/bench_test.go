@@ -40,6 +40,8 @@ func TestBars(t *testing.T) {
 	b.bigFiles()
 	b.clearsigned()
 	b.decisions()
+	b.coldDecision()
+	b.replays()
 	b.coldRun()
 	b.print()
 }
