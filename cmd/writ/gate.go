@@ -104,17 +104,17 @@ func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Ti
 	if err != nil {
 		return nil, noAnswer(err)
 	}
-	engine, highTrust, err := o.loadPolicy(guarded, trust, now)
+	loaded, err := o.loadPolicy(ctx, guarded, trust, now)
 	if err != nil {
 		return nil, err
 	}
-	request.HighTrustEpoch = highTrust
-	statements, err := o.approvals.open(guarded, trust, now)
+	request.HighTrustEpoch = loaded.highTrust
+	statements, err := o.approvals.open(guarded, trust, now, loaded.approvals)
 	if err != nil {
 		return nil, err
 	}
 	request.Now = now()
-	g := &gate{verifier: v, engine: engine, request: request, project: o.project, statements: statements}
+	g := &gate{verifier: v, engine: loaded.engine, request: request, project: o.project, statements: statements}
 	if err := o.proveWorker(ctx, guarded, request.Now, &g.request.Worker); err != nil {
 		return nil, err
 	}

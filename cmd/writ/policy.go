@@ -18,7 +18,7 @@ func newPolicyCmd(a *app) *cobra.Command {
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ policy --help") },
 	}
 	cmd.AddCommand(newPolicyCheckCmd(a), newPolicyTestCmd(a), newPolicyFmtCmd(a), newPolicyLintCmd(a), newPolicyExplainCmd(a), newPolicyReplayCmd(a), newPolicySimulateCmd(a),
-		newPolicyBuildCmd(a), newPolicySignCmd(a), newPolicyVerifyCmd(a), newPolicyActivateCmd(a), newPolicyStatusCmd(a), newPolicyRollbackCmd(a))
+		newPolicyBuildCmd(a), newPolicySignCmd(a), newPolicyVerifyCmd(a), newPolicyActivateCmd(a), newPolicySyncCmd(a), newPolicyStatusCmd(a), newPolicyRollbackCmd(a))
 	return cmd
 }
 

@@ -147,6 +147,53 @@ func (a *app) runPolicyStatus(o *storeOptions) error {
 	}
 }
 
+type syncOptions struct {
+	storeOptions
+	source string
+}
+
+func newPolicySyncCmd(a *app) *cobra.Command {
+	o := &syncOptions{}
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Get the newest bundle from where the store's settings say, and activate it",
+		Long: `Get a bundle, with the detached signatures beside it, from a URL of https, http or
+file or from a path, and activate it as writ policy activate does. Of a folder the
+bundle of the highest epoch is taken. A web server is asked for what is new only.
+
+Use it in a timer of the system. Where nothing can be had, what is active stays so,
+until its time is over.
+
+Exit codes: 0 active, or nothing new, 1 refused: what was active stays so, 2 the
+question is malformed, 3 nothing could be got, or the store cannot be read or
+written.`,
+		Example: `  writ policy sync --store /etc/writ/policy
+  writ policy sync --store /etc/writ/policy --from https://policies.example.net/prod.tar.gz`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runPolicySync(cmd.Context(), o) },
+	}
+	o.addTo(cmd)
+	cmd.Flags().StringVar(&o.source, "from", "", "`URL` or absolute path of a bundle, or path of a folder of bundles (default: the settings' source)")
+	return cmd
+}
+
+func (a *app) runPolicySync(ctx context.Context, o *syncOptions) error {
+	s, r, err := a.openStore(&o.storeOptions, true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }() // every change was synced when it was made
+	activation, err := s.Sync(ctx, o.source)
+	if err != nil {
+		return bundleError(o.dir, err)
+	}
+	if activation == nil {
+		a.note("the server has nothing new")
+		return nil
+	}
+	return a.tellActivation(r, activation)
+}
+
 type rollbackOptions struct {
 	storeOptions
 	reason string
@@ -192,32 +239,40 @@ func (a *app) runPolicyRollback(ctx context.Context, o *rollbackOptions) error {
 	return a.tellActivation(r, activation)
 }
 
-// loadPolicy loads the policy of a folder, or the active one of a store; of a
-// store also the highest epoch of trust stores.
-func (o *gateOptions) loadPolicy(guarded bool, trust *verifier.TrustStore, now func() time.Time) (*policy.Engine, uint64, error) {
+// loadedPolicy is what a gate decides by.
+type loadedPolicy struct {
+	engine *policy.Engine
+	// highTrust is the highest epoch of a trust store, and approvals are the
+	// statements that came with the policy; both of a policy store only.
+	highTrust uint64
+	approvals []policy.File
+}
+
+// loadPolicy loads the policy of a folder, or the active one of a store.
+func (o *gateOptions) loadPolicy(ctx context.Context, guarded bool, trust *verifier.TrustStore, now func() time.Time) (*loadedPolicy, error) {
 	if !store.Is(o.policyDir) {
 		engine, err := policy.Load(o.policyDir, policy.LoadOptions{Guarded: guarded})
 		if err != nil {
-			return nil, 0, policyError(o.policyDir, err)
+			return nil, policyError(o.policyDir, err)
 		}
-		return engine, 0, nil
+		return &loadedPolicy{engine: engine}, nil
 	}
 	s, err := store.Open(o.policyDir, store.Options{Guarded: guarded, Now: now, Tool: toolVersion()})
 	if err != nil {
-		return nil, 0, noAnswer(err)
+		return nil, noAnswer(err)
 	}
 	defer func() { _ = s.Close() }() // every change was synced when it was made
 	active, err := s.Load()
 	if err != nil {
-		return nil, 0, noAnswer(err)
+		return nil, noAnswer(err)
 	}
 	high, err := s.TrustEpoch()
 	epoch, at := trust.Epoch(), now()
 	if err == nil && guarded && !at.Before(epoch.NotBefore) && (epoch.Expires.IsZero() || at.Before(epoch.Expires)) {
-		high, err = s.SeeTrustEpoch(context.Background(), epoch.Number)
+		high, err = s.SeeTrustEpoch(ctx, epoch.Number)
 	}
 	if err != nil {
-		return nil, 0, noAnswer(err)
+		return nil, noAnswer(err)
 	}
-	return active.Engine, high, nil
+	return &loadedPolicy{active.Engine, high, active.Approvals}, nil
 }

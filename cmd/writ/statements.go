@@ -48,8 +48,9 @@ type statements struct {
 	uses     worker.Uses // nil where nothing counts them
 }
 
-// open reads the statements. They are judged by the trust store of the runbooks.
-func (o *statementOption) open(guarded bool, trust *verifier.TrustStore, now func() time.Time) (statements, error) {
+// open reads the statements, and takes those that came with the policy. They are
+// judged by the trust store of the runbooks.
+func (o *statementOption) open(guarded bool, trust *verifier.TrustStore, now func() time.Time, bundled []policy.File) (statements, error) {
 	var s statements
 	var err error
 	if o.state != "" {
@@ -57,11 +58,20 @@ func (o *statementOption) open(guarded bool, trust *verifier.TrustStore, now fun
 			return s, noAnswer(err)
 		}
 	}
-	if o.dir == "" {
+	if o.dir == "" && len(bundled) == 0 {
 		return s, nil
 	}
-	if s.folder, err = approvals.Read(o.dir, approvals.Options{Guarded: guarded}); err != nil {
-		return s, noAnswer(err)
+	files := make([]approvals.File, 0, len(bundled))
+	for _, f := range bundled {
+		files = append(files, approvals.File{Name: f.Name, Data: f.Data})
+	}
+	s.folder = approvals.FromFiles(files)
+	if o.dir != "" {
+		named, err := approvals.Read(o.dir, approvals.Options{Guarded: guarded})
+		if err != nil {
+			return s, noAnswer(err)
+		}
+		s.folder = approvals.Join(s.folder, named)
 	}
 	s.verifier, err = statementVerifier(trust, now)
 	return s, err

@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
-	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson"},
+	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 

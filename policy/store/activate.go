@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
+	"github.com/runwrit/writ/policy/index"
 	"github.com/runwrit/writ/policy/policytest"
+	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -53,7 +56,7 @@ func (s *Store) Activate(ctx context.Context, data, detached []byte) (*Activatio
 		return nil, s.fail(err)
 	}
 	defer unlock()
-	if err := s.switchTo(a, data, detached); err != nil {
+	if err := s.switchTo(a, b, data, detached); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -156,7 +159,7 @@ func firstFailed(r *policytest.Report) string {
 }
 
 // switchTo makes a generation the active one, under the lock.
-func (s *Store) switchTo(a *Activation, data, detached []byte) error {
+func (s *Store) switchTo(a *Activation, b *bundle.Bundle, data, detached []byte) error {
 	state, err := s.State()
 	if err != nil {
 		return err
@@ -173,7 +176,7 @@ func (s *Store) switchTo(a *Activation, data, detached []byte) error {
 		a.Already, a.Generation = true, *state.Active
 		return nil
 	}
-	if err := s.keep(&a.Generation, data, detached); err != nil {
+	if err := s.keep(&a.Generation, b, data, detached); err != nil {
 		return s.fail(err)
 	}
 	if state.Active != nil && state.Active.SHA256 != a.SHA256 {
@@ -198,7 +201,7 @@ func (s *State) remember(c Change) {
 
 // keep writes the files of a generation. They have their final names only when
 // they are whole and on disk.
-func (s *Store) keep(g *Generation, data, detached []byte) error {
+func (s *Store) keep(g *Generation, b *bundle.Bundle, data, detached []byte) error {
 	temp, folder := generations+"/.new", generations+"/"+g.folder()
 	for _, left := range []string{temp, folder} { // by a crash, or damaged
 		if err := s.root.RemoveAll(left); err != nil {
@@ -218,6 +221,9 @@ func (s *Store) keep(g *Generation, data, detached []byte) error {
 			return err
 		}
 	}
+	if err := s.makeIndex(g, b, temp); err != nil {
+		return err
+	}
 	s.step("sync " + temp)
 	if err := s.syncFolder(temp); err != nil {
 		return err
@@ -228,6 +234,29 @@ func (s *Store) keep(g *Generation, data, detached []byte) error {
 	}
 	s.step("sync " + generations)
 	return s.syncFolder(generations)
+}
+
+// makeIndex writes what a gate reads in the place of a large bundle.
+func (s *Store) makeIndex(g *Generation, b *bundle.Bundle, folder string) error {
+	grants := b.Source().Grants
+	if len(grants) < indexFrom {
+		return nil
+	}
+	s.step("write the index")
+	ref, err := index.Build(filepath.Join(s.dir, filepath.FromSlash(folder), indexFile), grants)
+	if err != nil {
+		return err
+	}
+	excerpt, err := b.Excerpt()
+	if err != nil {
+		return err
+	}
+	s.step("write the excerpt")
+	if err := s.write(folder+"/"+excerptFile, excerpt); err != nil {
+		return err
+	}
+	g.Index = &Index{Rows: rowsVersion(), Grants: ref, Excerpt: runbook.DigestOf(excerpt)}
+	return nil
 }
 
 // prune removes all generations but the active one and the one before.

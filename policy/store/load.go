@@ -1,10 +1,14 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
+	"github.com/runwrit/writ/policy/index"
+	"github.com/runwrit/writ/runbook"
 )
 
 // Active is the policy that a gate decides by.
@@ -13,6 +17,16 @@ type Active struct {
 	// Approvals are the signed statements that came with the policy.
 	Approvals []policy.File
 	Generation
+
+	index *index.Index
+}
+
+// Close lets go of the files that the Engine reads.
+func (a *Active) Close() error {
+	if a == nil || a.index == nil {
+		return nil
+	}
+	return a.index.Close()
 }
 
 // Load reads and compiles the active policy: the bytes that were activated, by
@@ -26,17 +40,84 @@ func (s *Store) Load() (*Active, error) {
 	if state.Active == nil {
 		return nil, s.fail(ErrNoPolicy)
 	}
-	b, err := s.generation(state.Active)
+	active, err := s.load(state.Active, max(state.HighWater.Epoch, state.Active.Epoch))
 	if err != nil {
 		return nil, s.fail(err)
+	}
+	return active, nil
+}
+
+func (s *Store) load(g *Generation, high uint64) (*Active, error) {
+	active := &Active{Generation: *g}
+	var b *bundle.Bundle
+	var err error
+	if g.Index.current() {
+		b, err = s.indexed(active)
+	} else {
+		b, err = s.generation(g)
+	}
+	if err != nil {
+		return nil, err
 	}
 	src := b.Source()
-	src.Release.HighEpoch = max(state.HighWater.Epoch, state.Active.Epoch)
-	engine, err := policy.New(src)
-	if err != nil {
-		return nil, s.fail(err)
+	src.Release.HighEpoch = high
+	if active.index != nil {
+		src.Rows = active.index
 	}
-	return &Active{Engine: engine, Approvals: b.Approvals(), Generation: *state.Active}, nil
+	if active.Engine, err = policy.New(src); err != nil {
+		return nil, errors.Join(err, active.Close())
+	}
+	active.Approvals = b.Approvals()
+	return active, nil
+}
+
+// indexed opens what lies beside a large bundle. What it reads is held to the
+// digests in the state, page by page.
+func (s *Store) indexed(active *Active) (*bundle.Bundle, error) {
+	g := &active.Generation
+	folder := generations + "/" + g.folder()
+	if err := s.guardFolders(folder); err != nil {
+		return nil, err
+	}
+	data, err := s.read(folder+"/"+excerptFile, bundle.MaxUnpacked)
+	if err != nil {
+		return nil, err
+	}
+	if runbook.DigestOf(data) != g.Index.Excerpt {
+		return nil, fmt.Errorf("%s/%s is not what was activated", folder, excerptFile)
+	}
+	b, err := bundle.ReadExcerpt(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.isOf(b.Meta()); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, filepath.FromSlash(folder), indexFile)
+	active.index, err = index.Open(path, g.Index.Grants, index.Options{Guarded: s.options.Guarded})
+	return b, err
+}
+
+// isOf holds what a bundle says of itself to what was activated.
+func (g *Generation) isOf(m bundle.Meta) error {
+	if m.Name != g.Name || m.Epoch != g.Epoch || !m.NotBefore.Equal(g.NotBefore) || !m.Expires.Equal(g.Expires) {
+		return fmt.Errorf("%s: the bundle is %s/%d, or of other times than what was activated as %s/%d", g.folder(), m.Name, m.Epoch, g.Name, g.Epoch)
+	}
+	return nil
+}
+
+// guardFolders holds the folders of a generation to the rule of who may write
+// them.
+func (s *Store) guardFolders(folder string) error {
+	if !s.options.Guarded {
+		return nil
+	}
+	for _, name := range []string{generations, folder} {
+		if err := s.guard(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // generation reads the bundle of a generation.
@@ -49,25 +130,17 @@ func (s *Store) generation(g *Generation) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := b.Meta()
-	switch {
-	case b.Digest() != g.SHA256:
+	if b.Digest() != g.SHA256 {
 		return nil, fmt.Errorf("%s is not what was activated: its sha-256 is another", g.folder())
-	case m.Name != g.Name || m.Epoch != g.Epoch:
-		return nil, fmt.Errorf("%s: the bundle is %s/%d, and %s/%d was activated", g.folder(), m.Name, m.Epoch, g.Name, g.Epoch)
 	}
-	return b, nil
+	return b, g.isOf(b.Meta())
 }
 
 // files reads the files of a generation; the detached signatures may be nil.
 func (s *Store) files(g *Generation) (data, detached []byte, err error) {
 	folder := generations + "/" + g.folder()
-	if s.options.Guarded {
-		for _, name := range []string{generations, folder} {
-			if err := s.guard(name); err != nil {
-				return nil, nil, err
-			}
-		}
+	if err := s.guardFolders(folder); err != nil {
+		return nil, nil, err
 	}
 	if data, err = s.read(folder+"/"+bundleFile, bundle.MaxSize); err != nil {
 		return nil, nil, err
@@ -78,8 +151,20 @@ func (s *Store) files(g *Generation) (data, detached []byte, err error) {
 	return data, detached, err
 }
 
-// intact says what is wrong with the files of a generation, nil for nothing.
+// intact says what is wrong with the files of a generation, or that its index is
+// of another version of writ; nil for nothing.
 func (s *Store) intact(g *Generation) error {
-	_, err := s.generation(g)
-	return err
+	b, err := s.generation(g)
+	if err != nil {
+		return err
+	}
+	if g.Index == nil && len(b.Source().Grants) < indexFrom {
+		return nil
+	}
+	if !g.Index.current() {
+		return errors.New("the index is of another version")
+	}
+	active := &Active{Generation: *g}
+	_, err = s.indexed(active)
+	return errors.Join(err, active.Close())
 }

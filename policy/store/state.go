@@ -11,7 +11,9 @@ import (
 
 	"github.com/runwrit/writ/internal/guard"
 	"github.com/runwrit/writ/internal/strictjson"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
+	"github.com/runwrit/writ/policy/index"
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -27,7 +29,26 @@ type Generation struct {
 	Expires   time.Time      `json:"expires"`
 	Signers   []string       `json:"signers"`
 	Activated time.Time      `json:"activated_at"`
+	// Index says what lies beside the bundle for a gate to read in its place; nil
+	// where the bundle is small.
+	Index *Index `json:"index,omitempty"`
 }
+
+// Index names what a gate reads in the place of a large bundle.
+type Index struct {
+	// Rows is the digest of the version of the rows: those of another version of
+	// writ are not read.
+	Rows runbook.Digest `json:"rows"`
+	// Grants is the index of the grants.yaml.
+	Grants index.Ref `json:"grants"`
+	// Excerpt is the digest of the rest.
+	Excerpt runbook.Digest `json:"excerpt"`
+}
+
+// current says whether this program can read the index.
+func (x *Index) current() bool { return x != nil && x.Rows == rowsVersion() }
+
+func rowsVersion() runbook.Digest { return runbook.DigestOf([]byte(policy.RowsVersion())) }
 
 // folder is where the generation lies, below the folder of generations.
 func (g *Generation) folder() string { return fmt.Sprintf("%010d-%s", g.Epoch, g.SHA256.String()[:16]) }

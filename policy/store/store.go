@@ -35,7 +35,13 @@ const (
 	lockFile     = stateFolder + "/lock"
 	generations  = stateFolder + "/generations"
 	bundleFile   = "bundle.tar.gz"
+	indexFile    = "grants.index"
+	excerptFile  = "excerpt.tar"
 )
+
+// indexFrom is the size of a grants.yaml from which on an index is read faster
+// than the file.
+const indexFrom = 64 << 10
 
 // maxStateFile is the largest file of the state, but for bundles.
 const maxStateFile = 1 << 20

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -473,4 +474,93 @@ func FuzzSettings(f *testing.F) {
 			t.Error("settings without a name or a signer are taken")
 		}
 	})
+}
+
+// many is a grants.yaml that is large enough for an index.
+func many(rules int) []byte {
+	var b strings.Builder
+	b.WriteString(grantsYAML)
+	for i := range rules {
+		fmt.Fprintf(&b, "  - name: r%d\n    match: {paths: [\"/srv/%d.sh\"]}\n    workers: {any: true}\n    signed_by: {people: [alice]}\n    requested_by: {people: [alice]}\n", i, i)
+	}
+	return []byte(b.String())
+}
+
+func TestALargePolicyIsReadThroughItsIndex(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	c := contents(3)
+	c.Source.Grants = many(600)
+	c.Source.Rego = []policy.File{{Name: "x.rego", Data: []byte("package writ.user\n\nwarn contains \"x\"\n")}}
+	c.Approvals = []policy.File{{Name: "one.statement", Data: []byte("x\n")}}
+	data := p.signed(c)
+	if _, err := p.open().Activate(t.Context(), data, nil); err != nil {
+		t.Fatal(err)
+	}
+	active, err := p.open().Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = active.Close() })
+	direct, err := policy.New(c.Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if active.Index == nil || active.Engine.Policy().SHA256 != direct.Policy().SHA256 || len(active.Approvals) != 1 {
+		t.Errorf("got %+v", active)
+	}
+	folder := filepath.Join(p.dir, "state/generations")
+	for _, name := range []string{"excerpt.tar", "grants.index"} {
+		found, err := filepath.Glob(filepath.Join(folder, "*", name))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		content, err := os.ReadFile(found[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[len(content)-100] ^= 1
+		if err := os.WriteFile(found[0], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.open().Load()
+		mustFail(t, err, "")
+		// The same bundle again mends it.
+		if a, err := p.open().Activate(t.Context(), data, nil); err != nil || a.Already {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+		again, err := p.open().Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = again.Close()
+	}
+}
+
+// TestAnIndexOfAnotherVersionIsNotRead: after another writ was installed, the
+// bundle itself is read, and the next activation makes the index anew.
+func TestAnIndexOfAnotherVersionIsNotRead(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	c := contents(3)
+	c.Source.Grants = many(600)
+	data := p.signed(c)
+	if _, err := p.open().Activate(t.Context(), data, nil); err != nil {
+		t.Fatal(err)
+	}
+	rows := p.state().Active.Index.Rows.String()
+	text, err := os.ReadFile(filepath.Join(p.dir, "state/state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("state/state.json", strings.Replace(string(text), rows, strings.Repeat("0", 63)+"1", 1))
+	if err := os.Remove(filepath.Join(p.dir, "state/generations", "0000000003-"+p.state().Active.SHA256.String()[:16], "grants.index")); err != nil {
+		t.Fatal(err)
+	}
+	if p.active() != 3 {
+		t.Error("it is not active any more")
+	}
+	if a, err := p.open().Activate(t.Context(), data, nil); err != nil || a.Already || a.Index.Rows.String() != rows {
+		t.Errorf("%+v, %v", a, err)
+	}
 }
