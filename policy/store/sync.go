@@ -26,7 +26,7 @@ type synced struct {
 }
 
 // ErrNoSource says that neither the caller nor the settings name a source.
-var ErrNoSource = errors.New("no source: the settings have no line source:...")
+var ErrNoSource = errors.New("no source: the settings have no line for one")
 
 // Sync gets the bundle at a source and activates it. The source is a URL of
 // https, http or file, or an absolute path: of a bundle, or of a folder, from which
