@@ -10,6 +10,7 @@ import (
 // known to be wanted is queued first and asked at once.
 type asker struct {
 	rows  Rows
+	known *knownRules
 	queue []Query
 	found map[Query][]string
 	err   error

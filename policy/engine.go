@@ -41,6 +41,7 @@ type Source struct {
 type Engine struct {
 	rows     Rows
 	global   *global
+	known    *knownRules
 	decision *rego.PreparedEvalQuery
 	pool     evaluators
 	// explainer is compiled at the first explanation.
@@ -102,7 +103,7 @@ func New(src Source) (*Engine, error) {
 		files = append(files, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
 	return &Engine{
-		rows: rows, global: common, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release,
+		rows: rows, global: common, known: &knownRules{}, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release,
 		explainer: sync.OnceValues(func() (*explainer, error) { return newExplainer(files) }),
 	}, nil
 }

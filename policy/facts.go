@@ -42,7 +42,7 @@ type person struct {
 // error does not take away what was found before it.
 func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	f := facts{path: runbook.PayloadName(in.Runbook.Path), denied: map[string]string{}, parameters: in.Parameters}
-	a := &asker{rows: e.rows}
+	a := &asker{rows: e.rows, known: e.known}
 	digests := in.Runbook.digests()
 	rules := e.global.question(in, f.path, digests)
 	a.want(tableFit, maxCandidates, rules.fit...)

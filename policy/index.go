@@ -3,10 +3,10 @@ package policy
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/runwrit/writ/internal/glob"
 	"github.com/runwrit/writ/runbook"
@@ -142,7 +142,6 @@ func (a *asker) candidates(q question, w *Worker) []*rule {
 	// Of what a key finds, no more than the rules that fit come before a near miss.
 	limit := maxNearMisses + len(fit)
 	a.want(tableMatch, limit, q.match...)
-	a.want(tableRule, 1, slices.Collect(maps.Keys(fit))...)
 	found := slices.DeleteFunc(a.rules(fit), func(c candidate) bool { return !c.rule.Workers.mayFit(w) })
 	near := map[string]bool{}
 	for _, key := range q.match {
@@ -170,19 +169,51 @@ func (a *asker) rules(numbers map[string]bool) []candidate {
 		a.err = cmp.Or(a.err, fmt.Errorf("more than %d rules may fit", maxCandidates))
 		return nil
 	}
-	a.want(tableRule, 1, slices.Collect(maps.Keys(numbers))...)
+	for text := range numbers {
+		if a.known.get(text) == nil {
+			a.want(tableRule, 1, text)
+		}
+	}
 	found := make([]candidate, 0, len(numbers))
 	for text := range numbers {
 		number, err := strconv.Atoi(text)
-		r, bad := decodeRule(a.one(tableRule, text))
-		if err = cmp.Or(a.err, err, bad); err != nil {
+		r := a.known.get(text)
+		if r == nil {
+			var bad error
+			r, bad = decodeRule(a.one(tableRule, text))
+			err = cmp.Or(a.err, err, bad)
+		}
+		if err != nil {
 			a.err = fmt.Errorf("rule %q: %w", text, err)
 			return nil
 		}
+		a.known.put(text, r)
 		found = append(found, candidate{number, r})
 	}
 	slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.number, b.number) })
 	return found
+}
+
+// knownRules are rules that were read before, by their numbers: rows do not
+// change. When there are many, they are forgotten.
+type knownRules struct {
+	mu    sync.RWMutex
+	rules map[string]*rule
+}
+
+func (k *knownRules) get(number string) *rule {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.rules[number]
+}
+
+func (k *knownRules) put(number string, r *rule) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.rules == nil || len(k.rules) >= maxKnownRules {
+		k.rules = map[string]*rule{}
+	}
+	k.rules[number] = r
 }
 
 func inOrder(found []candidate) []*rule {

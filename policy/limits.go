@@ -70,6 +70,8 @@ const (
 	maxNearMisses = 16
 	// maxCandidates is how many rules may fit one runbook and one worker.
 	maxCandidates = 5_000
+	// maxKnownRules is how many rules an engine keeps ready to be decided by.
+	maxKnownRules = 1_000
 	// maxFiled is under how many pairs of keys, of runbooks and of workers, a rule
 	// is filed; one with more is filed for any worker.
 	maxFiled = 32

@@ -215,3 +215,31 @@ func TestARuleWithLongListsHasFewRows(t *testing.T) {
 	in.Worker.Group = "other"
 	mustDeny(t, e.Decide(t.Context(), in), "worker-not-allowed")
 }
+
+// More rules than an engine keeps are decided by, one after the other, and then
+// again: what was forgotten is read again.
+func TestRulesThatWereForgottenAreReadAgain(t *testing.T) {
+	t.Parallel()
+	const rules = 1_010
+	var b strings.Builder
+	b.WriteString(peopleYAML + "rules:\n")
+	for i := range rules {
+		fmt.Fprintf(&b, "  - {name: r%d, match: {paths: [\"/srv/runbooks/%d.sh\"]}, workers: {any: true}, signed_by: {people: [alice]}, requested_by: {anyone: true}}\n", i, i)
+	}
+	e := engine(t, b.String())
+	for range 2 {
+		for i := range rules {
+			in := good()
+			in.Runbook.Path, in.Parameters = fmt.Sprintf("/srv/runbooks/%d.sh", i), map[string]string{}
+			if e.LookUp(in); i > 5 && i < rules-5 {
+				continue // to decide takes longer
+			}
+			if d := e.Decide(t.Context(), in); !slices.Equal(d.Rules, []string{fmt.Sprintf("r%d", i)}) {
+				t.Fatalf("rule %d: allowed by %v, denied %+v", i, d.Rules, d.Deny)
+			}
+		}
+	}
+	if n := e.Known(); n > 1_000 {
+		t.Errorf("%d rules are kept", n)
+	}
+}

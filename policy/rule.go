@@ -21,6 +21,8 @@ type rule struct {
 	ApprovedBy  approvedBy
 	Parameters  []parameter
 	Obligations Obligations
+
+	asTerm *ast.Term // set with the rule, by decodeRule
 }
 
 // match: each list that is not empty must hold the runbook.
@@ -82,12 +84,15 @@ func decodeRule(text string) (*rule, error) {
 		r.ApprovedBy.Wanted && r.ApprovedBy.AtLeast < 1 {
 		return nil, errors.New("it is not complete")
 	}
+	r.asTerm = r.newTerm()
 	return r, nil
 }
 
-// term is the rule as the library reads it: every list is there, globs and
+func (r *rule) term() *ast.Term { return r.asTerm }
+
+// newTerm is the rule as the library reads it: every list is there, globs and
 // patterns come with the anchored regular expression.
-func (r *rule) term() *ast.Term {
+func (r *rule) newTerm() *ast.Term {
 	parameters := ast.NewObject()
 	for _, p := range r.Parameters {
 		anchored := ""
