@@ -79,7 +79,7 @@ func parseCases(data []byte, o *outline) ([]testCase, []*policy.FileError) {
 
 func (t *tree) readCase(n *yaml.Node, field string) testCase {
 	c := testCase{line: n.Line}
-	f := t.Fields(n, field, "name", "runbook", "signed_by", "requested_by", "worker", "parameters", "findings", "at", "want", "codes", "rules")
+	f := t.Fields(n, field, "name", "runbook", "signed_by", "requested_by", "worker", "parameters", "findings", "approved_by", "break_glass", "at", "want", "codes", "rules")
 	if v := t.Need(f, n, field, "name"); v != nil {
 		c.name = t.Word(v, field+".name", func(s string) string { return textProblem(s, maxName) })
 	}
@@ -116,6 +116,12 @@ func (t *tree) readCase(n *yaml.Node, field string) testCase {
 		for _, code := range t.List(v, field+".findings", plainText) {
 			c.input.Findings = append(c.input.Findings, policy.Finding{Code: code, Line: 1})
 		}
+	}
+	if v := f["approved_by"]; v != nil {
+		t.approvals(v, field+".approved_by", &c.input)
+	}
+	if v := f["break_glass"]; v != nil {
+		t.breakGlass(v, field+".break_glass", &c.input)
 	}
 	c.want = t.outcome(n, f, field)
 	return c
@@ -266,7 +272,7 @@ func (t *tree) caller(n *yaml.Node, field string) policy.Caller {
 
 func (t *tree) worker(n *yaml.Node, field string) policy.Worker {
 	w := policy.Worker{ID: "test-worker", OS: "linux", Labels: map[string]string{}}
-	f := t.Fields(n, field, "id", "group", "os", "labels")
+	f := t.Fields(n, field, "id", "group", "os", "labels", "identity")
 	if s := t.Word(f["id"], field+".id", plainText); s != "" {
 		w.ID = s
 	}
@@ -274,6 +280,9 @@ func (t *tree) worker(n *yaml.Node, field string) policy.Worker {
 		w.OS = s
 	}
 	w.Group = t.Word(f["group"], field+".group", plainText)
+	if w.Identity = t.Word(f["identity"], field+".identity", plainText); w.Identity != "" {
+		w.Assurance = "managed-identity"
+	}
 	if v := f["labels"]; v != nil {
 		for _, p := range t.Entries(v, field+".labels") {
 			w.Labels[p.Key] = t.Word(p.Value, strictyaml.Join(field+".labels", strictyaml.Clip(p.Key)), plainText)
