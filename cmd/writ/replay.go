@@ -104,14 +104,15 @@ func (a *app) replay(ctx context.Context, path string, o whatif.ReplayOptions) (
 
 // unsettled says why the answer is no.
 func unsettled(c *whatif.Comparison) string {
-	switch changed := c.Changed(); {
+	changed, open := c.Changed(), c.Unreadable+c.Secret
+	switch {
 	case c.Decisions == 0:
 		return "the ledger holds no decision: nothing was compared"
-	case changed > 0 && c.Unreadable > 0:
-		return fmt.Sprintf("%d of %d decisions would change, and %d could not be read", changed, c.Decisions, c.Unreadable)
+	case changed > 0 && open > 0:
+		return fmt.Sprintf("%d of %d decisions would change, and %d could not be made again", changed, c.Decisions, open)
 	case changed > 0:
 		return fmt.Sprintf("%d of %d decisions would change", changed, c.Decisions)
 	default:
-		return fmt.Sprintf("%d of %d decisions could not be read", c.Unreadable, c.Decisions)
+		return fmt.Sprintf("%d of %d decisions could not be made again", open, c.Decisions)
 	}
 }

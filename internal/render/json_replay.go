@@ -16,6 +16,7 @@ type jsonCounts struct {
 	OtherReasons int `json:"other_reasons"`
 	OtherTerms   int `json:"other_terms"`
 	NoInput      int `json:"no_input"`
+	Secret       int `json:"secret"`
 	Unreadable   int `json:"unreadable"`
 }
 
@@ -36,12 +37,15 @@ type jsonAnswer struct {
 	Rules    []string        `json:"rules"`
 	TimeoutS int64           `json:"timeout_s"`
 	Env      []string        `json:"env"`
+	User     string          `json:"user"`
+	Sandbox  string          `json:"sandbox"`
+	Tokens   []string        `json:"tokens"`
 }
 
 func newJSONAnswer(a whatif.Answer) jsonAnswer {
 	return jsonAnswer{
 		Allow: a.Allow, Codes: orEmpty(a.DenyCodes), Deny: orEmpty(a.Deny), Warn: orEmpty(a.Warn), Would: orEmpty(a.WouldDeny), Rules: orEmpty(a.Rules),
-		TimeoutS: int64(a.Timeout / time.Second), Env: orEmpty(a.Env),
+		TimeoutS: int64(a.Timeout / time.Second), Env: orEmpty(a.Env), User: a.User, Sandbox: a.Sandbox, Tokens: orEmpty(a.Tokens),
 	}
 }
 
@@ -93,7 +97,7 @@ func (jsonRenderer) Replay(w io.Writer, r Replay) error {
 		Decisions: r.Decisions, Changed: r.Changed(), Inexact: r.Inexact,
 		Counts: jsonCounts{
 			Same: r.Same, NowDenied: r.Counts[whatif.NowDenied], NowAllowed: r.Counts[whatif.NowAllowed],
-			OtherReasons: r.Counts[whatif.OtherReasons], OtherTerms: r.Counts[whatif.OtherTerms], NoInput: r.NoInput, Unreadable: r.Unreadable,
+			OtherReasons: r.Counts[whatif.OtherReasons], OtherTerms: r.Counts[whatif.OtherTerms], NoInput: r.NoInput, Secret: r.Secret, Unreadable: r.Unreadable,
 		},
 		Causes: []jsonCause{}, Changes: []jsonChange{}, NotDecided: []jsonLeft{},
 	}

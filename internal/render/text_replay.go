@@ -23,6 +23,9 @@ func (textRenderer) Replay(w io.Writer, r Replay) error {
 	if r.NoInput > 0 {
 		fmt.Fprintf(&b, "  %6d denied without an input in the record: they cannot be decided again\n", r.NoInput)
 	}
+	if r.Secret > 0 {
+		fmt.Fprintf(&b, "  %6d whose answer depends on a secret value: they cannot be decided again\n", r.Secret)
+	}
 	if r.Unreadable > 0 {
 		fmt.Fprintf(&b, "  %6d unreadable: they could not be decided again\n", r.Unreadable)
 	}
@@ -42,7 +45,7 @@ func (textRenderer) Replay(w io.Writer, r Replay) error {
 		writeChange(&b, c)
 	}
 	if len(r.Left) > 0 {
-		fmt.Fprintf(&b, "\nnot decided again (%d of %d)\n", len(r.Left), r.NoInput+r.Unreadable)
+		fmt.Fprintf(&b, "\nnot decided again (%d of %d)\n", len(r.Left), r.NoInput+r.Secret+r.Unreadable)
 	}
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "  record %d, %s: %s\n", l.Seq, orNone(clip(l.Name)), clip(l.Reason))
@@ -90,7 +93,13 @@ func writeChange(b *strings.Builder, c whatif.Change) {
 
 func writeAnswer(b *strings.Builder, when string, a whatif.Answer) {
 	if a.Allow {
-		fmt.Fprintf(b, "    %s allowed by %s, timeout %s\n", when, listed(a.Rules, "no rule"), a.Timeout)
+		fmt.Fprintf(b, "    %s allowed by %s, timeout %s", when, listed(a.Rules, "no rule"), a.Timeout)
+		for _, term := range []struct{ word, is string }{{"user", a.User}, {"sandbox", a.Sandbox}, {"tokens", strings.Join(a.Tokens, ", ")}} {
+			if term.is != "" {
+				fmt.Fprintf(b, ", %s %s", term.word, clip(term.is))
+			}
+		}
+		b.WriteString("\n")
 		for _, r := range a.Warn {
 			fmt.Fprintf(b, "      warn %s: %s\n", clip(r.Code), clip(r.Msg))
 		}

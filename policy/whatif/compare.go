@@ -17,7 +17,7 @@ const (
 	NowDenied    Kind = "now-denied"    // it was allowed, and would be denied
 	NowAllowed   Kind = "now-allowed"   // it was denied, and would be allowed
 	OtherReasons Kind = "other-reasons" // denied both times, for other codes
-	OtherTerms   Kind = "other-terms"   // allowed both times: other warnings, timeout or environment, or only in mode warn
+	OtherTerms   Kind = "other-terms"   // allowed both times: other warnings or obligations, or only in mode warn
 )
 
 // Kinds lists all kinds, those first that matter most.
@@ -31,8 +31,11 @@ type Answer struct {
 	Deny, Warn, WouldDeny []policy.Reason
 	DenyCodes             []string
 	Rules                 []string // that allowed
-	Timeout               time.Duration
-	Env                   []string // names
+	// The obligations; of the environment the names.
+	Timeout       time.Duration
+	Env           []string
+	User, Sandbox string
+	Tokens        []string
 
 	warnCodes []string        // of Warn and of WouldDeny
 	all       []policy.Reason // of Deny, until the answer is kept
@@ -53,7 +56,7 @@ const maxShown = 5
 func recordedAnswer(b *decisionBody) Answer {
 	return Answer{
 		Allow: b.Allow, Deny: first(b.Deny), Warn: first(b.Warn), WouldDeny: first(b.WouldDeny), DenyCodes: codes(b.Deny), Rules: b.Rules,
-		Timeout: time.Duration(b.TimeoutMS) * time.Millisecond, Env: b.Env,
+		Timeout: time.Duration(b.TimeoutMS) * time.Millisecond, Env: b.Env, User: b.User, Sandbox: b.Sandbox, Tokens: b.Tokens,
 		warnCodes: warnings(b.Warn, b.WouldDeny), all: b.Deny,
 	}
 }
@@ -62,6 +65,7 @@ func newAnswer(d *policy.Decision) Answer {
 	return Answer{
 		Allow: d.Allow, Deny: first(d.Deny), Warn: first(d.Warn), WouldDeny: first(d.WouldDeny), DenyCodes: codes(d.Deny), Rules: d.Rules,
 		Timeout: d.Obligations.Timeout, Env: namesOf(d.Obligations.Env),
+		User: d.Obligations.User, Sandbox: d.Obligations.Sandbox, Tokens: d.Obligations.Tokens,
 		warnCodes: warnings(d.Warn, d.WouldDeny), all: d.Deny,
 	}
 }
@@ -118,7 +122,7 @@ type Group struct {
 	Kind Kind
 	// Code is the code that is new, with "+" before it, or gone, with "-", and
 	// "would-deny" where mode warn lets it run; or which of the terms has changed:
-	// "timeout" or "env".
+	// "timeout", "env", "user", "sandbox" or "tokens".
 	Code string
 	// Rule is the rule that gives the code, or that allows now.
 	Rule  string
@@ -138,18 +142,19 @@ type Comparison struct {
 	Policy policy.Ref // that decided again
 	Ledger ledger.Summary
 	// Decisions are the records of decisions. Each is Same, among Counts, among
-	// NoInput or among Unreadable.
+	// NoInput, among Secret or among Unreadable.
 	Decisions  int
 	Same       int
 	Counts     map[Kind]int
 	NoInput    int // denials that were recorded without what was asked
+	Secret     int // the answer depends on a secret value, which is in no record
 	Unreadable int // records that no worker of this version wrote
 	// Inexact counts those decisions that were made without something that is not
 	// in the record, changed or not.
 	Inexact int
 	// Groups are the causes, by kind, the most frequent first.
 	Groups []Group
-	// Changes, and Left of NoInput and Unreadable, are the first ones.
+	// Changes, and Left of NoInput, Secret and Unreadable, are the first ones.
 	Changes []Change
 	Left    []Left
 }
@@ -164,11 +169,12 @@ func (c *Comparison) Changed() int {
 }
 
 // Settled reports whether the other policy decides everything in the same way:
-// there was something to decide, nothing changed, and no record was unreadable.
+// there was something to decide, nothing changed, no record was unreadable, and no
+// answer hangs on a secret.
 // Records without an input do not count against it: they are denials of what
 // could not be asked. The zero value is not settled.
 func (c *Comparison) Settled() bool {
-	return c.Decisions > 0 && c.Changed() == 0 && c.Unreadable == 0
+	return c.Decisions > 0 && c.Changed() == 0 && c.Unreadable == 0 && c.Secret == 0
 }
 
 // compare returns what changes, "" for nothing, and the causes.
@@ -232,11 +238,16 @@ func terms(was, now *Answer) []Group {
 		}
 	}
 	groups = append(groups, lost(was.warnCodes, now.warnCodes)...)
-	if was.Timeout != now.Timeout {
-		groups = append(groups, Group{Code: "timeout"})
-	}
-	if !slices.Equal(was.Env, now.Env) {
-		groups = append(groups, Group{Code: "env"})
+	for _, term := range []struct {
+		name  string
+		other bool
+	}{
+		{"timeout", was.Timeout != now.Timeout}, {"env", !slices.Equal(was.Env, now.Env)}, {"user", was.User != now.User},
+		{"sandbox", was.Sandbox != now.Sandbox}, {"tokens", !slices.Equal(was.Tokens, now.Tokens)},
+	} {
+		if term.other {
+			groups = append(groups, Group{Code: term.name})
+		}
 	}
 	return groups
 }

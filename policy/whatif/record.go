@@ -31,13 +31,15 @@ type decisionBody struct {
 	Rules       []string        `json:"rules"`
 	TimeoutMS   int64           `json:"timeout_ms"`
 	Env         []string        `json:"env"`
+	User        string          `json:"user"`
+	Sandbox     string          `json:"sandbox"`
+	Tokens      []string        `json:"tokens"`
 	Input       *policy.Input   `json:"input"`
 	InputSHA256 runbook.Digest  `json:"input_sha256"`
 }
 
 var (
 	errNoInput = errors.New("the record holds no input")
-	errSecret  = errors.New("the record leaves out the values of secret parameters")
 	errVersion = errors.New("the record has another version than 1")
 	errForm    = errors.New("the input of the record is not as this version of writ writes it: a field is missing or unknown")
 	errDigest  = errors.New("the input of the record is not the one whose digest stands beside it")
@@ -46,8 +48,7 @@ var (
 // readDecision reads the body of a decision record, and the input in it. Written
 // again the input must have the digest that stands beside it: then it is what was
 // decided on, and no field was missing, unknown or read as another value. It
-// fails with errNoInput where the gate had none to record, and with errSecret where
-// it left out a part.
+// fails with errNoInput where the gate had none to record.
 func readDecision(r ledger.Record) (*decisionBody, *policy.Input, error) {
 	var body decisionBody
 	if err := json.Unmarshal(r.Body, &body); err != nil {
@@ -61,9 +62,6 @@ func readDecision(r ledger.Record) (*decisionBody, *policy.Input, error) {
 	}
 	again, err := json.Marshal(body.Input)
 	if err == nil && runbook.DigestOf(again) == body.InputSHA256 {
-		if len(body.Input.Redacted) > 0 {
-			return &body, nil, errSecret
-		}
 		return &body, body.Input, nil
 	}
 	var raw struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,7 @@ type tally struct {
 	decisions  int
 	same       int
 	noInput    int
+	secret     int
 	unreadable int
 	inexact    int
 	counts     map[Kind]int
@@ -146,18 +148,26 @@ func (t *tally) add(ctx context.Context, e *policy.Engine, rec ledger.Record) {
 		} else {
 			t.unreadable++
 		}
-		if len(t.left) < maxLeft {
-			l := Left{Seq: rec.Seq, Reason: err.Error()}
-			if body != nil {
-				l.Name = body.Runbook.Name
-			}
-			t.left = append(t.left, l)
+		name := ""
+		if body != nil {
+			name = body.Runbook.Name
 		}
+		t.leave(Left{Seq: rec.Seq, Name: name, Reason: err.Error()})
 		return
 	}
+	lacking := inexact(in)
+	secrets := in.Redacted
+	in.Redacted = nil
 	d := e.Decide(ctx, *in)
 	was, now := recordedAnswer(body), newAnswer(&d)
-	lacking := inexact(in)
+	if len(secrets) > 0 && hangsOnValues(d.Deny) {
+		t.secret++
+		t.leave(Left{Seq: rec.Seq, Name: body.Runbook.Name, Reason: "the answer depends on a secret value that is not in the record: " + strings.Join(secrets, ", ")})
+		return
+	}
+	if len(secrets) > 0 {
+		was.DenyCodes, now.DenyCodes = withoutValues(was.DenyCodes), withoutValues(now.DenyCodes)
+	}
 	if len(lacking) > 0 {
 		t.inexact++
 	}
@@ -176,6 +186,12 @@ func (t *tally) add(ctx context.Context, e *policy.Engine, rec ledger.Record) {
 			Seq: rec.Seq, Time: time.Unix(0, in.NowNS).UTC(), Kind: kind, Path: in.Runbook.Path, Caller: in.Caller.ID, Worker: in.Worker,
 			DryRun: body.DryRun, Was: was.kept(), Now: now.kept(), Inexact: lacking,
 		})
+	}
+}
+
+func (t *tally) leave(l Left) {
+	if len(t.left) < maxLeft {
+		t.left = append(t.left, l)
 	}
 }
 
@@ -202,7 +218,36 @@ func inexact(in *policy.Input) []string {
 	if in.Runbook.Manifest != nil {
 		lacking = append(lacking, "the digests of the other files of the project, which a policy may deny")
 	}
+	for _, name := range in.Redacted {
+		lacking = append(lacking, "the value of the parameter "+name+", which is secret")
+	}
 	return lacking
+}
+
+// valueCodes are what a rule says of the value of a parameter.
+var valueCodes = []string{"parameter-type", "parameter-pattern", "parameter-enum", "parameter-range"}
+
+// hangsOnValues says whether a rule lacks nothing but other values of parameters,
+// and nothing but rules denies: of values that are not in the record that says
+// nothing.
+func hangsOnValues(deny []policy.Reason) bool {
+	others := map[string]bool{} // by rule: whether it lacks something else, too
+	for _, r := range deny {
+		if strings.HasPrefix(r.Rule, "writ/") || strings.HasPrefix(r.Rule, "writ.user") {
+			return false
+		}
+		others[r.Rule] = others[r.Rule] || !slices.Contains(valueCodes, r.Code)
+	}
+	for _, other := range others {
+		if !other {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutValues(words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(code string) bool { return slices.Contains(valueCodes, code) })
 }
 
 func merge(tallies []tally, s ledger.Summary, o ReplayOptions) *Comparison {
@@ -212,6 +257,7 @@ func merge(tallies []tally, s ledger.Summary, o ReplayOptions) *Comparison {
 		c.Decisions += t.decisions
 		c.Same += t.same
 		c.NoInput += t.noInput
+		c.Secret += t.secret
 		c.Unreadable += t.unreadable
 		c.Inexact += t.inexact
 		for kind, n := range t.counts {
