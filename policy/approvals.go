@@ -310,12 +310,16 @@ func Parameters(args []Argument) map[string]string { return parameters(args) }
 func cloneApprovals(list []Approval) []Approval {
 	clone := make([]Approval, 0, len(list))
 	for _, a := range list {
-		signatures := make([]ApprovalSignature, 0, len(a.Signatures))
-		for _, s := range a.Signatures {
-			signatures = append(signatures, ApprovalSignature{s.Verdict, append([]string{}, s.IDs...)})
-		}
-		a.Signatures = signatures
+		a.Signatures = cloneSignatures(a.Signatures)
 		clone = append(clone, a)
+	}
+	return clone
+}
+
+func cloneSignatures(list []ApprovalSignature) []ApprovalSignature {
+	clone := make([]ApprovalSignature, 0, len(list))
+	for _, s := range list {
+		clone = append(clone, ApprovalSignature{s.Verdict, append([]string{}, s.IDs...)})
 	}
 	return clone
 }

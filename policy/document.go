@@ -60,7 +60,7 @@ func hardReasons(in *Input, f *facts) []Reason {
 	if slices.ContainsFunc(in.Signatures, in.contradicts) {
 		reasons = append(reasons, Reason{Code: codeClaims, Msg: "a valid signature on the file is for a runbook of another name or kind", Rule: ruleEngine})
 	}
-	return append(reasons, staleReasons(in)...)
+	return slices.Concat(reasons, staleReasons(in), in.Ticket.reasons(in))
 }
 
 // manifestFormat is the format of signatures that stand on the manifest, not on the

@@ -248,7 +248,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 			arguments: slices.Clone(in.seal.arguments), obligations: d.Obligations,
 			manifest: in.Runbook.manifest(),
 			expires:  time.Unix(0, in.NowNS).UTC().Add(permitLife),
-			uses:     d.Override.uses(),
+			uses:     append(in.Ticket.uses(), d.Override.uses()...),
 		}
 	}
 	return d

@@ -31,8 +31,11 @@ type Input struct {
 	// Redacted names the parameters whose values were left out of a record, because
 	// they are secret: see Decision.Redact. No decision is made on such an input.
 	Redacted []string `json:"redacted,omitempty"`
-	// Job is always empty in this version.
+	// Job is what the ticket says of the job: "id", "trigger", "scheduled" and
+	// "submitted"; empty without one.
 	Job map[string]string `json:"job"`
+	// Ticket is the ticket with which the run was asked for; nil for none.
+	Ticket *Ticket `json:"ticket,omitempty"`
 	// Approvals are the statements that there are about the runbook.
 	Approvals []Approval `json:"approvals"`
 	Trust     Trust      `json:"trust"`
@@ -181,6 +184,8 @@ type Request struct {
 	Arguments []Argument
 	// Approvals are the facts about the statements on the runbook.
 	Approvals []Approval
+	// Ticket, if given, says who asks, in place of Caller; it must be for this run.
+	Ticket *TicketRequest
 	// Now is when the decision is made; required.
 	Now time.Time
 	// LastRecord is the time of the last record of the ledger; zero for none.
@@ -273,6 +278,7 @@ func NewReportInput(rep *verifier.Report, r Request) (Input, error) {
 		token.AMR = append([]string{}, token.AMR...)
 		in.Caller.Token = &token
 	}
+	r.Ticket.addTo(&in)
 	in.Worker.Labels = maps.Clone(r.Worker.Labels)
 	if in.Worker.Labels == nil {
 		in.Worker.Labels = map[string]string{}

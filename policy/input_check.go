@@ -29,13 +29,14 @@ func (in *Input) check() error {
 		return &InputError{"runbook.verdict", fmt.Sprintf("%q is no verdict", in.Runbook.Verdict)}
 	case in.Runbook.Size < 0:
 		return &InputError{"runbook.size", "is below zero"}
-	case len(in.Job) > 0:
-		return &InputError{"job", "jobs are not known to this version"}
 	}
 	if bad := pathProblem(in.Runbook.Path); bad != "" {
 		return &InputError{"runbook.path", bad}
 	}
 	if err := in.checkFacts(); err != nil {
+		return err
+	}
+	if err := in.checkJob(); err != nil {
 		return err
 	}
 	if err := in.checkApprovals(); err != nil {

@@ -18,7 +18,7 @@ type configOption struct {
 }
 
 // saidByConfig are the flags that the file takes the place of.
-var saidByConfig = []string{"trust", "ca", "tsa", "keyring", "policy", "ledger", "state", "worker-id", "worker-group", "label"}
+var saidByConfig = []string{"trust", "ca", "tsa", "keyring", "policy", "ledger", "state", "ticket-issuer", "worker-id", "worker-group", "label"}
 
 func (o *configOption) addTo(cmd *cobra.Command) {
 	cmd.Flags().Var(o, "config", "worker's configuration, a `file`, in place of the flags that say whom to trust, which policy, which worker and which ledger")
@@ -75,7 +75,7 @@ func (o *gateOptions) configure(guarded bool, ledger *string) error {
 	o.worker = w
 	o.trust.dir, o.policyDir = w.Trust, w.Policy
 	o.workerID, o.group = w.ID, w.Group
-	o.approvals.state = w.State
+	o.approvals.state, o.ticket.issuers = w.State, w.TicketIssuers
 	if ledger != nil {
 		*ledger = w.Ledger
 	}

@@ -35,6 +35,7 @@ type gateOptions struct {
 	path      string
 	project   projectOption
 	approvals statementOption
+	ticket    ticketOption
 	// token is the file of a token; tokenGiven says that the flag is there.
 	token      string
 	tokenGiven bool
@@ -47,6 +48,7 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	o.trust.addTo(cmd)
 	o.project.addTo(cmd)
 	o.approvals.addTo(cmd)
+	o.ticket.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml, or a policy store")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
@@ -68,6 +70,7 @@ func (o *gateOptions) take(cmd *cobra.Command, list []string) error {
 	o.path, o.arguments = list[0], list[1:]
 	o.config.take(cmd)
 	o.tokenGiven = cmd.Flags().Changed("token")
+	o.ticket.take(cmd)
 	return nil
 }
 
@@ -79,6 +82,8 @@ type gate struct {
 	project  projectOption
 	// statements are those about runbooks, and what verifies them.
 	statements statements
+	// ticket says who asks, in place of the user of this process; nil for none.
+	ticket *ticket
 	// refused says why the token proves nothing; nil if it does, or there is none.
 	refused *identity.TokenError
 }
@@ -91,6 +96,9 @@ func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Ti
 	}
 	if o.policyDir == "" {
 		return nil, usagef("no policy given: --policy DIR")
+	}
+	if err := o.validateTicket(); err != nil {
+		return nil, err
 	}
 	request, err := o.newRequest()
 	if err != nil {
@@ -116,6 +124,9 @@ func (o *gateOptions) open(ctx context.Context, guarded bool, now func() time.Ti
 	request.Now = now()
 	g := &gate{verifier: v, engine: loaded.engine, request: request, project: o.project, statements: statements}
 	if err := o.proveWorker(ctx, guarded, request.Now, &g.request.Worker); err != nil {
+		return nil, err
+	}
+	if g.ticket, err = o.openTicket(ctx, trust, now); err != nil {
 		return nil, err
 	}
 	g.request.Caller, g.refused, err = o.findCaller(ctx, guarded, request.Now)
@@ -176,7 +187,9 @@ type candidate struct {
 	verified *verifier.Verified
 	// approvals are what was signed about it; notes say what of that is broken.
 	approvals []policy.Approval
-	notes     []string
+	// ticket is the one with which it was asked for, held against it.
+	ticket *policy.TicketRequest
+	notes  []string
 }
 
 // read reads the runbook at path, and its sidecars, once. Links in the folders above it are
@@ -206,6 +219,9 @@ func (g *gate) read(ctx context.Context, path string) (*candidate, error) {
 	default:
 		return nil, err
 	}
+	if c.ticket, err = g.ticket.request(g.statements.uses, g.request.Arguments); err != nil {
+		return nil, err
+	}
 	c.approvals, c.notes, err = g.statements.about(ctx, c.report, g.request.Arguments)
 	return c, err
 }
@@ -229,7 +245,7 @@ func (g *gate) input(c *candidate) (policy.Input, error) {
 		return policy.Input{}, g.refused
 	}
 	request := g.request
-	request.Path, request.Approvals = c.path, c.approvals
+	request.Path, request.Approvals, request.Ticket = c.path, c.approvals, c.ticket
 	if c.verified != nil {
 		return policy.NewInput(c.verified, request)
 	}

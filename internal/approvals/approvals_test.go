@@ -248,3 +248,90 @@ func TestAFolderThatCannotBeReliedOnIsRefused(t *testing.T) {
 		t.Errorf("%v, %v", f.Notes(), err)
 	}
 }
+
+func TestATicketIsReadForOneRun(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	salt, now := statement.NewNonce(), testenv.VectorTime()
+	text, err := statement.Render(&statement.Ticket{
+		Subject: statement.Subject{
+			Type: statement.TypeTicket, Runbook: "deploy.sh", SHA256: report().File, Manifest: runbook.DigestOf([]byte("list")),
+			NotBefore: statement.At(now), Expires: statement.At(now.Add(time.Hour)),
+		},
+		Parameters: statement.Parameters{Salt: salt, Digest: statement.ParametersDigest(salt, map[string]string{"1": "blue"})},
+		WorkerID:   "w1", Nonce: salt, Job: statement.Job{ID: "4711", Scheduled: statement.At(now)},
+		Caller: statement.Caller{Kind: "user", ID: "os:alice", Groups: []string{"os-group:wheel"}, Roles: []string{"r"}, GroupsComplete: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, file, err := (&format.Statement{Now: testenv.VectorTime}).Sign(t.Context(), "t.statement", text, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(name string, data []byte) *approvals.Signed {
+		s, err := approvals.Open(t.Context(), v, approvals.File{Name: name, Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	r := open(file, signed).Ticket([]string{"openpgp:0", key.ID()}, blue)
+	f := r.Facts
+	if f.Verdict != "valid" || f.Issuer != key.ID() || f.RunbookSHA256 != report().File || f.ManifestSHA256.IsZero() || !f.ParametersMatch || f.WorkerID != "w1" || f.Nonce != salt || f.Used {
+		t.Errorf("%+v", f)
+	}
+	if c := r.Caller; c.ID != "os:alice" || c.Groups[0] != "os-group:wheel" || c.Roles[0] != "r" || !c.GroupsComplete {
+		t.Errorf("%+v", c)
+	}
+	if len(r.Job) != 2 || r.Job["id"] != "4711" || r.Job["scheduled"] != "2026-11-22T12:00:00Z" {
+		t.Errorf("%v", r.Job)
+	}
+	if r := open(file, signed).Ticket([]string{"openpgp:0"}, nil); r.Facts.Issuer != "" || r.Facts.ParametersMatch {
+		t.Errorf("%+v", r.Facts)
+	}
+	if r := open("other.statement.asc", signed).Ticket([]string{key.ID()}, blue); r.Facts.Issuer != "" {
+		t.Errorf("renamed: %+v", r.Facts)
+	}
+	approval := approved(t, key, "a", nil)
+	if r := open(approval.Name, approval.Data).Ticket([]string{key.ID()}, blue); r.Facts.Verdict != "wrong-purpose" || r.Facts.Issuer != "" {
+		t.Errorf("an approval: %+v", r.Facts)
+	}
+	if r := open("x.sh", []byte("echo\n")).Ticket([]string{key.ID()}, blue); r.Facts.Verdict == "valid" || r.Facts.Nonce != "" {
+		t.Errorf("a script: %+v", r.Facts)
+	}
+	// A ticket among the approvals counts for nothing.
+	found, notes := facts(t, approvals.FromFiles([]approvals.File{{Name: file, Data: signed}}), v)
+	if len(found) != 0 || !strings.Contains(notes, "writ.ticket/v1, and does not belong here") {
+		t.Errorf("%+v, %s", found, notes)
+	}
+}
+
+func TestBreakGlassStatementsBecomeFactsWithTheirUses(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	now := testenv.VectorTime()
+	text, err := statement.Render(&statement.BreakGlass{
+		Subject: statement.Subject{Type: statement.TypeBreakGlass, WorkerGroup: "prod", Reason: "the site is down", NotBefore: statement.At(now), Expires: statement.At(now.Add(time.Hour))},
+		Path:    "/srv/**", Requester: "os:alice", Nonce: "00112233445566778899aabbccddeeff",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, file, err := (&format.Statement{Now: testenv.VectorTime}).Sign(t.Context(), "g.statement", text, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := approvals.FromFiles([]approvals.File{{Name: file, Data: signed}})
+	found, _ := facts(t, f, v)
+	if len(found) != 1 || found[0].Type != policy.TypeBreakGlass || found[0].Path != "/srv/**" || found[0].Uses != -1 || found[0].Requester != "os:alice" || found[0].Runbook != "" {
+		t.Errorf("%+v", found)
+	}
+	found, _, err = f.For(t.Context(), v, func(nonce string) (int, error) { return len(nonce), nil }, report(), blue)
+	if err != nil || found[0].Uses != 32 || found[0].Nonce == "" {
+		t.Errorf("%v, %+v", err, found)
+	}
+	if _, _, err = f.For(t.Context(), v, func(string) (int, error) { return 0, errors.New("no") }, report(), blue); err == nil {
+		t.Error("uses that cannot be counted are none")
+	}
+}

@@ -30,6 +30,9 @@ type Worker struct {
 	Issuers []identity.Issuer
 	// ManagedIdentity is the worker's own; nil for none.
 	ManagedIdentity *ManagedIdentity
+	// TicketIssuers are the identities of those whose tickets count; none if it is
+	// empty.
+	TicketIssuers []string
 }
 
 // Options say how strictly Load looks at the file.

@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -59,6 +59,9 @@ func (t *tree) worker(data []byte) *Worker {
 	w.Policy = t.Word(t.Need(f, root, "", "policy"), "policy", pathProblem)
 	w.Ledger = t.Word(t.Need(f, root, "", "ledger"), "ledger", pathProblem)
 	w.State = t.Word(f["state"], "state", pathProblem)
+	if v := f["tickets"]; v != nil {
+		w.TicketIssuers = t.ticketIssuers(v)
+	}
 	if v := f["issuers"]; v != nil {
 		w.Issuers = t.issuers(v)
 	}

@@ -47,7 +47,7 @@ func (s *Subject) subjectProblem(want Type, bound bool) string {
 		return "runbook is missing"
 	case !bound && (s.Runbook != "" || !s.SHA256.IsZero() || !s.Manifest.IsZero()):
 		return "it names both a runbook and a path: want one of them"
-	case !isName(s.WorkerGroup):
+	case !isName(s.WorkerGroup) && (want != TypeTicket || s.WorkerGroup != ""):
 		return "worker_group is not the name of a group"
 	case s.NotBefore.IsZero() || s.Expires.IsZero():
 		return "not_before or expires is missing"
@@ -93,6 +93,9 @@ const runbookPath = 1024
 func (t *Ticket) problem() string {
 	if t.WorkerID != "" && !isName(t.WorkerID) {
 		return "worker_id is not the name of a worker"
+	}
+	if t.WorkerID == "" && t.WorkerGroup == "" {
+		return "it names neither a worker nor a group of workers"
 	}
 	return firstProblem(t.subjectProblem(TypeTicket, true), t.Parameters.problem(), t.Caller.problem(), t.Job.problem(), nonceProblem("nonce", t.Nonce))
 }

@@ -183,6 +183,8 @@ func TestAStatementThatIsNotWellMadeIsNotWritten(t *testing.T) {
 		"a long trigger":         func(d *statement.Ticket) { d.Job.Trigger = strings.Repeat("x", 257) },
 		"an odd time":            func(d *statement.Ticket) { d.Job.Submitted = statement.At(testenv.VectorTime().AddDate(-100, 0, 0)) },
 		"no nonce":               func(d *statement.Ticket) { d.Nonce = "" },
+		"no worker":              func(d *statement.Ticket) { d.WorkerID, d.WorkerGroup = "", "" },
+		"a group that is none":   func(d *statement.Ticket) { d.WorkerGroup = "a b" },
 	}
 	for name, spoil := range tickets {
 		d := ticket()
