@@ -239,10 +239,11 @@ func (t *tree) unknownPerson(who, otherwise string) string {
 	return fmt.Sprintf("%q: %s", strictyaml.Clip(who), strictyaml.UnknownName("person", who, maps.Keys(t.outline.identities)))
 }
 
-// caller reads who asks: a person, or an account as the operating system names it.
+// caller reads who asks: a person, or an identity. Who is not known to the operating
+// system is known by a token, unless the case says otherwise.
 func (t *tree) caller(n *yaml.Node, field string) policy.Caller {
 	c := policy.Caller{Kind: "os-user", Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "real-uid"}
-	who := ""
+	who, assurance := "", ""
 	if n.Kind == yaml.MappingNode {
 		f := t.Fields(n, field, "person", "id", "groups", "groups_incomplete", "assurance")
 		who = t.Word(f["person"], field+".person", plainText)
@@ -256,9 +257,7 @@ func (t *tree) caller(n *yaml.Node, field string) policy.Caller {
 		if v := f["groups_incomplete"]; v != nil {
 			c.GroupsComplete = !t.Truth(v, field+".groups_incomplete")
 		}
-		if s := t.Word(f["assurance"], field+".assurance", plainText); s != "" {
-			c.Assurance = s
-		}
+		assurance = t.Word(f["assurance"], field+".assurance", plainText)
 	} else {
 		who, _ = t.Text(n, field)
 	}
@@ -266,6 +265,12 @@ func (t *tree) caller(n *yaml.Node, field string) policy.Caller {
 		if c.ID = t.outline.askingIdentity(who); c.ID == "" {
 			t.Problem(n, field, "%s", t.unknownPerson(who, "has no identity to ask with: give an id"))
 		}
+	}
+	if scheme, _, ok := strings.Cut(c.ID, ":"); ok && scheme != "os" {
+		c.Kind, c.Assurance = scheme, "token"
+	}
+	if assurance != "" {
+		c.Assurance = assurance
 	}
 	return c
 }
