@@ -65,7 +65,7 @@ func TestNoPolicyLiftsAContradiction(t *testing.T) {
 	in := good()
 	in.Signatures = []policy.Signature{withClaims(in.Signatures[0], verifier.Claims{Name: "stop.sh"})}
 	d := engine(t, peopleYAML+restartRule).DecideOnDocument(in, map[string]any{
-		"allow": true, "deny": []any{}, "exemptions": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": map[string]any{},
+		"allow": true, "deny": []any{}, "exemptions": []any{}, "glass": []any{}, "glass_approvers": []any{}, "lifted": []any{}, "rules": []any{"restart"}, "user": map[string]any{},
 	})
 	mustDeny(t, d, "claim-contradicts")
 }

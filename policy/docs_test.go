@@ -49,6 +49,28 @@ func TestDocumentedGrantsAndRulesLoad(t *testing.T) {
 	mustDeny(t, e.Decide(t.Context(), in), "friday user-deny")
 }
 
+// The page shows the keys of the top in pieces.
+func TestDocumentedPiecesOfGrantsLoad(t *testing.T) {
+	t.Parallel()
+	text := page(t, "formats/grants.md")
+	grants := blocks(text, "yaml")[0]
+	pieces := 0
+	for _, piece := range blocks(text, "yaml part") {
+		switch key, _, _ := strings.Cut(piece, ":"); key {
+		case "hours":
+			grants = strings.Replace(grants, "    parameters:\n", "    "+strings.ReplaceAll(strings.TrimSpace(piece), "\n", "\n    ")+"\n    parameters:\n", 1)
+		case "freezes", "exemptions", "worker_groups":
+			grants += piece
+		default:
+			continue
+		}
+		pieces++
+	}
+	if engine(t, grants); pieces != 4 {
+		t.Errorf("%d pieces", pieces)
+	}
+}
+
 func TestEveryCodeAndFunctionIsDocumented(t *testing.T) {
 	t.Parallel()
 	text := page(t, "policy.md")

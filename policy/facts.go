@@ -25,8 +25,8 @@ type facts struct {
 	// glass are the statements that break the glass, by the rules for them.
 	glass      []approvalFact
 	breakGlass *breakGlass
-	// secrets are the names of parameters whose values must not be recorded.
-	secrets    []string
+	// secrets are the parameters whose values must not be recorded.
+	secrets    hidden
 	parameters map[string]string
 }
 
@@ -47,7 +47,7 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	rules := e.global.question(in, f.path, digests)
 	a.want(tableFit, maxCandidates, rules.fit...)
 	a.wantPeople(in)
-	if e.global.Secrets {
+	if e.global.SecretPositions {
 		a.want(tableSecret, maxSecrets, rules.match...)
 	}
 	for _, d := range slices.Concat(digests, in.members) {
@@ -64,9 +64,10 @@ func (e *Engine) lookUp(in *Input, all bool) (facts, error) {
 	} else {
 		f.rules = a.candidates(rules, &in.Worker)
 	}
-	if e.global.Secrets {
+	f.secrets.names = e.global.SecretNames
+	if e.global.SecretPositions {
 		for _, key := range rules.match {
-			f.secrets = append(f.secrets, a.all(tableSecret, maxSecrets, key)...)
+			f.secrets.positions = append(f.secrets.positions, a.all(tableSecret, maxSecrets, key)...)
 		}
 	}
 	keys := runbookKeys(f.path, digestTexts(digests))

@@ -19,6 +19,10 @@ func FuzzGrants(f *testing.F) {
 	f.Add([]byte(wholeGrants))
 	f.Add([]byte(peopleYAML + restartRule))
 	f.Add([]byte(versionRule(`min_version: "1.4.0.10", namespace: prod`)))
+	f.Add([]byte(timedGrants))
+	f.Add([]byte(nestedGroups))
+	f.Add([]byte(peopleYAML + secretRule))
+	f.Add([]byte(countRule("{type: number, range: {min: -1.5, max: 99}}")))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("? - [{"))
 	if files, err := filepath.Glob("../examples/policy/*.yaml"); err == nil {
@@ -61,6 +65,7 @@ func FuzzDecide(f *testing.F) {
 	f.Add(seed)
 	e := engine(f, peopleYAML+restartRule)
 	strict := engine(f, versionRule(`min_version: "1.9", namespace: prod`))
+	timed := engine(f, timedGrants)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var in policy.Input
 		if json.Unmarshal(data, &in) != nil {
@@ -82,10 +87,59 @@ func FuzzDecide(f *testing.F) {
 				t.Fatalf("allowed with claims %+v", c)
 			}
 		}
+		checkTimed(t, &in, timed.Decide(t.Context(), in))
 		if strict.Decide(t.Context(), in).Allow && !slices.ContainsFunc(in.Signatures, func(s policy.Signature) bool {
 			return s.Verdict == "valid" && s.Claims != nil && s.Claims.Namespace == "prod" && s.Claims.Version != ""
 		}) {
 			t.Fatalf("allowed without what was to be signed: %+v", in)
 		}
 	})
+}
+
+// timedGrants have all that depends on the time: hours, a freeze, an exemption and a
+// group that only warns; and a secret.
+const timedGrants = peopleYAML + `roles: {author: {people: [alice]}, reviewer: {groups: [release]}}
+rules:
+  - name: restart
+    match: {paths: ["/srv/runbooks/*.sh"]}
+    workers: {groups: [web, db]}
+    signed_by: {roles: [author, reviewer]}
+    requested_by: {anyone: true}
+    hours: [{zone: Europe/Oslo, days: [mon, tue], from: 22:00, to: 06:00}]
+    parameters: {Service: {type: string, secret: true}, Count: {type: int, range: {max: 9}}}
+freezes:
+  - {name: autumn, from: "2026-11-01", to: "2026-11-30T12:00", zone: Europe/Oslo, reason: x}
+worker_groups:
+  db: {mode: warn, until: "2026-12-31T00:00:00Z"}
+` + exemptionOfAll
+
+// exemptionOfAll lifts all that timedGrants deny, for the group web.
+const exemptionOfAll = `exemptions:
+  - id: EX-1
+    codes: [freeze, outside-hours, role-not-filled, role-same-person, too-few-signers, signer-not-allowed, parameter-unknown, parameter-range, parameter-type, worker-group-missing]
+    match: {kinds: [bash]}
+    workers: {groups: [web]}
+    owner: alice
+    approver: bob
+    reason: x
+    expires: "2026-12-01T00:00:00Z"
+`
+
+// checkTimed holds a decision to what no exemption and no mode lifts, and looks for
+// what must not be told.
+func checkTimed(t *testing.T, in *policy.Input, d policy.Decision) {
+	t.Helper()
+	if d.Allow && (in.Runbook.Verdict != "valid" || in.Runbook.PayloadSHA256.IsZero() || len(in.Signatures) == 0) {
+		t.Fatalf("allowed in mode %s: %+v", d.Mode, in)
+	}
+	if d.Mode == policy.ModeWarn && in.Worker.Group != "db" || len(d.WouldDeny) > 0 && d.Mode != policy.ModeWarn || d.Allow == (len(d.Deny) > 0) {
+		t.Fatalf("%+v", d)
+	}
+	if len(d.Exemptions) > 0 && (in.Worker.Group != "web" || in.Caller.ID == "os:bob" || in.Runbook.Kind != "bash") {
+		t.Fatalf("exempted: %+v", d)
+	}
+	r := d.Redact(*in)
+	if r.Parameters["Service"] != "" {
+		t.Fatalf("the secret is told: %+v", r.Parameters)
+	}
 }

@@ -115,6 +115,7 @@ func TestGrantsErrorsNameLineAndField(t *testing.T) {
 		{"a negative number", "at_least: 2", "at_least: -1", "want a whole number from 1 to"},
 		{"a relative glob", `"**/restart.sh"`, `"runbooks/restart.sh"`, "rules[0].match.paths[0]: \"runbooks/restart.sh\": could never match, because paths are absolute"},
 		{"a pattern whose quotation has no end", `"[a-z]+"`, `'\Qab'`, "has a \\Q that no \\E ends"},
+		{"a run that says nothing", "    run:\n      timeout: 90s\n      env: [HOME, LANG=C]\n", "    run: {}\n", "rules[0].run: says nothing: give timeout, env, user, sandbox or tokens"},
 		{"a timeout without a unit", "timeout: 90s", "timeout: 90", "rules[0].run.timeout: want a text, found a number"},
 		{"a timeout of no time", "timeout: 90s", "timeout: 0s", "want whole seconds from 1s to 24h0m0s"},
 		{"a timeout without end", "timeout: 90s", "timeout: 25h", "want whole seconds"},

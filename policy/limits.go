@@ -29,8 +29,8 @@ const (
 	maxFreezes    = 1_000
 	maxExemptions = 1_000
 	maxModes      = 10_000
-	maxSecrets    = 10_000 // names of secret parameters that one runbook may have
-	maxRoles      = 5      // that a rule asks for: their sets are looked at one by one
+	maxSecrets    = 1_000 // positions, of which some may be secret
+	maxRoles      = 5     // that a rule asks for: their sets are looked at one by one
 	maxRules      = 200_000
 	maxList       = 1_000 // entries of one list inside a rule
 	maxName       = 64    // of a person, group, rule, worker group, label

@@ -29,7 +29,7 @@ const (
 	tableDenied   Table = "denied"       // digest: the reason
 	tableRule     Table = "rule"         // number, from 0 in the order of grants.yaml: rule as JSON
 	tableMatch    Table = "match"        // key of a runbook: numbers of the rules that may match it
-	tableSecret   Table = "secret"       // key of a runbook: names of secret parameters of rules that may match it
+	tableSecret   Table = "secret"       // key of a runbook: secret positions of rules that may match it
 	tableFit      Table = "fit"          // key of a runbook and key of a worker: numbers of the rules that may fit both
 )
 
@@ -122,7 +122,7 @@ func (g *grants) table(put func(table Table, key, value string)) {
 	for digest, reason := range g.denied {
 		put(tableDenied, digest.String(), reason)
 	}
-	filed, secret := map[string]bool{}, map[[2]string]bool{}
+	filed, secret, placed := map[string]bool{}, map[string]bool{}, map[[2]string]bool{}
 	for i := range g.rules {
 		r, number := &g.rules[i], strconv.Itoa(i)
 		put(tableRule, number, encode(r))
@@ -130,12 +130,16 @@ func (g *grants) table(put func(table Table, key, value string)) {
 		if len(runbooks)*len(workers) > maxFiled {
 			workers = []string{keyOfAll}
 		}
+		names, positions := r.secrets()
+		for _, name := range names {
+			secret[name] = true
+		}
 		for _, runbook := range runbooks {
 			put(tableMatch, runbook, number)
-			for _, name := range r.secrets() {
-				if at := [2]string{runbook, name}; !secret[at] {
-					put(tableSecret, runbook, name)
-					secret[at] = true
+			for _, position := range positions {
+				if at := [2]string{runbook, position}; !placed[at] {
+					put(tableSecret, runbook, position)
+					placed[at] = true
 				}
 			}
 			for _, worker := range workers {
@@ -144,7 +148,7 @@ func (g *grants) table(put func(table Table, key, value string)) {
 			}
 		}
 	}
-	common.Secrets = len(secret) > 0
+	common.SecretNames, common.SecretPositions = slices.Sorted(maps.Keys(secret)), len(placed) > 0
 	common.Filed = slices.Sorted(maps.Keys(filed))
 	put(tableGlobal, globalKey, encode(common))
 }
@@ -157,8 +161,10 @@ type global struct {
 	// Filed are the kinds of keys under which there are rules: the others need
 	// not be asked for.
 	Filed []string
-	// Secrets says that there are secret parameters.
-	Secrets bool
+	// SecretNames are those of secret parameters, in lower case and sorted;
+	// SecretPositions says that there are positions, too.
+	SecretNames     []string
+	SecretPositions bool
 	// Freezes, Exemptions and Modes are few.
 	Freezes    []freeze
 	Exemptions []exemption

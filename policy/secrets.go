@@ -8,23 +8,36 @@ import (
 	"strings"
 )
 
-// secrets are the names of the secret parameters of a rule.
-func (r *rule) secrets() []string {
-	var names []string
+// secrets are the secret parameters of a rule: the names in lower case, and the
+// positions.
+func (r *rule) secrets() (names, positions []string) {
 	for _, p := range r.Parameters {
-		if p.Secret {
-			names = append(names, p.Name)
+		switch {
+		case !p.Secret:
+		case parameterForm.holds(p.Name):
+			names = append(names, strings.ToLower(p.Name))
+		default:
+			positions = append(positions, p.Name)
 		}
 	}
-	return names
+	return names, positions
 }
 
-// isSecret says whether a parameter is meant by one of the names: in any case of
-// letters, because a caller who writes one wrong still gives the secret away.
-func isSecret(parameter string, names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		return strings.EqualFold(name, parameter) || name == "*" && positionForm.holds(parameter)
-	})
+// hidden are the secret parameters that a decision has to do with. Names are secret
+// for every runbook, in any case of letters: a caller who takes the wrong runbook, or
+// writes a name wrong, still gives the secret away. Positions mean something else in
+// each runbook: they are secret for those that the rule may match.
+type hidden struct {
+	names     []string // in lower case, sorted
+	positions []string // "1" or "*"
+}
+
+func (h *hidden) has(parameter string) bool {
+	if positionForm.holds(parameter) {
+		return slices.Contains(h.positions, parameter) || slices.Contains(h.positions, "*")
+	}
+	_, found := slices.BinarySearch(h.names, strings.ToLower(parameter))
+	return found
 }
 
 // Redact returns what may be recorded and shown of an input: without the values of
@@ -55,7 +68,7 @@ func (d *Decision) hide(in *Input, f *facts) {
 	var secret []string
 	for name, value := range in.Parameters {
 		switch {
-		case !isSecret(name, f.secrets):
+		case !f.secrets.has(name):
 			d.shown[name] = true
 		case value != "":
 			quoted := strconv.Quote(value)

@@ -54,14 +54,18 @@ func TestASecretIsNeitherRecordedNorExplainedNorHinted(t *testing.T) {
 		"where its name is in another case": {"PASSWORD", hunter, nil, "parameter-unknown", true},
 		"where a rule of the user tells it": {"Password", hunter, []policy.File{user(`deny contains sprintf("told: %s", [input.parameters.Password]) if true
 warn contains {"msg": sprintf("told %q", [input.parameters.Password]), "hint": input.parameters.Password} if true`)}, "user-deny parameter-pattern", true},
-		"where an error of the policy does": {"Password", hunter, []policy.File{user(`deny contains "x" if to_number(input.parameters.Password) == 1`)}, "policy-error", true},
-		"what is no secret is recorded":     {"Service", "nginx", nil, "", false},
+		"where an error of the policy does":  {"Password", hunter, []policy.File{user(`deny contains "x" if to_number(input.parameters.Password) == 1`)}, "policy-error", true},
+		"where no rule is about the runbook": {"password", hunter, nil, "no-rule-matches", true},
+		"what is no secret is recorded":      {"Service", "nginx", nil, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := engine(t, peopleYAML+secretRule, c.rego...)
 			in := good()
 			in.Parameters = map[string]string{c.parameter: c.value}
+			if c.deny == "no-rule-matches" {
+				in.Runbook.Path = "/elsewhere/restart.sh"
+			}
 			d := e.Decide(t.Context(), in)
 			if c.deny == "" {
 				mustAllow(t, d)
@@ -107,6 +111,16 @@ func TestASecretOfEveryPosition(t *testing.T) {
 	mustAllow(t, d)
 	want := map[string]string{"1": "", "2": "", "Service": "nginx"}
 	if r := d.Redact(in); !cmp.Equal(r.Parameters, want) || !slices.Equal(r.Redacted, []string{"1", "2"}) {
+		t.Errorf("%+v", r)
+	}
+	in.Runbook.Path = "/elsewhere/restart.sh" // where positions mean something else
+	if r := e.Decide(t.Context(), in).Redact(in); len(r.Redacted) > 0 {
+		t.Errorf("%+v", r)
+	}
+	one := engine(t, peopleYAML+strings.Replace(rules, `"*": {`, `"1": {`, 1)+strings.NewReplacer("rules:\n", "", "name: deploy", "name: other").Replace(strings.Replace(rules, `"*": {`, `"1": {`, 1)))
+	in = good()
+	in.Parameters = map[string]string{"1": "1234", "2": "5678"}
+	if r := one.Decide(t.Context(), in).Redact(in); !slices.Equal(r.Redacted, []string{"1"}) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -191,7 +205,7 @@ func TestARecordWithoutItsSecretsIsReadAndNotDecidedAgain(t *testing.T) {
 
 func TestSecretsOfRowsThatCannotBeReadDeny(t *testing.T) {
 	t.Parallel()
-	r := newRows(t, peopleYAML+secretRule)
+	r := newRows(t, peopleYAML+strings.Replace(secretRule, "Pin: {", `"1": {`, 1))
 	e := rowsEngine(t, r)
 	r.fails = "secret"
 	in := good()
