@@ -9,7 +9,6 @@ import (
 
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/ledger"
-	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/whatif"
 )
 
@@ -45,7 +44,7 @@ Exit codes: 0 nothing changes, 1 something changes or a record cannot be read,
 	}
 	o.output.addTo(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.policyDir, "policy", "", "the policy to decide by, a `folder` with grants.yaml")
+	f.StringVar(&o.policyDir, "policy", "", "the policy to decide by, a `folder` with grants.yaml, or a bundle")
 	f.StringVar(&o.head, "head", "", "the ledger must still hold this record: `SEQ:HASH` as noted earlier")
 	f.IntVar(&o.changes, "changes", 20, "how many changes to list, the first ones (`number`)")
 	return cmd
@@ -68,9 +67,9 @@ func (a *app) runPolicyReplay(ctx context.Context, o *replayOptions) error {
 			return usagef("--head: %w", err)
 		}
 	}
-	engine, err := policy.Load(o.policyDir, policy.LoadOptions{})
+	_, engine, err := whatIfPolicy(o.policyDir)
 	if err != nil {
-		return policyError(o.policyDir, err)
+		return err
 	}
 	c, err := a.replay(ctx, o.path, whatif.ReplayOptions{Engine: engine, Ledger: verify, Changes: o.changes, Workers: workers()})
 	var damage *ledger.ChainError

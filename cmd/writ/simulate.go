@@ -14,7 +14,6 @@ import (
 
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/internal/render"
-	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/whatif"
 )
 
@@ -59,7 +58,7 @@ none, 2 the question or the policy is malformed, 3 something cannot be read.`,
 	o.clock.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.format, "output", "o", "text", "output format: text, json or html")
-	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml")
+	f.StringVar(&o.policyDir, "policy", "", "the policy to ask, a `folder` with grants.yaml, or a bundle")
 	f.StringVar(&o.workers, "workers", "", "the workers to ask about, a YAML `file`")
 	f.StringVar(&o.callers, "callers", "", "the callers to ask about, a YAML `file`")
 	f.StringVar(&o.params, "params", "", "with which parameters to ask, a YAML `file`")
@@ -144,13 +143,9 @@ func (o *simulateOptions) options(now func() time.Time) (whatif.SimulateOptions,
 	if at == nil {
 		at = now
 	}
-	src, err := policy.ReadFolder(o.policyDir, policy.LoadOptions{})
+	src, engine, err := whatIfPolicy(o.policyDir)
 	if err != nil {
-		return fail(policyError(o.policyDir, err))
-	}
-	engine, err := policy.New(src)
-	if err != nil {
-		return fail(policyError(o.policyDir, err))
+		return fail(err)
 	}
 	s := whatif.SimulateOptions{Engine: engine, Grants: src.Grants, Now: at(), Root: o.root, Cells: o.limit, Parallel: workers()}
 	if s.Dir, err = filepath.Abs(o.dir); err == nil {
