@@ -37,6 +37,9 @@ type keyAddress struct {
 	mu      sync.Mutex
 	keys    []publicKey
 	fetched time.Time
+	// failed is why the last try gave none, at the time tried; nil if it did.
+	failed error
+	tried  time.Time
 }
 
 func newKeyAddress(address string, o IssuersOptions) *keyAddress {
@@ -69,19 +72,36 @@ func (a *keyAddress) find(ctx context.Context, id string, now time.Time) ([]publ
 	if a.keys != nil && (age < keysFresh && len(found) > 0 || age < keysInterval) {
 		return found, nil
 	}
-	data, err := a.fetch(ctx)
-	if err == nil {
-		var keys []publicKey
-		if keys, err = parseSet(data); err == nil {
-			a.keys, a.fetched = keys, now
-			a.keep(data)
-			return named(keys, id), nil
-		}
-	}
-	if a.keys != nil && age < keysLife {
+	a.renew(ctx, now)
+	switch {
+	case a.failed == nil:
+		return named(a.keys, id), nil
+	case a.keys != nil && age < keysLife:
 		return found, nil
 	}
-	return nil, err
+	return nil, a.failed
+}
+
+// renew fetches the keys, unless that failed just now: whoever may hand in tokens
+// must not make the gate wait each time.
+func (a *keyAddress) renew(ctx context.Context, now time.Time) {
+	if since := now.Sub(a.tried); a.failed != nil && since >= 0 && since < keysInterval {
+		return
+	}
+	data, err := a.fetch(ctx)
+	if err != nil && ctx.Err() != nil { // that says nothing about the address
+		a.failed = err
+		return
+	}
+	a.tried, a.failed = now, err
+	if err != nil {
+		return
+	}
+	keys, err := parseSet(data)
+	if a.failed = err; err == nil {
+		a.keys, a.fetched = keys, now
+		a.keep(data)
+	}
 }
 
 func (a *keyAddress) fetch(ctx context.Context) ([]byte, error) {

@@ -247,6 +247,12 @@ func TestFetchedKeysAreKeptAndRenewed(t *testing.T) {
 	}
 	_, err = is.Verify(t.Context(), longToken("r"), noon.Add(26*time.Hour))
 	mustKeysError(t, err, "status 500")
+	asked := s.asked.Load()
+	_, err = is.Verify(t.Context(), longToken("r"), noon.Add(26*time.Hour+time.Second))
+	mustKeysError(t, err, "status 500")
+	if s.asked.Load() != asked {
+		t.Error("an address that failed just now is asked again")
+	}
 	// A clock that was put back says nothing of their age.
 	_, err = is.Verify(t.Context(), longToken("r"), noon.Add(-time.Hour))
 	mustKeysError(t, err, "status 500")
