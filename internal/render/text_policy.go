@@ -60,11 +60,11 @@ func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 	in := x.Input
 	fmt.Fprintf(&b, "\ninput\n  runbook   %s (%s, %s)\n", clip(in.Runbook.Path), clip(in.Runbook.Kind), clip(in.Runbook.Verdict))
 	fmt.Fprintf(&b, "  signers   %s\n", listed(x.Signers, "nobody that grants.yaml knows"))
-	requester := "grants.yaml does not know this account"
+	requester := "grants.yaml does not know this caller"
 	if x.Requester != "" {
 		requester = "the person " + clip(x.Requester)
 	}
-	fmt.Fprintf(&b, "  requester %s: %s\n", clip(in.Caller.ID), requester)
+	fmt.Fprintf(&b, "  requester %s, known by %s: %s\n", clip(in.Caller.ID), orNone(clip(in.Caller.Assurance)), requester)
 	for _, a := range x.Approvals {
 		said := "counts, if a rule names these people"
 		if len(a.Faults) > 0 {
@@ -76,7 +76,10 @@ func (textRenderer) Explanation(w io.Writer, x policy.Explanation) error {
 	if group == "" {
 		group = "none"
 	}
-	fmt.Fprintf(&b, "  worker    id %s, group %s\n", clip(in.Worker.ID), clip(group))
+	fmt.Fprintf(&b, "  worker    id %s, group %s, stated by %s\n", clip(in.Worker.ID), clip(group), orNone(clip(in.Worker.Assurance)))
+	if in.Worker.Identity != "" {
+		fmt.Fprintf(&b, "            managed identity %s\n", clip(in.Worker.Identity))
+	}
 	fmt.Fprintf(&b, "\nrules (%d of %d were looked at)\n", len(x.Rules), x.Total)
 	for _, r := range x.Rules {
 		fmt.Fprintf(&b, "  %-9s %s (grants.yaml:%d)\n", holds(r.Holds), clip(r.Name), r.Line)
