@@ -12,7 +12,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node opa
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover bench clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover mutate bench clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-8s %s\n' "$$t" "$$d"; done
@@ -51,6 +51,9 @@ fuzz-gpg: ## MUTANTS (20000) documents, the same each time: valid here only with
 cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
 	@$(GO) tool cover -func=cover.out | awk '{print $$NF, $$1, $$2}' | sort -n | { head -30; echo ...; tail -1; }
+
+mutate: ## take each rule and each condition out of the built-in library: a test must notice (minutes)
+	WRIT_MUTATE=1 $(GO) test -count=1 -timeout 1h -v -run '^TestNothingOfTheLibraryCanBeTakenAwayUnseen$$' ./policy
 
 bench: build ## ours beside osslsigncode, gpg and bash; fails where a bar is missed (not with REPORT=1)
 	WRIT_BENCH_REPORT="$(REPORT)" WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench

@@ -13,17 +13,19 @@ import (
 	"github.com/runwrit/writ/runbook"
 )
 
-func TestDecide(t *testing.T) {
-	t.Parallel()
+// decideCase is a question that is the good one but for a change.
+type decideCase struct {
+	name   string
+	rules  string
+	change func(*policy.Input)
+	deny   string // codes; "" for allowed
+}
+
+func decideCases() []decideCase {
 	deniedFile := "denied: [{sha256: " + runbook.DigestOf([]byte("file")).String() + ", reason: stolen}]\n"
 	deniedPayload := "denied: [{sha256: " + runbook.DigestOf([]byte("payload")).String() + ", reason: stolen}]\n"
 	two := strings.Replace(restartRule, "groups: [release]", "groups: [release], at_least: 2", 1)
-	tests := []struct {
-		name   string
-		rules  string
-		change func(*policy.Input)
-		deny   string // codes; "" for allowed
-	}{
+	return []decideCase{
 		{"what a rule names is allowed", restartRule, func(*policy.Input) {}, ""},
 		{"the second identity of a person counts too", restartRule, func(in *policy.Input) { in.Signatures = []policy.Signature{signature("valid", aliceCert)} }, ""},
 		{"an identity may be the second of a signer", restartRule, func(in *policy.Input) { in.Signatures[0].Signer.IDs = []string{"x509-sha256:00", aliceCert} }, ""},
@@ -109,7 +111,11 @@ func TestDecide(t *testing.T) {
 			in.Worker.Group, in.Parameters, in.Caller.Groups = "db", map[string]string{}, []string{}
 		}, "parameter-missing requester-not-allowed worker-not-allowed"},
 	}
-	for _, tt := range tests {
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	for _, tt := range decideCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := good()

@@ -80,16 +80,12 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 			err = fmt.Errorf("explain the decision: the policy engine stopped: %v", r)
 		}
 	}()
-	if e == nil || e.rows == nil || e.decision == nil {
-		return x, errors.New("explain the decision: no policy is loaded")
+	for _, r := range x.Decision.Deny { // to ask again would take as long again
+		if r.Rule == ruleEngine && (r.Code == CodePolicyError || r.Code == CodeInputInvalid) {
+			return x, errors.New("explain the decision: " + r.Msg)
+		}
 	}
-	if err := in.decidable(); err != nil {
-		return x, fmt.Errorf("explain the decision: %w", err)
-	}
-	data, err := json.Marshal(in)
-	if err != nil {
-		return x, errors.New("explain the decision: the input cannot be encoded")
-	}
+	data, _ := json.Marshal(in) // as Decide did
 	f, err := e.lookUp(&in, true)
 	if err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)

@@ -3,8 +3,12 @@ package policy
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/rego"
 )
 
 // DecideOnDocument judges an answer that the library would not give.
@@ -89,3 +93,115 @@ func (e *Engine) LookUp(in Input) { _, _ = e.lookUp(&in, false) }
 
 // Known is how many rules the engine keeps.
 func (e *Engine) Known() int { return len(e.known.rules) }
+
+// ParsedLibrary is the built-in library, parsed. Who changes a module of it makes a copy.
+func ParsedLibrary() (map[string]*ast.Module, error) {
+	b := builder{caps: capabilities()}
+	return b.parseLibrary(nil)
+}
+
+// Mutant is a library that may have been changed.
+type Mutant struct{ decision, explanation rego.PreparedEvalQuery }
+
+// NewMutant compiles a library.
+func NewMutant(library map[string]*ast.Module) (*Mutant, error) {
+	b := builder{caps: capabilities()}
+	compiler := b.uncheckedCompiler()
+	if compiler.Compile(library); compiler.Failed() {
+		return nil, compiler.Errors
+	}
+	var m Mutant
+	var err error
+	if m.decision, err = b.prepare(context.Background(), compiler, queryDecision); err != nil {
+		return nil, err
+	}
+	m.explanation, err = b.prepare(context.Background(), compiler, queryExplanation)
+	return &m, err
+}
+
+// Decision is what the library answers, as text.
+func (m *Mutant) Decision(ctx context.Context, document ast.Value) string {
+	return answer(ctx, &m.decision, document)
+}
+
+// Explanation is what the library says about each rule, as text.
+func (m *Mutant) Explanation(ctx context.Context, document ast.Value) string {
+	return answer(ctx, &m.explanation, document)
+}
+
+// Lines are those of the library that it evaluates, each as file:line.
+func (m *Mutant) Lines(ctx context.Context, document, all ast.Value) (map[string]bool, error) {
+	seen := cover.New()
+	if _, err := m.decision.Eval(ctx, rego.EvalParsedInput(document), rego.EvalQueryTracer(seen)); err != nil {
+		return nil, err
+	}
+	if _, err := m.explanation.Eval(ctx, rego.EvalParsedInput(all), rego.EvalQueryTracer(seen)); err != nil {
+		return nil, err
+	}
+	lines := map[string]bool{}
+	for file, of := range seen.Report(nil).Files {
+		for _, r := range of.Covered {
+			for line := r.Start.Row; line <= r.End.Row; line++ {
+				lines[fmt.Sprintf("%s:%d", file, line)] = true
+			}
+		}
+	}
+	return lines, nil
+}
+
+func answer(ctx context.Context, q *rego.PreparedEvalQuery, document ast.Value) (text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			text = "it panics"
+		}
+	}()
+	results, err := q.Eval(ctx, rego.EvalParsedInput(document))
+	if err != nil {
+		return "it fails"
+	}
+	data, err := json.Marshal(results)
+	if err != nil {
+		return "it cannot be written"
+	}
+	return string(data)
+}
+
+// Question is the document that the library reads; with all rules if it is asked for
+// an explanation.
+func (e *Engine) Question(in Input, all bool) (ast.Value, error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	f, err := e.lookUp(&in, all)
+	if err != nil {
+		return nil, err
+	}
+	return inputValue(data, e.Policy(), &f)
+}
+
+var compiled = sync.OnceValues(func() (*Engine, error) {
+	const nothing = "version: 1\npeople: {a: {identities: [\"os:a\"]}}\nrules: [{name: a, match: {paths: [/a]}, workers: {any: true}, signed_by: {people: [a]}, requested_by: {anyone: true}}]\n"
+	return New(Source{Grants: []byte(nothing)})
+})
+
+// NewCompiled is New for a policy without Rego of the user, with the library that
+// was compiled before.
+func NewCompiled(grants []byte) (*Engine, error) {
+	base, err := compiled()
+	if err != nil {
+		return nil, err
+	}
+	src := Source{Grants: grants}
+	rows, problems := src.rows()
+	if len(problems) > 0 {
+		return nil, &SyntaxError{Problems: problems}
+	}
+	common, err := readGlobal(rows)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		rows: rows, global: common, known: &knownRules{}, decision: base.decision, pool: base.pool, digest: src.digest(rows.Grants()), explainer: base.explainer,
+	}, nil
+}

@@ -90,7 +90,13 @@ func engine(t testing.TB, grants string, rego ...policy.File) *policy.Engine {
 	if e, ok := engines.Load(key); ok {
 		return e.(*policy.Engine)
 	}
-	e, err := policy.New(policy.Source{Grants: []byte(grants), Rego: rego})
+	var e *policy.Engine
+	var err error
+	if len(rego) == 0 {
+		e, err = policy.NewCompiled([]byte(grants))
+	} else {
+		e, err = policy.New(policy.Source{Grants: []byte(grants), Rego: rego})
+	}
 	if err != nil {
 		t.Fatal(problems(err))
 	}

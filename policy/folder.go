@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/runwrit/writ/internal/guard"
+	"github.com/runwrit/writ/internal/strictyaml"
 )
 
 // File is one file of a policy.
@@ -74,7 +75,9 @@ func ReadFolder(dir string, o LoadOptions) (Source, error) {
 		limit := MaxRegoSize
 		switch {
 		case name == GrantsFile:
-			limit = MaxGrantsSize
+			if limit = MaxGrantsSize; o.Guarded {
+				limit = MaxGateGrantsSize
+			}
 		case name == TestsFile:
 			limit = MaxTestsSize
 		case path.Ext(name) != ".rego":
@@ -91,6 +94,9 @@ func ReadFolder(dir string, o LoadOptions) (Source, error) {
 		}
 		switch {
 		case name == GrantsFile:
+			if o.Guarded && tooMuch(data) {
+				return Source{}, &FolderError{at, ErrTooLarge}
+			}
 			src.Grants = data
 		case IsTest(name):
 			src.Tests = append(src.Tests, File{Name: name, Data: data})
@@ -105,6 +111,15 @@ func ReadFolder(dir string, o LoadOptions) (Source, error) {
 		slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return src, nil
+}
+
+// ErrTooLarge says that grants.yaml is too large to be read at each run.
+var ErrTooLarge = errors.New("too large to be read at each run: build a bundle of the folder, and activate that")
+
+// tooMuch says whether to read data as YAML would keep a gate busy.
+func tooMuch(data []byte) bool {
+	t := strictyaml.Tree{MaxSize: MaxGateGrantsSize, MaxMarks: maxGateGrantsMarks}
+	return t.TooMuch(data)
 }
 
 func checkGuard(root *os.Root, name string, o LoadOptions) error {

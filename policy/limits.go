@@ -7,6 +7,9 @@ import "time"
 const (
 	// MaxGrantsSize is the largest grants.yaml in bytes.
 	MaxGrantsSize = 64 << 20
+	// MaxGateGrantsSize is the largest one that a gate reads itself at each run, so
+	// that no file keeps it busy for long. What is larger is activated as a bundle.
+	MaxGateGrantsSize = 8 << 20
 	// MaxRegoSize is the largest .rego file in bytes.
 	MaxRegoSize = 1 << 20
 	// MaxRegoFiles is how many .rego files and tests a policy folder may hold.
@@ -16,7 +19,8 @@ const (
 
 	// maxGrantsMarks bounds the punctuation of grants.yaml, and with it the
 	// memory that the YAML tree takes: a node needs at least one mark.
-	maxGrantsMarks = 6_000_000
+	maxGrantsMarks     = 6_000_000
+	maxGateGrantsMarks = 1_000_000
 	// maxProblems is how many problems of a policy are listed.
 	maxProblems = 100
 
@@ -59,8 +63,9 @@ const (
 	maxLabels     = 100
 	maxText       = 4_096 // of any other text of the input
 
-	// evalDeadline is how long one evaluation of the policy may take.
-	evalDeadline = 2 * time.Second
+	// evalDeadline is how long one evaluation of the policy may take: no run waits
+	// two seconds for its denial.
+	evalDeadline = 1500 * time.Millisecond
 	// evaluatorLife is how long an unused goroutine waits for an evaluation.
 	evaluatorLife = 10 * time.Second
 	// permitLife is how long a permit lasts: a decision is for here and now.

@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/runwrit/writ/ledger"
@@ -124,6 +125,8 @@ func failureCode(err error) string {
 		obligation  *ObligationError
 		start       *StartError
 		system      *SystemError
+		syntax      *policy.SyntaxError
+		folder      *policy.FolderError
 	)
 	switch {
 	case errors.As(err, &record), errors.Is(err, ErrNoLedger):
@@ -146,6 +149,14 @@ func failureCode(err error) string {
 		return "start"
 	case errors.As(err, &system):
 		return "system"
+	case errors.As(err, &syntax):
+		return "policy-syntax"
+	case errors.Is(err, policy.ErrTooLarge):
+		return "policy-too-large"
+	case errors.As(err, &folder) && errors.Is(err, fs.ErrNotExist):
+		return "policy-missing"
+	case errors.As(err, &folder):
+		return "policy-folder"
 	}
 	return "gate"
 }

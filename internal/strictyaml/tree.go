@@ -111,7 +111,14 @@ func (t *Tree) bytesProblem(data []byte) string {
 		return fmt.Sprintf("has %d bytes, the limit is %d", len(data), t.MaxSize)
 	case !utf8.Valid(data):
 		return "is not valid UTF-8"
+	case t.TooMuch(data):
+		return "has too many entries"
 	}
+	return ""
+}
+
+// TooMuch says whether data passes MaxSize or MaxMarks.
+func (t *Tree) TooMuch(data []byte) bool {
 	marks := 0
 	for _, c := range data {
 		switch c {
@@ -119,10 +126,7 @@ func (t *Tree) bytesProblem(data []byte) string {
 			marks++
 		}
 	}
-	if marks > t.MaxMarks {
-		return "has too many entries"
-	}
-	return ""
+	return len(data) > t.MaxSize || marks > t.MaxMarks
 }
 
 // syntax takes the line out of an error of the YAML parser.
@@ -241,8 +245,9 @@ func quoteHint(n *yaml.Node) string {
 func (t *Tree) List(n *yaml.Node, field string, check func(string) string) []string {
 	nodes := t.Items(n, field, t.MaxList)
 	texts := make([]string, 0, len(nodes))
+	seen := make(map[string]bool, len(nodes))
 	for i, item := range nodes {
-		at := fmt.Sprintf("%s[%d]", field, i)
+		at := field + "[" + strconv.Itoa(i) + "]"
 		s, ok := t.Text(item, at)
 		if !ok {
 			continue
@@ -250,9 +255,10 @@ func (t *Tree) List(n *yaml.Node, field string, check func(string) string) []str
 		switch bad := check(s); {
 		case bad != "":
 			t.Problem(item, at, "%q: %s", Clip(s), bad)
-		case slices.Contains(texts, s):
+		case seen[s]:
 			t.Problem(item, at, "%q stands in the list twice", Clip(s))
 		default:
+			seen[s] = true
 			texts = append(texts, s)
 		}
 	}
