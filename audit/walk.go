@@ -98,6 +98,8 @@ func (w *walk) folder(ctx context.Context, dir string, depth int) error {
 			w.skipped = append(w.skipped, Skip{path, "not a regular file"})
 		case strings.EqualFold(e.Name(), runbook.ManifestName+runbook.SignatureExt):
 			w.skipped = append(w.skipped, Skip{path, "the manifest of a project: writ manifest verify judges it"})
+		case runbook.KindOf(e.Name()) == runbook.Statement:
+			w.skipped = append(w.skipped, Skip{path, "a statement about a runbook: writ policy explain --approvals says what it counts for"})
 		default:
 			err = w.send(ctx, file{path, false})
 		}

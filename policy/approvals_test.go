@@ -231,3 +231,23 @@ func TestApprovalsAreSealedWithTheInput(t *testing.T) {
 	in.Approvals[0].WorkerGroup = "web2"
 	mustDeny(t, e.Decide(t.Context(), in), "input-invalid")
 }
+
+// TestAStatementIsNeverRun: not even if a verifier called it valid.
+func TestAStatementIsNeverRun(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+strings.NewReplacer(`"/srv/runbooks/*.sh"], kinds: [bash]`, `"**"]`).Replace(restartRule)+glassSection)
+	in := requestedByBob(glassBy(aliceKey))
+	in.Runbook.Kind, in.Runbook.Name, in.Runbook.Path = "statement", "x.statement", "/srv/runbooks/x.statement.asc"
+	mustDeny(t, e.Decide(t.Context(), in), "not-a-runbook")
+	if _, err := policy.New(policy.Source{Grants: []byte(strings.Replace(peopleYAML+restartRule, "kinds: [bash]", "kinds: [statement]", 1))}); err == nil {
+		t.Error("a rule is about statements")
+	}
+}
+
+func TestParametersAreNamedByPosition(t *testing.T) {
+	t.Parallel()
+	p := policy.Parameters([]policy.Argument{{Value: "a"}, {Name: "N", Value: "b"}, {Value: "c"}})
+	if len(p) != 3 || p["1"] != "a" || p["N"] != "b" || p["2"] != "c" {
+		t.Errorf("%v", p)
+	}
+}

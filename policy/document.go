@@ -23,6 +23,7 @@ const (
 	CodeClock = "clock"
 
 	codeSignature = "signature-not-valid"
+	codeStatement = "not-a-runbook"
 	codeDenied    = "denied-digest"
 	codeClaims    = verifier.CodeContradicts
 	codeUserDeny  = "user-deny"
@@ -53,6 +54,9 @@ func hardReasons(in *Input, f *facts) []Reason {
 	valid := slices.ContainsFunc(in.vouching(), func(s Signature) bool { return !s.Nested && s.Verdict == string(verifier.Valid) })
 	if in.Runbook.Verdict != string(verifier.Valid) || in.Runbook.PayloadSHA256.IsZero() || !valid {
 		reasons = append(reasons, Reason{Code: codeSignature, Msg: "the file is not validly signed", Rule: ruleEngine})
+	}
+	if in.Runbook.Kind == runbook.Statement.String() {
+		reasons = append(reasons, Reason{Code: codeStatement, Msg: "a statement about a runbook is never run", Rule: ruleEngine})
 	}
 	for _, digest := range slices.Sorted(maps.Keys(f.denied)) {
 		reasons = append(reasons, Reason{Code: codeDenied, Msg: "sha-256 " + digest + " is denied: " + f.denied[digest], Rule: ruleEngine})

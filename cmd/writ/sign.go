@@ -312,7 +312,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 				return err
 			case d.IsDir() && d.Name() == ".git":
 				return fs.SkipDir
-			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, isDocument(path) != (o.append && key.Kind() == signer.KindOpenPGP):
+			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, runbook.KindOf(path) == runbook.Statement, isDocument(path) != (o.append && key.Kind() == signer.KindOpenPGP):
 				return nil
 			case !d.Type().IsRegular():
 				a.note("%q is left out: not a regular file", path)

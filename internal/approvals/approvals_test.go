@@ -165,6 +165,22 @@ func TestOfVeryManyStatementsTheBestAreLookedAt(t *testing.T) {
 	}
 }
 
+// A folder full of statements costs no more than some of them.
+func TestNotEveryStatementIsVerified(t *testing.T) {
+	t.Parallel()
+	key, v := bob(t)
+	old := approved(t, key, "old", func(d *statement.Approval) { d.SHA256 = runbook.DigestOf([]byte("old")) })
+	old.Data = old.Data[:len(old.Data)/2] // broken, and so found out about at once
+	var files []approvals.File
+	for range 300 {
+		files = append(files, old)
+	}
+	found, notes := facts(t, approvals.FromFiles(append(files, approved(t, key, "new", nil))), v)
+	if found[0].File != "new.statement.asc" || found[0].Verdict != "valid" || !strings.Contains(notes, "45 statements about") {
+		t.Errorf("%+v: %s", found[0], notes)
+	}
+}
+
 func TestNoFolderHasNoStatements(t *testing.T) {
 	t.Parallel()
 	var none *approvals.Folder

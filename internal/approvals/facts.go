@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -23,10 +24,12 @@ func (f *Folder) For(ctx context.Context, v *verifier.Verifier, uses func(nonce 
 		return nil, nil, nil
 	}
 	name, parameters := runbook.PayloadName(rep.Name), policy.Parameters(args)
-	for _, file := range f.files {
-		if !statement.Mentions(file.Data, name) {
-			continue
-		}
+	files := f.mentioning(name, rep.File)
+	if more := len(files) - maxVerified; more > 0 {
+		notes = append(notes, fmt.Sprintf("%d statements about %q are left out: %d are verified for a run", more, name, maxVerified))
+		files = files[:maxVerified]
+	}
+	for _, file := range files {
 		read, err := Open(ctx, v, file)
 		if err != nil {
 			return nil, nil, err
@@ -60,6 +63,25 @@ func (f *Folder) For(ctx context.Context, v *verifier.Verifier, uses func(nonce 
 		facts = facts[:policy.MaxApprovals]
 	}
 	return facts, notes, nil
+}
+
+// maxVerified is how many statements are verified for one run.
+const maxVerified = 256
+
+// mentioning returns the files that may be about a runbook of this name, first those
+// that name the digest of the file.
+func (f *Folder) mentioning(name string, digest runbook.Digest) []File {
+	var of, others []File
+	for _, file := range f.files {
+		switch {
+		case !statement.Mentions(file.Data, name):
+		case bytes.Contains(file.Data, []byte(digest.String())):
+			of = append(of, file)
+		default:
+			others = append(others, file)
+		}
+	}
+	return append(of, others...)
 }
 
 // fitness is the higher, the better a statement fits.

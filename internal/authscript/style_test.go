@@ -238,3 +238,23 @@ func TestHostileTextOfEveryStyleTakesLinearTime(t *testing.T) {
 		}
 	}
 }
+
+// Statements are of a type of their own, which no extension stands for: no signature
+// of theirs is one of a script.
+func TestStatementsHaveATypeOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	own := authscript.StatementStyle()
+	for ext, style := range styles() {
+		if style.GUID == own.GUID {
+			t.Errorf("%s has the type of statements", ext)
+		}
+	}
+	if _, ok := authscript.StyleOf("x.statement"); ok || len(own.GUID) != 16 {
+		t.Error("an extension stands for statements")
+	}
+	file := signedAs(own, "{\n}\n")
+	s, err := authscript.Parse(own, []byte(file))
+	if err != nil || string(s.Unsigned()) != "{\n}\n" || string(s.Render()) != file {
+		t.Errorf("%v", err)
+	}
+}
