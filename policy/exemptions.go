@@ -44,6 +44,7 @@ const (
 var hardCodes = []string{
 	CodePolicyError, CodeUnspecified, CodeInputInvalid, CodeClock, codeSignature, codeDenied, codeClaims,
 	codePolicyExpired, codePolicyNotYet, codePolicyRolledBack, codeTrustExpired, codeTrustNotYet, codeTrustRolledBack,
+	"ticket-not-valid", "ticket-issuer-unknown", "ticket-mismatch", "ticket-out-of-time", CodeTicketUsed,
 }
 
 // hard says that nothing lifts the reason.
@@ -53,6 +54,13 @@ func (r Reason) hard() bool { return r.Rule == ruleEngine || slices.Contains(har
 // count all the same.
 var unmatchedCodes = []string{"no-rule-matches", "path-not-matched", "kind-not-matched", "digest-not-matched"}
 
+// otherCodes come from the gate, before the policy is asked and after, or only warn.
+var otherCodes = []string{
+	CodeBreakGlass, "break-glass-refused", CodeBreakGlassUsed, codeExempted, codeWouldDeny, codeUserWarn,
+	"token-size", "token-format", "token-header", "token-algorithm", "token-key", "token-signature", "token-issuer", "token-audience",
+	"token-expired", "token-not-yet", "token-too-old", "token-claims", "token-pins",
+}
+
 func exemptableProblem(code string) string {
 	switch {
 	case !codeForm.holds(code):
@@ -61,6 +69,8 @@ func exemptableProblem(code string) string {
 		return "is a hard check: nothing lifts it"
 	case slices.Contains(unmatchedCodes, code):
 		return "means that no rule is about the runbook: write one"
+	case slices.Contains(otherCodes, code):
+		return "is no reason of a rule, a freeze or a .rego file: there is nothing to lift"
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -219,5 +220,25 @@ func TestHostileExemptionsDoNotLoad(t *testing.T) {
 		if _, err := policy.New(policy.Source{Rows: r}); err == nil || !strings.Contains(err.Error(), "not complete") || r.rows["global"]["grants"][0] == text {
 			t.Errorf("an exemption %s loads: %v", name, err)
 		}
+	}
+}
+
+// Each code of the documentation can be exempted exactly if something lifts it.
+func TestWhatCanBeExemptedIsWhatRulesFreezesAndUsersSay(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| ([^|]+) \\|").FindAllStringSubmatch(page(t, "policy.md"), -1) {
+		for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(row[1], -1) {
+			code := m[1]
+			can := row[2] == "rule" || code == "freeze" || code == "user-deny"
+			bad, _ := policy.ParseGrants([]byte(peopleYAML + restartRule + exempt(code)))
+			if (len(bad) == 0) != can {
+				t.Errorf("%s of %q: %v", code, row[2], bad)
+			}
+			seen++
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d codes found", seen)
 	}
 }
