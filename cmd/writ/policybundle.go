@@ -59,7 +59,7 @@ be read or the bundle cannot be written.`,
 	return cmd
 }
 
-var days = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
+var days = regexp.MustCompile(`^([1-9][0-9]*)d$`)
 
 func (o *policyBuildOptions) meta(now time.Time) (bundle.Meta, error) {
 	m := bundle.Meta{Name: o.name, Epoch: o.epoch, MinTool: o.minTool, NotBefore: now.UTC().Truncate(time.Second)}
@@ -70,11 +70,11 @@ func (o *policyBuildOptions) meta(now time.Time) (bundle.Meta, error) {
 		}
 	}
 	if n := days.FindStringSubmatch(o.expires); n != nil {
-		count, err := strconv.Atoi(n[1])
+		count, err := strconv.ParseUint(n[1], 10, 16)
 		if err != nil {
-			return m, usagef("--expires %q: %w", o.expires, err)
+			return m, usagef("--expires %q: too many days", o.expires)
 		}
-		m.Expires = m.NotBefore.AddDate(0, 0, count)
+		m.Expires = m.NotBefore.AddDate(0, 0, int(count))
 		return m, nil
 	}
 	if m.Expires, err = time.Parse(time.RFC3339, o.expires); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/store"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -78,6 +79,12 @@ func renderAll(t *testing.T, name string) map[string]string {
 			Part: evil, Lacks: []policy.Lack{{Part: evil, Code: evil, Msg: evil, Hint: evil}},
 		}}}},
 	}))
+	generation := store.Generation{Name: evil, Signers: []string{evil}}
+	take("bundle", r.Bundle(&b, render.Bundle{Path: evil, Name: evil, MinTool: evil, Signers: []string{evil}, Files: []string{evil}}))
+	take("policy store", r.PolicyStore(&b, render.NewPolicyStore(evil, store.State{
+		Active: &generation, Previous: &generation, History: []store.Change{{Action: evil, Reason: evil}},
+	}, 1, time.Time{})))
+	take("activation", r.Activation(&b, &store.Activation{Generation: generation, Notes: []string{evil}}))
 	take("policy problems", r.PolicyProblems(&b, []*policy.FileError{{File: evil, Line: 1, Field: evil, Msg: evil}}))
 	take("chain", r.Chain(&b, render.Chain{
 		Path: evil, Summary: ledger.Summary{Records: 1}, Damage: &ledger.ChainError{Problem: ledger.ProblemEdited, Detail: evil},

@@ -22,8 +22,11 @@ const (
 )
 
 // fileName holds for the names inside the folders: ASCII, so that no two look
-// alike, and none of another folder.
-var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,79}$`)
+// alike, and none of another folder. Lengths are bounded beside the patterns: a
+// count within one would cost each start of a program time.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
+
+const maxFileName = 80
 
 type file struct {
 	name string
@@ -36,7 +39,7 @@ func nameProblem(name string) string {
 		return ""
 	}
 	folder, base := path.Split(name)
-	if !fileName.MatchString(base) {
+	if len(base) > maxFileName || !fileName.MatchString(base) {
 		return "is no plain file name"
 	}
 	switch {

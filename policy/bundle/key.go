@@ -44,12 +44,12 @@ const (
 	edDSA algorithm = "EdDSA"
 )
 
-var ownerForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+var ownerForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
 
 // NewKey makes a key of a file with one public key in PEM form ("PUBLIC KEY"):
 // ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519.
 func NewKey(owner string, file []byte) (Key, error) {
-	if !ownerForm.MatchString(owner) {
+	if len(owner) > maxName || !ownerForm.MatchString(owner) {
 		return Key{}, fmt.Errorf("the owner of a key is %q: want a name of letters, digits and \". _ @ -\"", owner)
 	}
 	block, rest := pem.Decode(file)

@@ -28,11 +28,12 @@ type Meta struct {
 }
 
 const (
+	maxName     = 64
 	maxEpoch    = 1<<32 - 1
 	maxManifest = 4 << 10
 )
 
-var metaName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+var metaName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 // manifest is the file .manifest. The form of its first part is OPA's.
 type manifest struct {
@@ -57,7 +58,7 @@ type metaDoc struct {
 func (m *Meta) check() error {
 	const last = 2200
 	switch {
-	case !metaName.MatchString(m.Name):
+	case len(m.Name) > maxName || !metaName.MatchString(m.Name):
 		return refuse(CodeMalformed, `the name %q: want at most 64 of a-z, 0-9 and ". _ -", beginning with a letter or digit`, m.Name)
 	case m.Epoch == 0 || m.Epoch > maxEpoch:
 		return refuse(CodeMalformed, "the epoch %d: want a number from 1 to %d", m.Epoch, maxEpoch)

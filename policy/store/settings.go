@@ -23,8 +23,8 @@ type settings struct {
 type signer struct{ owner, file string }
 
 var (
-	settingName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	keyFile     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,79}$`)
+	settingName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+	keyFile     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
 )
 
 // parseSettings reads lines such as

@@ -14,6 +14,7 @@ import (
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
 	"github.com/runwrit/writ/policy/store"
+	"github.com/runwrit/writ/runbook"
 )
 
 func TestAnActivatedPolicyIsTheOneThatAGateLoads(t *testing.T) {
@@ -177,8 +178,9 @@ func TestAttackOldGenerationBelowTheHighestEpoch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ref := loaded.Engine.Policy(); ref.Epoch != 3 || ref.HighEpoch != 4 {
-		t.Errorf("the engine does not know that it is old: %+v", ref)
+	d := loaded.Engine.Decide(t.Context(), question(noon))
+	if d.Allow || len(d.Deny) != 1 || d.Deny[0].Code != "policy-rolled-back" || d.Policy.Epoch != 3 || d.Policy.HighEpoch != 4 {
+		t.Errorf("decided by the old policy: %+v", d)
 	}
 }
 
@@ -562,5 +564,45 @@ func TestAnIndexOfAnotherVersionIsNotRead(t *testing.T) {
 	}
 	if a, err := p.open().Activate(t.Context(), data, nil); err != nil || a.Already || a.Index.Rows.String() != rows {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// question is what the policy of contents allows.
+func question(now time.Time) policy.Input {
+	return policy.Input{
+		Version: policy.InputVersion, NowNS: now.UnixNano(),
+		Runbook: policy.Runbook{
+			Name: "restart.sh", Path: "/srv/restart.sh.asc", Kind: "bash", Verdict: "valid",
+			SHA256: runbook.DigestOf([]byte("file")), PayloadSHA256: runbook.DigestOf([]byte("payload")), Size: 4,
+		},
+		Signatures: []policy.Signature{{
+			Format: "clearsign", Verdict: "valid", SignedAtSource: "claimed", NotPassed: []string{},
+			Signer: policy.Signer{IDs: []string{"openpgp:0123456789ABCDEF0123456789ABCDEF01234567"}},
+		}},
+		Findings:   []policy.Finding{},
+		Caller:     policy.Caller{Kind: "os-user", ID: "os:alice", Groups: []string{}, GroupsComplete: true, Roles: []string{}, Assurance: "real-uid"},
+		Worker:     policy.Worker{ID: "w1", Group: "web", OS: "linux", Labels: map[string]string{}},
+		Parameters: map[string]string{}, Approvals: []policy.Approval{},
+		Trust: policy.Trust{Digest: runbook.DigestOf([]byte("trust"))},
+	}
+}
+
+// TestTheEngineOfAStoreDeniesWhatIsOver: the store hands the policy out, and the
+// decision says that it must not decide.
+func TestTheEngineOfAStoreDeniesWhatIsOver(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.activate(3)
+	active, err := p.open().Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[time.Time]string{
+		noon: "", noon.Add(24*time.Hour - 1): "", noon.Add(24 * time.Hour): "policy-expired", noon.Add(-time.Hour - 1): "policy-not-yet",
+	} {
+		d := active.Engine.Decide(t.Context(), question(now))
+		if d.Allow != (want == "") || want != "" && (len(d.Deny) != 1 || d.Deny[0].Code != want) {
+			t.Errorf("at %s: %+v, want %q", now, d, want)
+		}
 	}
 }
