@@ -3,6 +3,8 @@ package policy
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -24,19 +26,11 @@ func (e *Engine) Document(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	value, err := inputValue(data, in.Policy, &f)
-	if err != nil {
-		return nil, err
-	}
-	document, err := ast.JSON(value)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(document)
+	data, encoding := json.Marshal(in)
+	value, making := inputValue(data, in.Policy, &f)
+	document, converting := ast.JSON(value)
+	text, writing := json.Marshal(document)
+	return text, errors.Join(encoding, making, converting, writing)
 }
 
 // Library returns the built-in library as files, with the one, users.rego, that
@@ -57,19 +51,17 @@ func Library(src Source) ([]File, error) {
 	return files, nil
 }
 
-// libraryFilesText are the files of the library as they are embedded.
+// libraryFilesText are the files of the library as they are embedded: reading them
+// cannot fail.
 func libraryFilesText() []File {
-	entries, err := libraryFiles.ReadDir("rego")
-	if err != nil {
-		panic(err) // embedded at build time
-	}
-	files := make([]File, 0, len(entries)+1)
-	for _, e := range entries {
-		data, err := libraryFiles.ReadFile("rego/" + e.Name())
-		if err != nil {
-			panic(err) // embedded at build time
+	var files []File
+	_ = fs.WalkDir(libraryFiles, "rego", func(name string, d fs.DirEntry, err error) error {
+		data, reading := libraryFiles.ReadFile(name)
+		if d.IsDir() {
+			return err
 		}
-		files = append(files, File{Name: e.Name(), Data: data})
-	}
+		files = append(files, File{Name: path.Base(name), Data: data})
+		return reading
+	})
 	return files
 }

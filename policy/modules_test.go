@@ -3,6 +3,7 @@ package policy_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/runwrit/writ/policy"
@@ -44,5 +45,14 @@ func TestThereIsNoDocumentForAQuestionThatCannotBeAsked(t *testing.T) {
 	}
 	if _, err := engine(t, peopleYAML+restartRule).Document(policy.Input{}); err == nil {
 		t.Error("a document about nothing")
+	}
+	rows := newRows(t, peopleYAML+restartRule)
+	e := rowsEngine(t, rows)
+	if text, err := e.Document(good()); err != nil || !strings.Contains(string(text), `"grants":{`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	rows.fails = "person"
+	if _, err := e.Document(good()); !errors.Is(err, errDisk) {
+		t.Errorf("without rows: %v", err)
 	}
 }
