@@ -84,9 +84,21 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 // New compiles a policy. It fails with *SyntaxError, which lists all problems,
 // or with what the Rows fail with.
 func New(src Source) (*Engine, error) {
-	rows, problems := src.rows()
 	var b builder
-	compiler, more := b.compile(src.Rego)
+	var compiler *ast.Compiler
+	var more []*FileError
+	compiled := make(chan struct{})
+	compile := func() {
+		defer close(compiled)
+		compiler, more = b.compile(src.Rego)
+	}
+	if len(src.Rego) == 0 {
+		go compile() // the library alone, while grants.yaml is read
+	} else {
+		compile()
+	}
+	rows, problems := src.rows()
+	<-compiled
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, &SyntaxError{Problems: problems}
 	}
