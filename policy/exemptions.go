@@ -42,7 +42,7 @@ const (
 // hardCodes are those of the hard checks, and of a policy that failed: nothing
 // lifts them.
 var hardCodes = []string{
-	CodePolicyError, CodeUnspecified, CodeInputInvalid, CodeClock, codeSignature, codeDenied, codeClaims,
+	CodePolicyError, CodeUnspecified, CodeInputInvalid, CodeClock, codeSignature, codeStatement, codeDenied, codeClaims,
 	codePolicyExpired, codePolicyNotYet, codePolicyRolledBack, codeTrustExpired, codeTrustNotYet, codeTrustRolledBack,
 	"ticket-not-valid", "ticket-issuer-unknown", "ticket-mismatch", "ticket-out-of-time", CodeTicketUsed,
 }

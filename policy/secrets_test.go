@@ -99,6 +99,10 @@ func TestAnErrorOfAnExplanationTellsNoSecret(t *testing.T) {
 	if _, err := e.Explain(t.Context(), in); err == nil || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("got %v", err)
 	}
+	open := engine(t, peopleYAML+restartRule, user(`deny contains "x" if to_number(input.parameters.Service) == 1`))
+	if _, err := open.Explain(t.Context(), good()); err == nil || !strings.Contains(err.Error(), "nginx") {
+		t.Errorf("without a secret: %v", err)
+	}
 }
 
 func TestASecretOfEveryPosition(t *testing.T) {
