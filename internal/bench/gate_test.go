@@ -43,7 +43,7 @@ func (b *bench) coldDecision() {
 	}
 	memory := b.peakMemory(question...)
 	b.add(row{fmt.Sprintf("from process start to verdict at %d grants", many), show(median(all)), "", "", "< 30 ms", median(all) < 30*time.Millisecond})
-	b.add(row{"its memory", fmt.Sprintf("%.1f MB", float64(memory)/1e6), "", "", "< 40 MB", memory < 40e6})
+	b.add(row{"its memory", fmt.Sprintf("%.1f MiB", float64(memory)/(1<<20)), "", "", "< 40 MiB", memory < 40<<20})
 }
 
 // replays decides the decisions of a ledger again, as a new process.
