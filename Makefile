@@ -12,10 +12,10 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node opa
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover mutate bench clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-8s %s\n' "$$t" "$$d"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 build: ## build bin/writ
 	$(GO) build -trimpath -o $(WRIT) ./cmd/writ
@@ -51,6 +51,10 @@ fuzz-gpg: ## MUTANTS (20000) documents, the same each time: valid here only with
 cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
 	@$(GO) tool cover -func=cover.out | awk '{print $$NF, $$1, $$2}' | sort -n | { head -30; echo ...; tail -1; }
+
+cover-policy: ## statement coverage of the package policy: less than 100 % fails
+	@$(GO) test -count=1 -coverprofile=cover.out ./policy
+	@$(GO) tool cover -func=cover.out | awk '$$NF != "100.0%" {print; bad = 1} END {exit bad}'
 
 mutate: ## take each rule and each condition out of the built-in library: a test must notice (minutes)
 	WRIT_MUTATE=1 $(GO) test -count=1 -timeout 1h -v -run '^TestNothingOfTheLibraryCanBeTakenAwayUnseen$$' ./policy

@@ -102,12 +102,9 @@ func New(src Source) (*Engine, error) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, &SyntaxError{Problems: problems}
 	}
-	query, err := b.prepare(context.Background(), compiler, queryDecision)
-	if err != nil {
-		return nil, &SyntaxError{Problems: RegoProblems(err)}
-	}
-	common, err := readGlobal(rows)
-	if err != nil {
+	query, preparing := b.prepare(context.Background(), compiler, queryDecision)
+	common, reading := readGlobal(rows)
+	if err := errors.Join(preparing, reading); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	files := make([]File, 0, len(src.Rego)) // for explaining
@@ -180,10 +177,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	}
 	in.Policy = Ref{}
 	data, err := json.Marshal(in)
-	if err != nil {
-		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input cannot be encoded", Rule: ruleEngine})
-	}
-	if in.seal != nil && in.seal.digest != sha256.Sum256(data) {
+	if err != nil || in.seal != nil && in.seal.digest != sha256.Sum256(data) {
 		return e.denial(&in, Reason{Code: CodeInputInvalid, Msg: "the input was changed after it was made", Rule: ruleEngine})
 	}
 	in.Policy = e.Policy()
@@ -328,16 +322,11 @@ func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, err
 // reference to the policy and what grants.yaml says about it.
 func inputValue(data []byte, policy Ref, f *facts) (ast.Value, error) {
 	var decoded any
-	if err := util.UnmarshalJSON(data, &decoded); err != nil {
-		return nil, errors.New("the input cannot be read back")
-	}
-	value, err := ast.InterfaceToValue(decoded)
-	if err != nil {
-		return nil, errors.New("the input cannot be converted")
-	}
+	reading := util.UnmarshalJSON(data, &decoded)
+	value, converting := ast.InterfaceToValue(decoded)
 	object, ok := value.(ast.Object)
-	if !ok {
-		return nil, errors.New("the input is not an object")
+	if !ok || errors.Join(reading, converting) != nil {
+		return nil, errors.New("the input cannot be read back")
 	}
 	object.Insert(ast.StringTerm("policy"), policy.term())
 	object.Insert(ast.StringTerm("grants"), ast.NewTerm(f.value()))

@@ -115,13 +115,9 @@ func newExplainer(files []File) (*explainer, error) {
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	var x explainer
-	var err error
-	if x.decision, err = b.prepare(context.Background(), compiler, queryDecision); err != nil {
-		return nil, err
-	}
-	x.explanation, err = b.prepare(context.Background(), compiler, queryExplanation)
-	return &x, err
+	decision, deciding := b.prepare(context.Background(), compiler, queryDecision)
+	explanation, explaining := b.prepare(context.Background(), compiler, queryExplanation)
+	return &explainer{decision, explanation}, errors.Join(deciding, explaining)
 }
 
 // outcomes evaluates the policy once more, compiled with its labels.
@@ -139,27 +135,14 @@ func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts, t topdown.
 	if t != nil {
 		options = append(options, rego.EvalQueryTracer(t))
 	}
-	if _, err := e.pool.evaluate(ctx, &x.decision, value, options...); err != nil {
-		return nil, nil, err
+	var result any
+	for _, q := range []*rego.PreparedEvalQuery{&x.decision, &x.explanation} {
+		if result, err = e.pool.evaluate(ctx, q, value, options...); err != nil {
+			return nil, nil, err
+		}
+		options = options[:1] // the steps are those of the decision
 	}
-	result, err := e.pool.evaluate(ctx, &x.explanation, value, options[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	encoded, err := json.Marshal(result)
-	if err != nil {
-		return nil, nil, err
-	}
-	outcomes := []RuleOutcome{}
-	if err := json.Unmarshal(encoded, &outcomes); err != nil {
-		return nil, nil, fmt.Errorf("the explanation has an odd shape: %w", err)
-	}
-	if len(outcomes) != len(f.rules) {
-		return nil, nil, errors.New("the explanation leaves out rules")
-	}
-	for i := range outcomes {
-		outcomes[i].Line = f.rules[i].Line
-	}
+	outcomes, err := decodeOutcomes(result, f.rules)
 	fired := []string{}
 	for _, labels := range tracker.Labels {
 		if id, ok := labels["id"].(string); ok && !slices.Contains(fired, id) {
@@ -167,5 +150,21 @@ func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts, t topdown.
 		}
 	}
 	slices.Sort(fired)
-	return outcomes, fired, nil
+	return outcomes, fired, err
+}
+
+// decodeOutcomes reads what the library says about each of these rules.
+func decodeOutcomes(v any, rules []*rule) ([]RuleOutcome, error) {
+	outcomes := []RuleOutcome{}
+	encoded, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(encoded, &outcomes)
+	}
+	if err != nil || len(outcomes) != len(rules) {
+		return nil, errors.New("the explanation has an odd shape, or leaves out rules")
+	}
+	for i := range outcomes {
+		outcomes[i].Line = rules[i].Line
+	}
+	return outcomes, nil
 }

@@ -63,10 +63,7 @@ var Tables = []Table{tablePerson, tableGroups, tableOSGroups, tableDenied, table
 // the one makes of it that an engine uses.
 func CompileTwice() (strict, quick map[string]string, err error) {
 	b := builder{caps: capabilities()}
-	compiler, err := b.newCompiler()
-	if err != nil {
-		return nil, nil, err
-	}
+	compiler := b.newCompiler()
 	text := func(c *ast.Compiler) (map[string]string, error) {
 		library, err := b.parseLibrary(nil)
 		if err != nil {
@@ -205,3 +202,25 @@ func NewCompiled(grants []byte) (*Engine, error) {
 		rows: rows, global: common, known: &knownRules{}, decision: base.decision, pool: base.pool, digest: src.digest(rows.Grants()), explainer: base.explainer,
 	}, nil
 }
+
+// Misuse asks an engine about bytes that are no input, about a policy that gives no
+// answer, and for an explanation of an odd shape.
+func (e *Engine) Misuse(ctx context.Context) []error {
+	_, asked := e.ask(ctx, []byte("{"), &facts{})
+	_, _, explained := e.outcomes(ctx, []byte("[]"), &facts{}, nil)
+	b := builder{}
+	compiler, _ := b.compile(nil)
+	q, err := b.prepare(ctx, compiler, "data.writ.gate.nothing")
+	if err == nil {
+		_, err = e.pool.evaluate(ctx, &q, ast.NewObject())
+	}
+	errs := []error{asked, explained, err}
+	for _, v := range []any{make(chan int), "x", []any{1, 2}} {
+		_, err := decodeOutcomes(v, nil)
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+// SameFile is the check that a file is the one that was looked at.
+var SameFile = sameFile

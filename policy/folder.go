@@ -58,11 +58,8 @@ func ReadFolder(dir string, o LoadOptions) (Source, error) {
 			return Source{}, &FolderError{dir, err}
 		}
 	}
-	if err := checkGuard(root, ".", o); err != nil {
-		return Source{}, &FolderError{dir, err}
-	}
 	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
+	if err := first(checkGuard(root, ".", o), err); err != nil {
 		return Source{}, &FolderError{dir, err}
 	}
 	var src Source
@@ -127,40 +124,42 @@ func checkGuard(root *os.Root, name string, o LoadOptions) error {
 		return nil
 	}
 	info, err := root.Lstat(name)
-	if err != nil {
-		return err
+	if err == nil {
+		err = guard.Entry(info)
 	}
-	return guard.Entry(info)
+	return err
+}
+
+// first returns the first error that is one.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readPolicyFile reads at most one byte more than limit: the parsers say what
 // is too long.
 func readPolicyFile(root *os.Root, name string, limit int) ([]byte, error) {
 	info, err := root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file; links and folders are refused")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file; links and folders are refused")
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
+	f, opening := root.Open(name)
 	defer func() { _ = f.Close() }() // opened for reading only
-	opened, err := f.Stat()
-	if err != nil {
-		return nil, err
+	opened, asking := f.Stat()
+	data, reading := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	return data, first(opening, asking, sameFile(info, opened), reading)
+}
+
+func sameFile(seen, opened fs.FileInfo) error {
+	if os.SameFile(seen, opened) {
+		return nil
 	}
-	if !os.SameFile(info, opened) {
-		return nil, errors.New("was replaced while it was read")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	return data, nil
+	return errors.New("was replaced while it was read")
 }

@@ -41,20 +41,18 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 		return nil, problems
 	}
 	library, err := b.parseLibrary(packages)
-	if err != nil {
-		return nil, []*FileError{{File: "library", Msg: err.Error()}}
-	}
 	for name, m := range library {
 		modules[name] = m
 	}
 	compiler := b.uncheckedCompiler()
 	if len(user) > 0 || b.annotated {
-		if compiler, err = b.newCompiler(); err != nil {
-			return nil, []*FileError{{File: "library", Msg: err.Error()}}
-		}
+		compiler = b.newCompiler()
 	}
 	if compiler.Compile(modules); compiler.Failed() {
-		return nil, RegoProblems(compiler.Errors)
+		err = compiler.Errors
+	}
+	if err != nil {
+		return nil, RegoProblems(err)
 	}
 	return compiler, nil
 }
@@ -160,8 +158,6 @@ func (b *builder) parseFiles(files []File) (modules map[string]*ast.Module, prob
 		switch {
 		case err != nil:
 			problems = append(problems, RegoProblems(err)...)
-		case m == nil:
-			problems = append(problems, &FileError{File: f.Name, Msg: "is empty"})
 		default:
 			modules[f.Name] = m
 		}
@@ -176,7 +172,7 @@ func RegoProblems(err error) []*FileError {
 		return []*FileError{{File: "policy", Msg: err.Error()}}
 	}
 	var problems []*FileError
-	for _, e := range several {
+	for _, e := range several[:min(len(several), maxProblems)] {
 		p := &FileError{File: "policy", Msg: e.Message}
 		if e.Code != "" {
 			p.Msg = e.Code + ": " + e.Message
@@ -184,9 +180,7 @@ func RegoProblems(err error) []*FileError {
 		if e.Location != nil {
 			p.File, p.Line, p.Column = e.Location.File, e.Location.Row, e.Location.Col
 		}
-		if problems = append(problems, p); len(problems) == maxProblems {
-			break
-		}
+		problems = append(problems, p)
 	}
 	return problems
 }

@@ -88,7 +88,7 @@ func signatureCases() []decideCase {
 
 func signerCases() []decideCase {
 	alice, bob := signature("valid", aliceKey), signature("valid", bobKey)
-	old, new, none := verifier.Claims{Version: "1.3"}, verifier.Claims{Version: "1.10"}, verifier.Claims{}
+	old, newer, none := verifier.Claims{Version: "1.3"}, verifier.Claims{Version: "1.10"}, verifier.Claims{}
 	version := with("groups: [release]}", "groups: [release], min_version: \"1.4\"}")
 	space := with("groups: [release]}", "groups: [release], namespace: prod}")
 	both := with("groups: [release]}", "groups: [release], min_version: \"1.4\", namespace: prod}")
@@ -98,29 +98,29 @@ func signerCases() []decideCase {
 		return func(in *policy.Input) { in.Signatures, in.Worker.Group = list, "db" }
 	}
 	return []decideCase{
-		{"a newer version", version, signed(withClaims(alice, new)), ""},
+		{"a newer version", version, signed(withClaims(alice, newer)), ""},
 		{"an older version", version, signed(withClaims(alice, old)), "version-too-old"},
 		{"no version", version, signed(withClaims(alice, none)), "version-missing"},
-		{"an older version beside a newer one", version, signed(withClaims(alice, old), withClaims(alice, new)), ""},
+		{"an older version beside a newer one", version, signed(withClaims(alice, old), withClaims(alice, newer)), ""},
 		{"an older version of one, none of another", version, signed(withClaims(alice, old), bob), "version-missing version-too-old"},
 		{"an older version of somebody who may not sign", with("groups: [release]}", "people: [bob], min_version: \"1.4\"}"), signed(withClaims(alice, old)), "signer-not-allowed"},
 		{"the namespace", space, signed(withClaims(alice, verifier.Claims{Namespace: "prod"})), ""},
 		{"another namespace", space, signed(withClaims(alice, verifier.Claims{Namespace: "test"})), "namespace-not-matched"},
 		{"no namespace", space, signed(alice), "namespace-not-matched"},
 		{"any namespace", restartRule, signed(withClaims(alice, verifier.Claims{Namespace: "test"})), ""},
-		{"version and namespace of different signatures", both, signed(withClaims(alice, new), withClaims(alice, verifier.Claims{Namespace: "prod"})), "namespace-not-matched version-missing"},
+		{"version and namespace of different signatures", both, signed(withClaims(alice, newer), withClaims(alice, verifier.Claims{Namespace: "prod"})), "namespace-not-matched version-missing"},
 		{"an older version and another namespace", both, signed(withClaims(alice, verifier.Claims{Version: "1", Namespace: "test"})), "namespace-not-matched version-too-old"},
-		{"one of two with an older version", with("groups: [release]}", "groups: [release], at_least: 2, min_version: \"1.4\"}"), signed(withClaims(alice, new), withClaims(bob, old)), "too-few-signers version-too-old"},
+		{"one of two with an older version", with("groups: [release]}", "groups: [release], at_least: 2, min_version: \"1.4\"}"), signed(withClaims(alice, newer), withClaims(bob, old)), "too-few-signers version-too-old"},
 		{"two of two", two, signed(alice, bob), ""},
 		{"none of two", two, signed(signature("valid", carolSPKI)), "signer-not-allowed too-few-signers"},
 		{"one of two that does not count", with("groups: [release]}", "groups: [release], at_least: 2, namespace: prod}"), signed(alice), "namespace-not-matched too-few-signers"},
 		{"one of the people", people, signed(bob), ""},
 		{"none of the people", people, signed(alice), "signer-not-allowed"},
 		{"nobody that is known, and somebody", people, signed(alice, signature("valid", "openpgp:FF")), "signer-not-allowed"},
-		{"an older version of one more than is needed, on another worker", version, elsewhere(withClaims(alice, new), withClaims(bob, old)), "worker-not-allowed"},
-		{"no version of one more than is needed, on another worker", version, elsewhere(withClaims(alice, new), bob), "worker-not-allowed"},
+		{"an older version of one more than is needed, on another worker", version, elsewhere(withClaims(alice, newer), withClaims(bob, old)), "worker-not-allowed"},
+		{"no version of one more than is needed, on another worker", version, elsewhere(withClaims(alice, newer), bob), "worker-not-allowed"},
 		{"no namespace of one more than is needed, on another worker", space, elsewhere(withClaims(alice, verifier.Claims{Namespace: "prod"}), bob), "worker-not-allowed"},
-		{"an older version of one who counts, and one is missing", with("groups: [release]}", "groups: [release], at_least: 2, min_version: \"1.4\"}"), signed(withClaims(alice, new), withClaims(alice, old)), "too-few-signers"},
+		{"an older version of one who counts, and one is missing", with("groups: [release]}", "groups: [release], at_least: 2, min_version: \"1.4\"}"), signed(withClaims(alice, newer), withClaims(alice, old)), "too-few-signers"},
 	}
 }
 

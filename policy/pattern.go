@@ -5,10 +5,7 @@ import "regexp/syntax"
 // patternProblem says why text cannot be the pattern of a parameter, "" if it
 // can. Patterns are RE2; whole values are matched.
 func patternProblem(text string) string {
-	switch {
-	case text == "":
-		return "is empty"
-	case len(text) > maxPattern:
+	if len(text) > maxPattern {
 		return "is too long"
 	}
 	// Parsed alone, so that no parenthesis of the pattern closes the one that

@@ -36,11 +36,7 @@ func NewRegoTests(src Source) (*RegoTests, error) {
 	if len(problems) > 0 {
 		return nil, &SyntaxError{Problems: problems}
 	}
-	compiler, err := b.newCompiler()
-	if err != nil {
-		return nil, &SyntaxError{Problems: []*FileError{{File: "library", Msg: err.Error()}}}
-	}
-	return &RegoTests{Modules: modules, Compiler: compiler.WithEnablePrintStatements(true)}, nil
+	return &RegoTests{Modules: modules, Compiler: b.newCompiler().WithEnablePrintStatements(true)}, nil
 }
 
 // checkTests holds a file of tests to packages of their own, and to not looking like

@@ -12,7 +12,7 @@ import (
 const (
 	// maxSteps is how many steps of an evaluation are kept, and maxStep how long the
 	// line of one may be.
-	maxSteps = 10_000
+	maxSteps = 5_000
 	maxStep  = 1_000
 )
 

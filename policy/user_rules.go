@@ -81,9 +81,6 @@ func checkUser(modules map[string]*ast.Module) ([]userAnswers, []*FileError) {
 // with it.
 func checkUserRule(r *ast.Rule, lib bool) (answer, problem string) {
 	ref := r.Head.Ref()
-	if len(ref) == 0 {
-		return "", "a rule without a name"
-	}
 	name := strings.Trim(ref[0].Value.String(), `"`)
 	for _, part := range ref[1:] {
 		if s, ok := part.Value.(ast.String); ok && slices.Contains(answers, string(s)) && !slices.Contains(answers, name) {
