@@ -353,6 +353,7 @@ func glassCases() []decideCase {
 	const refused = "break-glass-refused requester-not-allowed"
 	return []decideCase{
 		{"the glass is broken by one", section(), asked(glassBy(aliceKey)), ""},
+		{"the glass is broken by one, and by the requester too", section(), asked(glassBy(aliceKey), glassBy(bobKey)), ""},
 		{"the glass is broken by a group", section("people: [alice, carol, bob]", "groups: [release]"), asked(glassBy(aliceKey)), ""},
 		{"the glass is broken by nobody", section(), asked(), "requester-not-allowed"},
 		{"the glass is broken by the requester", section(), asked(glassBy(bobKey)), refused},
