@@ -45,10 +45,16 @@ func nameProblem(name string) string {
 	switch {
 	case folder == libraryFolder && path.Ext(base) == ".rego",
 		folder == policyFolder && (base == policy.GrantsFile || path.Ext(base) == ".rego" || policy.IsTest(base)),
-		folder == approvalsFolder:
+		folder == approvalsFolder && isStatement(base):
 		return ""
 	}
 	return "does not belong in a bundle"
+}
+
+// isStatement keeps what is no approval out of the folder of approvals: opa would
+// take data.json, or x.rego, for a part of the policy.
+func isStatement(base string) bool {
+	return path.Ext(strings.TrimSuffix(base, runbook.SignatureExt)) == runbook.StatementExt
 }
 
 // pack writes the one form of a bundle: a gzip stream of a ustar archive, the

@@ -109,7 +109,8 @@ const sizeOfHalf = 32
 
 var pss = &rsa.PSSOptions{SaltLength: sha256.Size, Hash: crypto.SHA256}
 
-// verify accepts signatures in the form of JSON Web Signatures (RFC 7518).
+// verify accepts signatures in the form of JSON Web Signatures (RFC 7518), of ECDSA
+// one of the two that anybody can make of one.
 func (k *Key) verify(message, signature []byte) bool {
 	sum := sha256.Sum256(message)
 	switch p := k.public.(type) {
@@ -118,7 +119,7 @@ func (k *Key) verify(message, signature []byte) bool {
 			return false
 		}
 		r, s := new(big.Int).SetBytes(signature[:sizeOfHalf]), new(big.Int).SetBytes(signature[sizeOfHalf:])
-		return ecdsa.Verify(p, sum[:], r, s)
+		return s.Cmp(mirror(s)) < 0 && ecdsa.Verify(p, sum[:], r, s)
 	case *rsa.PublicKey:
 		return rsa.VerifyPSS(p, crypto.SHA256, sum[:], signature, pss) == nil
 	case ed25519.PublicKey:
@@ -151,8 +152,13 @@ func (k *Key) sign(private crypto.Signer, message []byte) ([]byte, error) {
 	return nil, fmt.Errorf("sign with %q: not possible", k.alg)
 }
 
+// mirror is n-s: with (r, s) it is as good an ECDSA signature, which anybody can
+// make. Only the smaller of the two counts in a token, so that nobody without the key
+// makes a second bundle of one.
+func mirror(s *big.Int) *big.Int { return new(big.Int).Sub(elliptic.P256().Params().N, s) }
+
 // fixedSize turns an ECDSA signature in ASN.1 form into that of JSON Web
-// Signatures; others are the same in both.
+// Signatures, the smaller of the two; others are the same in both.
 func (k *Key) fixedSize(signature []byte) ([]byte, error) {
 	if k.alg != es256 {
 		return signature, nil
@@ -161,6 +167,9 @@ func (k *Key) fixedSize(signature []byte) ([]byte, error) {
 	if rest, err := asn1.Unmarshal(signature, &pair); err != nil || len(rest) > 0 || pair.R.Sign() <= 0 || pair.S.Sign() <= 0 ||
 		pair.R.BitLen() > 8*sizeOfHalf || pair.S.BitLen() > 8*sizeOfHalf {
 		return nil, errors.New("the key made no ECDSA signature")
+	}
+	if other := mirror(pair.S); other.Sign() > 0 && other.Cmp(pair.S) < 0 {
+		pair.S = other
 	}
 	fixed := make([]byte, 2*sizeOfHalf)
 	pair.R.FillBytes(fixed[:sizeOfHalf])

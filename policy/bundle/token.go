@@ -23,6 +23,10 @@ import (
 // hashName is the only one of OPA's hashes that counts; MD5 is another.
 const hashName = "SHA-256"
 
+// maxSignatures is the largest .signatures.json: of MaxFiles files with the longest
+// names it has half of that. It is read before anything is known of who made it.
+const maxSignatures = 1 << 20
+
 type signaturesDoc struct {
 	Signatures []string `json:"signatures"`
 }
@@ -144,7 +148,8 @@ func (b *Bundle) verifyToken(t *Trust) (Key, error) {
 		return Key{}, refuse(CodeSignature, "the token is not in the one form that it has")
 	}
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil || !key.verify([]byte(input), signature) {
+	// Base64 decoders pass over line breaks.
+	if err != nil || base64.RawURLEncoding.EncodeToString(signature) != parts[2] || !key.verify([]byte(input), signature) {
 		return Key{}, refuse(CodeSignature, "the signature is not by the key of %s, or of other content", key.Owner)
 	}
 	return key, nil
@@ -153,7 +158,10 @@ func (b *Bundle) verifyToken(t *Trust) (Key, error) {
 // tokenParts reads .signatures.json, which holds exactly one token.
 func tokenParts(signed []byte) ([]string, error) {
 	var doc signaturesDoc
-	if err := strictjson.Decode(signed, MaxUnpacked, &doc); err != nil {
+	if len(signed) > maxSignatures {
+		return nil, refuse(CodeMalformed, "%s has %d bytes, the limit is %d", signaturesName, len(signed), maxSignatures)
+	}
+	if err := strictjson.Decode(signed, maxSignatures, &doc); err != nil {
 		return nil, refuse(CodeSignature, "%s cannot be read, or names a plugin", signaturesName)
 	}
 	switch len(doc.Signatures) {
@@ -215,5 +223,5 @@ func decodePart(part string, to any) error {
 	if err != nil {
 		return err
 	}
-	return strictjson.Decode(data, MaxUnpacked, to)
+	return strictjson.Decode(data, maxSignatures, to)
 }
