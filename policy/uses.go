@@ -38,6 +38,7 @@ func (p *Permit) Uses() []Use { return slices.Clone(p.uses) }
 func (d Decision) Refuse(r Reason) Decision {
 	d.Deny = append(slices.Clone(d.Deny), r)
 	d.Allow, d.Rules, d.WouldDeny, d.Override = false, []string{}, []Reason{}, nil
+	d.Warn = slices.DeleteFunc(slices.Clone(d.Warn), func(r Reason) bool { return r.Code == CodeBreakGlass || r.Code == codeWouldDeny }) // it does not run
 	d.Obligations, d.permit = Obligations{Env: []string{}}, nil
 	return d
 }

@@ -92,7 +92,7 @@ func TestABreakGlassStatementIsUsedUpBeforeAnythingStarts(t *testing.T) {
 	if _, err := again.worker.Run(t.Context(), worker.Job{Decision: second, Runbook: v}); !errors.As(err, &denied) || denied.Reasons[0].Code != policy.CodeBreakGlassUsed {
 		t.Errorf("the second use: %v", err)
 	}
-	if _, bodies := again.records(); bodies[len(bodies)-1]["allow"] != false || bodies[len(bodies)-1]["override"] != nil {
+	if _, bodies := again.records(); bodies[len(bodies)-1]["allow"] != false || bodies[len(bodies)-1]["override"] != nil || len(bodies[len(bodies)-1]["warn"].([]any)) != 0 {
 		t.Errorf("recorded as %v", bodies[len(bodies)-1])
 	}
 	if _, err := g.worker.Run(t.Context(), worker.Job{Decision: first, Runbook: v}); err != nil {

@@ -269,6 +269,10 @@ func (a *app) signStatement(ctx context.Context, d statement.Document, dir, nonc
 	if err := putNew(path, signed); err != nil {
 		return noAnswer(err)
 	}
+	// The file can be written in other ways that are as valid, the text cannot.
+	if err := a.say("%-10s sha256:%s, which takes it back in a deny list\n", "text", runbook.DigestOf(text)); err != nil {
+		return err
+	}
 	return a.say("%-10s %s\n", "signed", render.Escape(path))
 }
 

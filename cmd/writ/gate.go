@@ -154,10 +154,10 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 // argumentsOf are those that --param and what follows "--" give.
 func argumentsOf(params, positional []string) ([]policy.Argument, error) {
 	var arguments []policy.Argument
-	for _, p := range params {
+	for i, p := range params {
 		name, value, ok := strings.Cut(p, "=")
-		if !ok || name == "" {
-			return nil, usagef("--param %q: want name=value", p)
+		if !ok || name == "" { // it may be a secret
+			return nil, usagef("--param, the one at place %d: want name=value", i+1)
 		}
 		arguments = append(arguments, policy.Argument{Name: name, Value: value})
 	}

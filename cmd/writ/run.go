@@ -180,7 +180,10 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	} else {
 		outcome = a.runRecorded(ctx, w, o, c, recorded, decision.Obligations.Timeout)
 	}
-	outcome.warnings = decision.Warn
+	var denied *worker.DeniedError
+	if !decision.Allow || !errors.As(outcome.err, &denied) { // else what it would use was used meanwhile
+		outcome.warnings = decision.Warn
+	}
 	return outcome
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -36,7 +37,7 @@ func (o *gateOptions) findCaller(ctx context.Context, guarded bool, now time.Tim
 	}
 	raw, err := readToken(o.token)
 	if err != nil {
-		return policy.Caller{}, nil, noAnswer(fmt.Errorf("read the token: %w", err))
+		return policy.Caller{}, nil, noAnswer(fmt.Errorf("read the token, for which --token names the file: %w", nameless(err)))
 	}
 	defer clear(raw) // the runbook runs as the same user
 	caller, err := issuers.Verify(ctx, raw, now)
@@ -48,6 +49,16 @@ func (o *gateOptions) findCaller(ctx context.Context, guarded bool, now time.Tim
 		return policy.Caller{}, nil, noAnswer(err)
 	}
 	return caller, nil, nil
+}
+
+// nameless leaves out of an error which file it was: somebody may have given the
+// token itself in place of its file, and the error goes to logs.
+func nameless(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // readToken reads the file of a token; one line end behind it does not belong to

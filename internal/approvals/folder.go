@@ -8,6 +8,7 @@
 package approvals
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/runwrit/writ/internal/guard"
 	"github.com/runwrit/writ/runbook"
@@ -25,6 +28,8 @@ const (
 	MaxFiles = 2_000
 	// MaxSize is the largest statement with its signatures, in bytes.
 	MaxSize = 512 << 10
+	// MaxTotal is how much of a folder is read, in bytes: the smallest files of it.
+	MaxTotal = 64 << 20
 )
 
 // File is one file of a folder.
@@ -106,11 +111,18 @@ func (f *Folder) add(file File) {
 	switch {
 	case runbook.KindOf(file.Name) != runbook.Statement:
 		f.note(file.Name, "its name does not end in %s or %s", runbook.StatementExt, runbook.StatementExt+runbook.SignatureExt)
+	case !shown(file.Name): // no report could name it, and no decision take it
+		f.note(file.Name, "its name holds a character that cannot be printed, or that hides others")
 	case len(file.Data) > MaxSize:
 		f.note(file.Name, "it has more than %d bytes", MaxSize)
 	default:
 		f.files = append(f.files, file)
 	}
+}
+
+// shown says that a name can be shown as what it is.
+func shown(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
 }
 
 func read(dir string, o Options) (*Folder, error) {
@@ -140,7 +152,12 @@ func read(dir string, o Options) (*Folder, error) {
 		return nil, err
 	}
 	f := &Folder{}
+	tooMuch := overTotal(root, names)
 	for _, name := range names {
+		if tooMuch[name] {
+			f.note(name, "the smaller ones have %d bytes already: move away what has expired", MaxTotal)
+			continue
+		}
 		data, err := readFile(root, name, o)
 		if err != nil {
 			f.note(name, "%v", err)
@@ -168,6 +185,24 @@ func list(root *os.Root) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, ".") || name == "README.md" }), nil
+}
+
+// overTotal are the files that are left, where all are more than MaxTotal: those that
+// are much larger than statements are keep none of these from counting.
+func overTotal(root *os.Root, names []string) map[string]bool {
+	sizes := make(map[string]int64, len(names))
+	for _, name := range names {
+		if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() {
+			sizes[name] = min(info.Size(), MaxSize+1) // what is read of it
+		}
+	}
+	var total int64
+	left := map[string]bool{}
+	for _, name := range slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return cmp.Compare(sizes[a], sizes[b]) }) {
+		total += sizes[name]
+		left[name] = total > MaxTotal
+	}
+	return left
 }
 
 // readFile reads at most one byte more than MaxSize.

@@ -147,6 +147,15 @@ func (i *Issuer) mappingProblem() (field, problem string) {
 	return "", ""
 }
 
+// overlaps says that a token could be of either issuer, so that the order of the
+// table would say whom it names.
+func (i *Issuer) overlaps(o *Issuer) bool {
+	if i.TrustDomain == "" || o.TrustDomain == "" { // a subject of theirs may look like anything
+		return i.Issuer == o.Issuer && i.Issuer != ""
+	}
+	return i.TrustDomain == o.TrustDomain && (i.Issuer == "" || o.Issuer == "" || i.Issuer == o.Issuer)
+}
+
 // entraHosts are where tenants of Entra have their issuers, of version 2 and of
 // version 1.
 var entraHosts = []struct{ prefix, suffix, version string }{

@@ -53,7 +53,7 @@ func NewIssuers(list []Issuer, o IssuersOptions) (*Issuers, error) {
 			return nil, fmt.Errorf("issuers[%d].%s: %s", n, field, bad)
 		}
 		for _, other := range t.rows {
-			if i.Issuer == other.Issuer.Issuer && i.TrustDomain == other.TrustDomain {
+			if i.overlaps(&other.Issuer) {
 				return nil, fmt.Errorf("issuers[%d]: another row is for the same tokens", n)
 			}
 		}
