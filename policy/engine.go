@@ -241,10 +241,10 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 	if len(d.Deny) > 0 {
 		return d
 	}
-	if d.Allow = true; len(d.WouldDeny) > 0 {
-		granted = nil
+	d.Allow, d.Obligations = true, combine(granted)
+	if len(d.WouldDeny) > 0 {
+		d.Obligations, granted = f.confined(granted, doc.deny), nil
 	}
-	d.Obligations = combine(granted)
 	for _, r := range granted {
 		d.Rules = append(d.Rules, r.Name)
 	}
@@ -301,6 +301,21 @@ func combine(granted []*rule) Obligations {
 	o := granted[0].Obligations.clone()
 	for _, r := range granted {
 		o.Timeout = min(o.Timeout, r.Obligations.Timeout)
+	}
+	return o
+}
+
+// confined are the obligations of what no rule lets run, but a mode or an override:
+// the defaults, as the user and in the sandbox of the first rule that is about it and
+// names one. Else a caller would get out of a sandbox by asking for what the rule
+// does not give.
+func (f *facts) confined(granted []*rule, denied []Reason) Obligations {
+	o := combine(nil)
+	for _, r := range f.rules {
+		about := slices.Contains(granted, r) || slices.ContainsFunc(denied, func(why Reason) bool { return why.Rule == r.Name })
+		if about && o.User == "" && o.Sandbox == "" {
+			o.User, o.Sandbox = r.Obligations.User, r.Obligations.Sandbox
+		}
 	}
 	return o
 }
