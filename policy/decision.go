@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -98,14 +96,6 @@ type Ref struct {
 }
 
 // term is the reference as a policy reads it.
-func (r *Ref) term() *ast.Term {
-	return ast.ObjectTerm(
-		item("sha256", ast.StringTerm(r.SHA256.String())), item("name", ast.StringTerm(r.Name)),
-		item("epoch", ast.UIntNumberTerm(r.Epoch)), item("high_epoch", ast.UIntNumberTerm(r.HighEpoch)),
-		item("not_before_ns", ast.NumberTerm(jsonNumber(r.NotBeforeNS))), item("expires_ns", ast.NumberTerm(jsonNumber(r.ExpiresNS))),
-	)
-}
-
 func jsonNumber(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
 // Decision is the answer of the gate. Its zero value denies.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/runwrit/writ/runbook"
 )
@@ -185,7 +184,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 	if err != nil {
 		return e.failure(&in, &f, err)
 	}
-	doc, err := e.ask(ctx, data, &f)
+	doc, err := e.ask(ctx, &in, &f)
 	if err != nil {
 		d = e.failure(&in, &f, err)
 	} else {
@@ -321,29 +320,10 @@ func (f *facts) confined(granted []*rule, denied []Reason) Obligations {
 }
 
 // ask evaluates the policy.
-func (e *Engine) ask(ctx context.Context, data []byte, f *facts) (*document, error) {
-	value, err := inputValue(data, e.Policy(), f)
-	if err != nil {
-		return nil, err
-	}
-	result, err := e.pool.evaluate(ctx, e.decision, value)
+func (e *Engine) ask(ctx context.Context, in *Input, f *facts) (*document, error) {
+	result, err := e.pool.evaluate(ctx, e.decision, inputValue(*in, e.Policy(), f))
 	if err != nil {
 		return nil, err
 	}
 	return decodeDocument(result)
-}
-
-// inputValue is the document that the policy reads: the input, with the
-// reference to the policy and what grants.yaml says about it.
-func inputValue(data []byte, policy Ref, f *facts) (ast.Value, error) {
-	var decoded any
-	reading := util.UnmarshalJSON(data, &decoded)
-	value, converting := ast.InterfaceToValue(decoded)
-	object, ok := value.(ast.Object)
-	if !ok || errors.Join(reading, converting) != nil {
-		return nil, errors.New("the input cannot be read back")
-	}
-	object.Insert(ast.StringTerm("policy"), policy.term())
-	object.Insert(ast.StringTerm("grants"), ast.NewTerm(f.value()))
-	return object, nil
 }

@@ -85,7 +85,6 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 			return x, errors.New("explain the decision: " + r.Msg)
 		}
 	}
-	data, _ := json.Marshal(in) // as Decide did
 	f, err := e.lookUp(&in, true)
 	if err != nil {
 		return x, fmt.Errorf("explain the decision: %w", err)
@@ -97,7 +96,7 @@ func (e *Engine) Trace(ctx context.Context, in Input, t topdown.QueryTracer) (x 
 	for _, fact := range slices.Concat(f.approvals, f.glass) {
 		x.Approvals = append(x.Approvals, fact.outcome())
 	}
-	if x.Rules, x.Fired, err = e.outcomes(ctx, data, &f, t); err != nil {
+	if x.Rules, x.Fired, err = e.outcomes(ctx, &in, &f, t); err != nil {
 		return x, errors.New("explain the decision: " + d.without(err.Error()))
 	}
 	return x, nil
@@ -121,15 +120,12 @@ func newExplainer(files []File) (*explainer, error) {
 }
 
 // outcomes evaluates the policy once more, compiled with its labels.
-func (e *Engine) outcomes(ctx context.Context, data []byte, f *facts, t topdown.QueryTracer) ([]RuleOutcome, []string, error) {
+func (e *Engine) outcomes(ctx context.Context, in *Input, f *facts, t topdown.QueryTracer) ([]RuleOutcome, []string, error) {
 	x, err := e.explainer()
 	if err != nil {
 		return nil, nil, err
 	}
-	value, err := inputValue(data, e.Policy(), f)
-	if err != nil {
-		return nil, nil, err
-	}
+	value := inputValue(*in, e.Policy(), f)
 	var tracker topdown.EvaluatedRuleTracker
 	options := []rego.EvalOption{rego.EvalEvaluatedRuleTracker(&tracker)}
 	if t != nil {

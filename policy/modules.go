@@ -26,11 +26,9 @@ func (e *Engine) Document(in Input) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, encoding := json.Marshal(in)
-	value, making := inputValue(data, in.Policy, &f)
-	document, converting := ast.JSON(value)
+	document, converting := ast.JSON(inputValue(in, in.Policy, &f))
 	text, writing := json.Marshal(document)
-	return text, errors.Join(encoding, making, converting, writing)
+	return text, errors.Join(converting, writing)
 }
 
 // Library returns the built-in library as files, with the one, users.rego, that
