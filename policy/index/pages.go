@@ -43,7 +43,8 @@ func (d *database) Read(b []byte) (int, error) {
 	}
 	page := d.offset / pageSize
 	if _, err := d.pages.file.ReadAt(d.buffer[:], page*pageSize); err != nil {
-		return 0, fmt.Errorf("page %d: %w", page, err)
+		// Never io.EOF: of a file that ends too soon SQLite takes the rest for zeros.
+		return 0, fmt.Errorf("page %d: %v", page, err)
 	}
 	if sha256.Sum256(d.buffer[:]) != [hashSize]byte(d.pages.hashes[page*hashSize:]) {
 		return 0, fmt.Errorf("page %d is not what was written", page)

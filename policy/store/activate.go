@@ -202,12 +202,27 @@ func (s *State) remember(c Change) {
 // keep writes the files of a generation. They have their final names only when
 // they are whole and on disk.
 func (s *Store) keep(g *Generation, b *bundle.Bundle, data, detached []byte) error {
-	temp, folder := generations+"/.new", generations+"/"+g.folder()
-	for _, left := range []string{temp, folder} { // by a crash, or damaged
-		if err := s.root.RemoveAll(left); err != nil {
-			return err
-		}
+	temp := generations + "/.new"
+	if err := s.root.RemoveAll(temp); err != nil { // left by a crash
+		return err
 	}
+	if err := s.fill(temp, g, b, data, detached); err != nil {
+		return errors.Join(err, s.root.RemoveAll(temp)) // a full disk is not to stay so
+	}
+	folder := generations + "/" + g.folder()
+	if err := s.root.RemoveAll(folder); err != nil { // left by a crash, or damaged
+		return err
+	}
+	s.step("rename " + temp)
+	if err := s.root.Rename(temp, folder); err != nil {
+		return err
+	}
+	s.step("sync " + generations)
+	return s.syncFolder(generations)
+}
+
+// fill makes a folder with the files of a generation.
+func (s *Store) fill(temp string, g *Generation, b *bundle.Bundle, data, detached []byte) error {
 	s.step("make " + temp)
 	if err := s.root.Mkdir(temp, 0o700); err != nil {
 		return err
@@ -225,15 +240,7 @@ func (s *Store) keep(g *Generation, b *bundle.Bundle, data, detached []byte) err
 		return err
 	}
 	s.step("sync " + temp)
-	if err := s.syncFolder(temp); err != nil {
-		return err
-	}
-	s.step("rename " + temp)
-	if err := s.root.Rename(temp, folder); err != nil {
-		return err
-	}
-	s.step("sync " + generations)
-	return s.syncFolder(generations)
+	return s.syncFolder(temp)
 }
 
 // makeIndex writes what a gate reads in the place of a large bundle.

@@ -110,3 +110,31 @@ func TestHelperCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestAttackCrashWhileTheIndexIsMadeAnew: after another writ was installed, the
+// same bundle is activated again. It decides all the while.
+func TestAttackCrashWhileTheIndexIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	c := contents(2)
+	c.Source.Grants = many(600)
+	p := newPlace(t)
+	data := p.signed(c)
+	if _, err := p.open().Activate(t.Context(), data, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.otherRows()
+	s := p.open()
+	steps := 0
+	s.OnStep(func(name string) {
+		steps++
+		if p.active() != 2 {
+			t.Errorf("before %s no policy can be loaded", name)
+		}
+	})
+	if a, err := s.Activate(t.Context(), data, nil); err != nil || a.Already {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if left, err := os.ReadDir(filepath.Join(p.dir, "state/generations")); err != nil || len(left) != 1 || steps < 9 {
+		t.Errorf("%v, %v are left behind, after %d steps", left, err, steps)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,8 @@ const (
 	fetchTimeout = 60 * time.Second
 	maxRedirects = 3
 	maxETag      = 256
+	// maxHeader is the largest header of an answer.
+	maxHeader = 64 << 10
 )
 
 // FetchError says that a bundle could not be got.
@@ -27,6 +30,17 @@ func (e *FetchError) Error() string { return fmt.Sprintf("fetch %q: %v", e.Sourc
 
 // Unwrap returns the cause.
 func (e *FetchError) Unwrap() error { return e.Err }
+
+// shown is a source for messages: without the name and password that a URL may
+// hold, whether it can be read as one or not.
+func shown(source string) string {
+	scheme, rest, ok := strings.Cut(source, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if !ok || at < 0 {
+		return source
+	}
+	return scheme + "://" + rest[at+1:]
+}
 
 // missingError says that the server answers that there is nothing.
 type missingError struct{}
@@ -43,7 +57,7 @@ type fetched struct {
 // ETag. What comes is not trusted: signatures decide, so that http will do where
 // the operator said so, but nobody on the way may lead from https to http.
 func fetch(ctx context.Context, url, etag string, limit int) (*fetched, error) {
-	fail := func(err error) (*fetched, error) { return nil, &FetchError{url, err} }
+	fail := func(err error) (*fetched, error) { return nil, &FetchError{shown(url), err} }
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fail(errors.New("the URL cannot be used"))
@@ -54,7 +68,8 @@ func fetch(ctx context.Context, url, etag string, limit int) (*fetched, error) {
 	if etag != "" {
 		request.Header.Set("If-None-Match", etag)
 	}
-	client := &http.Client{CheckRedirect: checkRedirect}
+	client := newClient()
+	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
 		return fail(err)
@@ -82,6 +97,13 @@ func fetch(ctx context.Context, url, etag string, limit int) (*fetched, error) {
 		got.etag = ""
 	}
 	return got, nil
+}
+
+// newClient asks as the system does by default, over a proxy that the environment
+// names, too.
+func newClient() *http.Client {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader}
+	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}
 }
 
 func checkRedirect(next *http.Request, via []*http.Request) error {

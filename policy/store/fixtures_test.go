@@ -150,3 +150,30 @@ func mustFail(t testing.TB, err error, words string) {
 		t.Errorf("got %v, want an *Error with %q", err, words)
 	}
 }
+
+// otherRows makes the active index one of another version of writ, which this one
+// cannot read, and returns the version that it was of.
+func (p *place) otherRows() string {
+	p.t.Helper()
+	rows := p.state().Active.Index.Rows.String()
+	other := strings.Repeat("0", 63) + "1"
+	text, err := os.ReadFile(filepath.Join(p.dir, "state/state.json"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write("state/state.json", strings.Replace(string(text), rows, other, 1))
+	found, err := filepath.Glob(filepath.Join(p.dir, "state/generations/*/grants.index"))
+	if err != nil || len(found) != 1 {
+		p.t.Fatal(found, err)
+	}
+	if err := os.Remove(found[0]); err != nil {
+		p.t.Fatal(err)
+	}
+	folder := filepath.Dir(found[0])
+	if renamed := strings.Replace(folder, rows[:8], other[:8], 1); renamed != folder {
+		if err := os.Rename(folder, renamed); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return rows
+}

@@ -59,6 +59,10 @@ func (s *Store) load(g *Generation, high uint64) (*Active, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The program may be older than the one that activated it.
+	if m := b.Meta(); !atLeast(s.options.Tool, m.MinTool) {
+		return nil, errors.Join(fmt.Errorf("the active policy wants writ %s or later, and this is %q", m.MinTool, s.options.Tool), active.Close())
+	}
 	src := b.Source()
 	src.Release.HighEpoch = high
 	if active.index != nil {

@@ -62,6 +62,11 @@ func (s *Store) Rollback(ctx context.Context, reason string) (*Activation, error
 	if a.Notes, err = try(ctx, b); err != nil {
 		return nil, err
 	}
+	if s.intact(state.Previous) == nil {
+		a.Index = state.Previous.Index
+	} else if err := s.keep(&a.Generation, b, data, detached); err != nil {
+		return nil, s.fail(err)
+	}
 	state.Withdrawn = append(state.Withdrawn, Mark{state.Active.Epoch, state.Active.SHA256})
 	state.Withdrawn = state.Withdrawn[max(0, len(state.Withdrawn)-maxHistory):]
 	state.Active, state.Previous, state.HighWater = &a.Generation, nil, Mark{a.Epoch, a.SHA256}

@@ -50,8 +50,16 @@ func (x *Index) current() bool { return x != nil && x.Rows == rowsVersion() }
 
 func rowsVersion() runbook.Digest { return runbook.DigestOf([]byte(policy.RowsVersion())) }
 
-// folder is where the generation lies, below the folder of generations.
-func (g *Generation) folder() string { return fmt.Sprintf("%010d-%s", g.Epoch, g.SHA256.String()[:16]) }
+// folder is where the generation lies, below the folder of generations. With an
+// index of another version it is another folder: so one that decides stays until
+// the new one does.
+func (g *Generation) folder() string {
+	name := fmt.Sprintf("%010d-%s", g.Epoch, g.SHA256.String()[:16])
+	if g.Index != nil {
+		name += "-" + g.Index.Rows.String()[:8]
+	}
+	return name
+}
 
 // Mark is the highest edition that there was.
 type Mark struct {

@@ -550,15 +550,7 @@ func TestAnIndexOfAnotherVersionIsNotRead(t *testing.T) {
 	if _, err := p.open().Activate(t.Context(), data, nil); err != nil {
 		t.Fatal(err)
 	}
-	rows := p.state().Active.Index.Rows.String()
-	text, err := os.ReadFile(filepath.Join(p.dir, "state/state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.write("state/state.json", strings.Replace(string(text), rows, strings.Repeat("0", 63)+"1", 1))
-	if err := os.Remove(filepath.Join(p.dir, "state/generations", "0000000003-"+p.state().Active.SHA256.String()[:16], "grants.index")); err != nil {
-		t.Fatal(err)
-	}
+	rows := p.otherRows()
 	if p.active() != 3 {
 		t.Error("it is not active any more")
 	}

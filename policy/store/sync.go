@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/runwrit/writ/policy/bundle"
@@ -41,7 +42,7 @@ func (s *Store) Sync(ctx context.Context, source string) (*Activation, error) {
 		return nil, s.fail(ErrNoSource)
 	}
 	if err := checkSource(source); err != nil {
-		return nil, &FetchError{source, err}
+		return nil, &FetchError{shown(source), err}
 	}
 	if isWeb(source) {
 		return s.syncWeb(ctx, source)
@@ -55,9 +56,9 @@ func (s *Store) Sync(ctx context.Context, source string) (*Activation, error) {
 
 func (s *Store) syncWeb(ctx context.Context, source string) (*Activation, error) {
 	last := synced{}
-	err := s.readJSON(syncFile, &last)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, s.fail(err)
+	// What cannot be read is worth as much as nothing: everything is fetched again.
+	if err := s.readJSON(syncFile, &last); err != nil {
+		last = synced{}
 	}
 	state, err := s.State()
 	if err != nil {
@@ -87,10 +88,20 @@ func (s *Store) syncWeb(ctx context.Context, source string) (*Activation, error)
 		return nil, err
 	}
 	// Not worth failing for: the next time it is fetched again.
-	if err := s.writeJSON(syncFile, synced{stateVersion, source, got.etag, a.SHA256}); err != nil {
+	if err := s.rememberSync(ctx, synced{stateVersion, source, got.etag, a.SHA256}); err != nil {
 		a.Notes = append(a.Notes, fmt.Sprintf("what the server had cannot be remembered: %v", err))
 	}
 	return a, nil
+}
+
+// rememberSync takes the lock: two that write one file would mix.
+func (s *Store) rememberSync(ctx context.Context, what synced) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.writeJSON(syncFile, what)
 }
 
 // readLocal reads a bundle and its detached signatures, of a file or of the folder
@@ -118,15 +129,17 @@ func readLocal(path, name string) (data, detached []byte, err error) {
 // newest is the bundle of the name with the highest epoch. What bundles say of
 // themselves is not verified yet: it decides which one is tried, and no more.
 func newest(dir, name string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "*.tar.gz"))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err
 	}
-	if len(found) > maxCandidates {
-		return "", fmt.Errorf("%d bundles are too many, the limit is %d", len(found), maxCandidates)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !strings.HasSuffix(e.Name(), ".tar.gz") })
+	if len(entries) > maxCandidates {
+		return "", fmt.Errorf("%d bundles are too many, the limit is %d", len(entries), maxCandidates)
 	}
 	best, high := "", uint64(0)
-	for _, path := range found {
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
 		data, err := readFile(path, bundle.MaxSize)
 		if err != nil {
 			return "", err

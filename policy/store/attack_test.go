@@ -1,0 +1,208 @@
+package store_test
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/runwrit/writ/policy/store"
+)
+
+// Each test of this file is named after an attack.
+
+// TestAttackAnOlderProgramIsPutBack: min_tool was fulfilled when the policy was
+// activated, and is not any more.
+func TestAttackAnOlderProgramIsPutBack(t *testing.T) {
+	t.Parallel()
+	for name, grants := range map[string][]byte{"a small policy": []byte(grantsYAML), "a large one": many(600)} {
+		p := newPlace(t)
+		c := contents(1)
+		c.Source.Grants, c.Meta.MinTool = grants, "1.4"
+		if _, err := p.open().Activate(t.Context(), p.signed(c), nil); err != nil {
+			t.Fatal(err)
+		}
+		if p.active() != 1 {
+			t.Errorf("%s: not active", name)
+		}
+		for _, tool := range []string{"v1.3.9", "v1.4.0-rc1", ""} {
+			p.tool = tool
+			_, err := p.open().Load()
+			mustFail(t, err, "wants writ 1.4")
+		}
+	}
+}
+
+// TestAttackRollbackOfALargePolicy: what comes back is whole, and as fast.
+func TestAttackRollbackOfALargePolicy(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []string{"", "grants.index"} {
+		p := newPlace(t)
+		c := contents(1)
+		c.Source.Grants = many(600)
+		if _, err := p.open().Activate(t.Context(), p.signed(c), nil); err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(filepath.Join(p.dir, "state/generations/*", broken))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		p.activate(2)
+		if broken != "" {
+			if err := os.Truncate(found[0], 5000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := p.open().Rollback(t.Context(), "why not")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Index == nil || p.active() != 1 || p.state().Active.Index == nil {
+			t.Errorf("%q was broken: without an index: %+v", broken, a)
+		}
+	}
+}
+
+// TestAttackTwoSyncsAtOnce: what they remember of the server must not end as half
+// of one and half of the other.
+func TestAttackTwoSyncsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	data := p.signed(contents(1))
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".dsse") {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(data)
+	}))
+	t.Cleanup(web.Close)
+	var wg sync.WaitGroup
+	stores := make([]*store.Store, 8)
+	for i := range stores {
+		stores[i] = p.open()
+	}
+	for _, s := range stores {
+		wg.Go(func() {
+			a, err := s.Sync(t.Context(), web.URL+"/p")
+			if err != nil || len(a.Notes) > 1 {
+				t.Errorf("%+v, %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := p.open().Sync(t.Context(), web.URL+"/p"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAttackMemoryOfTheServerIsDamaged: what is remembered of a server saves time,
+// and no more; without it there must be no way to get stuck.
+func TestAttackMemoryOfTheServerIsDamaged(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	data := p.signed(contents(1))
+	web := &server{files: map[string][]byte{"/p": data}}
+	at := httptest.NewServer(web)
+	t.Cleanup(at.Close)
+	for _, text := range []string{"", "", "{", `{"version":9}`, `{"version":1,"source":"x"}`} {
+		if text != "" {
+			p.write("state/sync.json", text)
+		}
+		if _, err := p.open().Sync(t.Context(), at.URL+"/p"); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestAttackETagThatCannotBeSent: a server, once, must not be able to keep a
+// machine from asking ever again.
+func TestAttackETagThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	for _, etag := range []string{"\x01", "\x7f", "\"\xff\xfe\"", strings.Repeat("e", 300), "a, b", "*", "\t"} {
+		p := newPlace(t)
+		data := string(p.signed(contents(1)))
+		at := rawServer(t, func(path string) string {
+			if strings.HasSuffix(path, ".dsse") {
+				return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+			}
+			return "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: " + etag + "\r\n\r\n" + data
+		})
+		_, first := p.open().Sync(t.Context(), at+"/p")
+		_, second := p.open().Sync(t.Context(), at+"/p")
+		if (first == nil) != (second == nil) {
+			t.Errorf("ETag %q: first %v, then %v", etag, first, second)
+		}
+	}
+}
+
+// TestAttackAnswersThatAreNoHTTP sends what no server of ours would.
+func TestAttackAnswersThatAreNoHTTP(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for name, answer := range map[string]string{
+		"headers without end":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 1<<17),
+		"a header without end":   "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 1<<19),
+		"a longer body":          "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\nConnection: close\r\n\r\nx",
+		"two lengths":            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+		"a negative length":      "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nxx",
+		"a 304 out of the blue":  "HTTP/1.1 304 Not Modified\r\nETag: x\r\nConnection: close\r\n\r\n",
+		"a 206":                  "HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx",
+		"a 204":                  "HTTP/1.1 204 No Content\r\n\r\n",
+		"interim answers":        strings.Repeat("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n", 1<<14),
+		"a chunk without end":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+		"compressed all the way": "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n\x1f\x8b",
+	} {
+		at := rawServer(t, func(string) string { return answer })
+		if a, err := p.open().Sync(t.Context(), at+"/p"); err == nil {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
+// TestAttackPasswordOfTheSourceIsShown: a source may hold one; errors end in logs.
+func TestAttackPasswordOfTheSourceIsShown(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	at := strings.TrimPrefix(web.URL, "http://")
+	for _, source := range []string{"http://joe:geheim@" + at + "/p", "http://joe:geheim@127.0.0.1:1/p", "http://joe:%geheim@x/p", "http://joe:geheim@\x7f/p"} {
+		_, err := p.open().Sync(t.Context(), source)
+		var failed *store.FetchError
+		if !errors.As(err, &failed) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// rawServer answers each request with bytes.
+func rawServer(t *testing.T, answer func(path string) string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					_, _ = c.Write([]byte(answer(r.URL.Path)))
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
