@@ -85,8 +85,10 @@ func TestGroupsThatCannotBeAreRefused(t *testing.T) {
 		people += fmt.Sprintf("  p%d: {identities: [\"os:p%d\"]}\n", i, i)
 	}
 	bomb, crowd := people+"groups:\n", people+"groups:\n"
+	for i := range 150 {
+		bomb += fmt.Sprintf("  inner%d: {members: [p0]}\n  middle%d: {groups: %s}\n  outer%d: {groups: %s}\n", i, i, list("inner", 0, 150), i, list("middle", 0, 150))
+	}
 	for i := range 1_000 {
-		bomb += fmt.Sprintf("  inner%d: {members: [p0]}\n  middle%d: {groups: %s}\n  outer%d: {groups: %s}\n", i, i, list("inner", 0, 1_000), i, list("middle", 0, 1_000))
 		crowd += fmt.Sprintf("  outer%d: {groups: %s}\n", i, list("crowd", 0, 3))
 	}
 	for i := range 3 {
