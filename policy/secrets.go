@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -71,8 +72,9 @@ func (d *Decision) hide(in *Input, f *facts) {
 		case !f.secrets.has(name):
 			d.shown[name] = true
 		case value != "":
-			quoted := strconv.Quote(value)
-			secret = append(secret, value, quoted[1:len(quoted)-1])
+			// As it is, and as sprintf and json.marshal of Rego write it.
+			quoted, encoded := strconv.Quote(value), asJSON(value)
+			secret = append(secret, value, quoted[1:len(quoted)-1], encoded[1:len(encoded)-1])
 		}
 	}
 	if len(secret) == 0 {
@@ -90,6 +92,12 @@ func (d *Decision) hide(in *Input, f *facts) {
 			list[i].Msg, list[i].Hint = d.without(list[i].Msg), d.without(list[i].Hint)
 		}
 	}
+}
+
+// asJSON is a text as JSON. A parameter is valid UTF-8: encoding it cannot fail.
+func asJSON(s string) string {
+	text, _ := json.Marshal(s)
+	return string(text)
 }
 
 // without takes the values of secret parameters out of a text.

@@ -54,6 +54,8 @@ func TestASecretIsNeitherRecordedNorExplainedNorHinted(t *testing.T) {
 		"where its name is in another case": {"PASSWORD", hunter, nil, "parameter-unknown", true},
 		"where a rule of the user tells it": {"Password", hunter, []policy.File{user(`deny contains sprintf("told: %s", [input.parameters.Password]) if true
 warn contains {"msg": sprintf("told %q", [input.parameters.Password]), "hint": input.parameters.Password} if true`)}, "user-deny parameter-pattern", true},
+		"where a rule of the user tells it as JSON": {"Password", "hunter<2&\u00e9>", []policy.File{user(`deny contains json.marshal(input.parameters) if true
+warn contains sprintf("%v", [[input.parameters]]) if true`)}, "user-deny parameter-pattern", true},
 		"where an error of the policy does":  {"Password", hunter, []policy.File{user(`deny contains "x" if to_number(input.parameters.Password) == 1`)}, "policy-error", true},
 		"where no rule is about the runbook": {"password", hunter, nil, "no-rule-matches", true},
 		"what is no secret is recorded":      {"Service", "nginx", nil, "", false},
