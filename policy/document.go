@@ -29,7 +29,10 @@ const (
 	codeUserDeny  = "user-deny"
 	codeUserWarn  = "user-warn"
 
-	ruleEngine = "writ/engine"
+	// libraryRules begins the names of the rules of writ itself: no rule of
+	// grants.yaml and no package has a "/" in its name.
+	libraryRules = "writ/"
+	ruleEngine   = libraryRules + "engine"
 )
 
 var codeForm = newForm(`^[a-z][a-z0-9-]*$`, 64)

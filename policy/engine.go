@@ -64,7 +64,8 @@ func Load(dir string, o LoadOptions) (*Engine, error) {
 // accept it. An error says that the folder could not be read.
 //
 // Unlike Load it looks at the *_test.rego files, too, because something that
-// decides must not stand in one.
+// decides must not stand in one, and at the metadata of the rules, which only an
+// explanation reads.
 func Check(dir string, o LoadOptions) ([]*FileError, error) {
 	src, err := ReadFolder(dir, o)
 	if err == nil {
@@ -72,6 +73,11 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 	}
 	if err == nil {
 		_, err = NewRegoTests(src)
+	}
+	if err == nil && len(src.Rego) > 0 {
+		annotated := builder{annotated: true}
+		_, problems := annotated.compile(src.Rego)
+		return problems, nil
 	}
 	var bad *SyntaxError
 	if errors.As(err, &bad) {
@@ -219,7 +225,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 		d.Exemptions, d.Warn = append(d.Exemptions, x), append(d.Warn, x.warning())
 	}
 	for _, r := range hardReasons(in, f) {
-		if !slices.ContainsFunc(d.Deny, func(known Reason) bool { return known.Code == r.Code }) {
+		if !slices.ContainsFunc(d.Deny, func(known Reason) bool { return known.Code == r.Code && strings.HasPrefix(known.Rule, libraryRules) }) {
 			d.Deny = append(d.Deny, r)
 		}
 	}

@@ -54,6 +54,9 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 	if err != nil {
 		return nil, RegoProblems(err)
 	}
+	if problems := strayReferences(compiler, user); len(problems) > 0 {
+		return nil, problems
+	}
 	return compiler, nil
 }
 

@@ -3,6 +3,8 @@ package policy_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +134,9 @@ func TestUserFilesThatAreRefused(t *testing.T) {
 		{"an unused variable", "a.rego", "package writ.user\ndeny contains \"x\" if { y := 1 }", "unused"},
 		{"a misspelled field of the input", "a.rego", "package writ.user\ndeny contains \"x\" if input.worker.groups == \"db\"", "undefined ref: input.worker.groups"},
 		{"a field of the input that is not there", "a.rego", "package writ.user\ndeny contains \"x\" if not input.ticket.approved", "undefined ref: input.ticket"},
+		{"a misspelled helper", "a.rego", "package writ.user\nhelpers.prod if input.worker.group == \"web\"\ndeny contains \"x\" if not data.writ.user.helpers.prd", `a.rego:3:1: data.writ.user.helpers.prd is defined by no file, and there is no other data; did you mean "prod"?`},
+		{"data of nobody", "a.rego", "package writ.user\nimport data.config\ndeny contains \"x\" if config[input.worker.group]", "data.config is defined by no file, and there is no other data"},
+		{"a place in a package", "a.rego", "package writ.user\ndeny contains \"x\" if data.writ.user[1]", "data.writ.user[1] is defined by no file"},
 		{"an empty file", "a.rego", "", "empty"},
 		{"a file that is no text", "a.rego", "\xff\xfe\x00", "a.rego"},
 		{"a file of another type", "a.json", "{}", "ends in .rego"},
@@ -146,6 +151,75 @@ func TestUserFilesThatAreRefused(t *testing.T) {
 			}
 			if got := problems(err); !strings.Contains(got, tt.want) || !strings.Contains(got, tt.file) {
 				t.Errorf("%s\nwant %q and the name of the file", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestUserRulesReferToEachOther(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+restartRule,
+		policy.File{Name: "lib.rego", Data: []byte("package writ.user.lib\n\nhours.night := [22, 23]\n\nteams[name] := true if some name in [\"web\"]\n\nlate(h) if h in hours.night\n")},
+		user(`import data.writ.user.lib
+
+deny contains sprintf("%d", [h]) if {
+	some h in data.writ.user.lib.hours[_]
+	lib.late(h)
+	lib.teams[input.worker.group]
+	lib.teams.web
+	count(data.writ.user.lib.hours) > 0
+	not data.writ.gate.signature_valid
+}`))
+	in := good()
+	in.Runbook.Verdict = "tampered"
+	mustDeny(t, e.Decide(t.Context(), in), "signature-not-valid user-deny user-deny")
+}
+
+// A denial of the user that takes the code of a hard check does not stand for it.
+func TestACodeOfTheUserDoesNotHideAHardCheck(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+restartRule, user(`deny contains {"code": "clock", "msg": "nothing to see here"} if true`))
+	in := good()
+	mustDeny(t, e.Decide(t.Context(), in), "clock")
+	in.LastRecordNS = in.NowNS + 1
+	d := e.Decide(t.Context(), in)
+	mustDeny(t, d, "clock clock")
+	if last := d.Deny[len(d.Deny)-1]; last.Rule != "writ/engine" || !strings.Contains(last.Msg, "the last record of the ledger") {
+		t.Errorf("%+v", d.Deny)
+	}
+}
+
+func TestAFolderThatIsNotThereHasNoProblems(t *testing.T) {
+	t.Parallel()
+	found, err := policy.Check(filepath.Join(t.TempDir(), "policy"), policy.LoadOptions{})
+	var bad *policy.FolderError
+	if len(found) > 0 || !errors.As(err, &bad) {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// What only an explanation reads is checked, too.
+func TestBrokenMetadataIsAProblemOfThePolicy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"good":      {"# METADATA\n# title: On call\npackage writ.user\n\ndeny contains \"x\" if false\n", ""},
+		"not yaml":  {"# METADATA\n# title: [On call\npackage writ.user\n\ndeny contains \"x\" if false\n", "user.rego:2:1: rego_parse_error"},
+		"no schema": {"package writ.user\n\n# METADATA\n# schemas:\n# - input: schema.mine\ndeny contains \"x\" if input.mine\n", "user.rego:6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for file, text := range map[string]string{"grants.yaml": peopleYAML + restartRule, "user.rego": c.text} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found, err := policy.Check(dir, policy.LoadOptions{})
+			if err != nil || (len(found) == 0) != (c.want == "") {
+				t.Fatalf("%v, %v", found, err)
+			}
+			if c.want != "" && !strings.HasPrefix(found[0].Error(), c.want) {
+				t.Errorf("%v, want %s", found[0], c.want)
 			}
 		})
 	}
