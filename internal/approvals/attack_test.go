@@ -9,6 +9,7 @@ import (
 
 	"github.com/runwrit/writ/internal/approvals"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/verifier"
 )
 
 // TestAttackNameThatNoDecisionTakes: whoever may deliver a statement can name it as
@@ -34,6 +35,20 @@ func TestAttackNameThatNoDecisionTakes(t *testing.T) {
 	}
 	if strings.ContainsAny(notes, "\x1b\u202e") {
 		t.Errorf("the notes show what hides: %q", notes)
+	}
+}
+
+// TestAttackSignatureForAnotherKind: one that GnuPG made, with a claim of the kind and
+// none of the name.
+func TestAttackSignatureForAnotherKind(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{"": "valid", "statement": "valid", "bash": verifier.CodeContradicts, "manifest": verifier.CodeContradicts} {
+		s := approvals.Signed{File: approvals.File{Name: "x.statement.asc"}, Report: &verifier.Report{Signatures: []verifier.Signature{
+			{Verdict: verifier.Valid, Claims: &verifier.Claims{Kind: kind}, Signer: verifier.Identity{IDs: []string{"openpgp:A"}}},
+		}}}
+		if got := s.Signatures()[0].Verdict; got != want || s.SignedBy("openpgp:A") != (want == "valid") {
+			t.Errorf("kind %q: %s", kind, got)
+		}
 	}
 }
 

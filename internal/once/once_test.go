@@ -140,12 +140,13 @@ func TestWhatCannotBeWrittenIsNotUsed(t *testing.T) {
 func TestAFolderThatOthersMayWriteKeepsNoState(t *testing.T) {
 	t.Parallel()
 	open777, file, inner := stateFolder(t), filepath.Join(t.TempDir(), "f"), stateFolder(t)
-	linked := stateFolder(t)
+	linked, replaced := stateFolder(t), stateFolder(t)
 	if err := errors.Join(os.Chmod(open777, 0o777), os.WriteFile(file, nil, 0o600), os.Mkdir(filepath.Join(inner, "once"), 0o700),
-		os.Chmod(filepath.Join(inner, "once"), 0o777), os.Symlink(t.TempDir(), filepath.Join(linked, "once"))); err != nil {
+		os.Chmod(filepath.Join(inner, "once"), 0o777), os.Symlink(t.TempDir(), filepath.Join(linked, "once")),
+		os.Chmod(filepath.Dir(replaced), 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	for name, dir := range map[string]string{"others may write it": open777, "a file": file, "none": file + "x", "others may write what is in it": inner, "a link": linked} {
+	for name, dir := range map[string]string{"others may write it": open777, "a file": file, "none": file + "x", "others may write what is in it": inner, "a link": linked, "others may put another in its place": replaced} {
 		if _, err := once.Open(dir); err == nil {
 			t.Errorf("%s: got no error", name)
 		}

@@ -191,6 +191,13 @@ func longToken(kid string) []byte {
 	return []byte(sign(`{"alg":"RS256","kid":"`+kid+`"}`, c.String(), "RS256", keys().rsa))
 }
 
+func swap(t *testing.T, a, b string) {
+	t.Helper()
+	if err := errors.Join(os.Rename(a, a+".x"), os.Rename(b, a), os.Rename(a+".x", b)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFetchedKeysAreKeptAndRenewed(t *testing.T) {
 	t.Parallel()
 	s := newKeyServer(t)
@@ -232,12 +239,20 @@ func TestFetchedKeysAreKeptAndRenewed(t *testing.T) {
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%v, %v", files, err)
 	}
+	// Nor those of another address that were put in the place of its own.
+	swap(t, files[0], files[1])
+	for n, moved := range []*keyServer{s, other} {
+		asked := moved.asked.Load()
+		if _, err := fetching(t, moved.URL, cache).Verify(t.Context(), longToken("r"), noon.Add(64*time.Minute)); err != nil || moved.asked.Load() != asked+1 {
+			t.Errorf("%d: %v, asked %d times, not %d", n, err, moved.asked.Load(), asked+1)
+		}
+	}
 	for _, f := range files {
 		if err := os.Chmod(f, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := fetching(t, s.URL, cache).Verify(t.Context(), longToken("r"), noon.Add(64*time.Minute)); err != nil || s.asked.Load() != 4 {
+	if _, err := fetching(t, s.URL, cache).Verify(t.Context(), longToken("r"), noon.Add(64*time.Minute)); err != nil || s.asked.Load() != 5 {
 		t.Errorf("%v, asked %d times", err, s.asked.Load())
 	}
 	// With the issuer gone they are good for a day, and no longer.
