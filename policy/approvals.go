@@ -77,6 +77,8 @@ type approvalFact struct {
 	what   string // for messages
 	people []person
 	faults []string // why it does not count, whoever signed it
+	// vouched are those who have validly signed the runbook or its manifest.
+	vouched []person
 }
 
 func (a *Approval) signatures() []Signature {
@@ -99,9 +101,13 @@ func (a *Approval) ids() []string {
 // approvals finds out who signed the statements, and which do not count: first the
 // approvals, then those that break the glass.
 func (a *asker) approvals(in *Input, f *facts, g *global) {
+	var vouched []person
+	if len(in.Approvals) > 0 { // of all signatures: in a project the author's is on the runbook itself
+		vouched = a.signers(in.Signatures)
+	}
 	for i := range in.Approvals {
 		ap := &in.Approvals[i]
-		fact := approvalFact{sha256: ap.SHA256, what: ap.File, people: a.signers(ap.signatures())}
+		fact := approvalFact{sha256: ap.SHA256, what: ap.File, people: a.signers(ap.signatures()), vouched: vouched}
 		if ap.Type == TypeBreakGlass {
 			fact.faults = g.BreakGlass.glassFaults(ap, in, f.path)
 		} else {
@@ -207,7 +213,8 @@ func (f *approvalFact) outcome() ApprovalOutcome {
 func (f *approvalFact) term() *ast.Term {
 	people := make([]*ast.Term, 0, len(f.people))
 	for _, p := range f.people {
-		people = append(people, p.term())
+		signed := slices.ContainsFunc(f.vouched, func(v person) bool { return v.name == p.name })
+		people = append(people, ast.ObjectTerm(item("person", ast.StringTerm(p.name)), item("groups", texts(p.groups)), item("signed", ast.BooleanTerm(signed))))
 	}
 	return ast.ObjectTerm(item("sha256", ast.StringTerm(f.sha256.String())), item("what", ast.StringTerm(f.what)), item("people", ast.ArrayTerm(people...)), item("faults", texts(f.faults)))
 }
