@@ -24,6 +24,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	ownZones()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	code := execute(ctx, newApp(), commandLine(os.Args[0], os.Args[1:]))
 	stop()
