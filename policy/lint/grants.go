@@ -1,7 +1,9 @@
 package lint
 
 import (
+	"bytes"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -10,8 +12,9 @@ import (
 	"github.com/runwrit/writ/policy"
 )
 
-// lintGrants looks at a grants.yaml that the engine accepted.
-func lintGrants(f *findings, data []byte, now time.Time) {
+// lintGrants looks at a grants.yaml that the engine accepted; rego are all files
+// that give reasons.
+func lintGrants(f *findings, data []byte, now time.Time, rego []policy.File) {
 	t := &strictyaml.Tree{File: policy.GrantsFile, MaxSize: policy.MaxGrantsSize, MaxMarks: policy.MaxGrantsSize, MaxList: policy.MaxGrantsSize}
 	root := t.Document(data)
 	for _, rule := range strictyaml.Contents(strictyaml.Value(root, "rules")) {
@@ -31,7 +34,19 @@ func lintGrants(f *findings, data []byte, now time.Time) {
 		if at, err := time.Parse(time.RFC3339, strictyaml.Scalar(expires)); err == nil && !at.After(now) {
 			f.add(ExpiredExemption, policy.GrantsFile, expires.Line, id)
 		}
+		for _, code := range strictyaml.Contents(strictyaml.Value(e, "codes")) {
+			if !given(code.Value, rego) {
+				f.add(UnknownCode, policy.GrantsFile, code.Line, id+": "+code.Value)
+			}
+		}
 	}
+}
+
+// given says whether a reason may have the code: a file of Rego names it, or it is
+// that of reasons without one.
+func given(code string, rego []policy.File) bool {
+	quoted := []byte(strconv.Quote(code))
+	return code == "user-deny" || slices.ContainsFunc(rego, func(f policy.File) bool { return bytes.Contains(f.Data, quoted) })
 }
 
 func lintRule(f *findings, rule *yaml.Node) {

@@ -36,6 +36,7 @@ const (
 	UnusedGroup      = "unused-group"
 	UnusedRole       = "unused-role"
 	ExpiredExemption = "expired-exemption"
+	UnknownCode      = "unknown-code"
 	NoCode           = "no-code"
 	NoLabel          = "no-label"
 	LabelTwice       = "label-twice"
@@ -65,6 +66,7 @@ var checks = []check{
 	{UnusedGroup, Warning, "no rule, group or role names the group", "remove the group, or name it where it was meant"},
 	{UnusedRole, Warning, "no rule names the role", "remove the role, or name it where it was meant"},
 	{ExpiredExemption, Warning, "the exemption has expired and lifts nothing any more", "remove it, or have it approved again"},
+	{UnknownCode, Warning, "neither writ nor a .rego file gives a reason with the code: there is nothing that it lifts", "take the code from a denial, or from the list in docs/policy.md"},
 	{NoCode, Warning, "the reason has no code of its own: nobody can tell it from others", `give an object with a code: {"code": "...", "msg": "..."}`},
 	{NoLabel, Note, "the rule has no id: an explanation does not say that it fired", "write above it: # METADATA, and # labels: {id: ...}"},
 	{LabelTwice, Warning, "two rules have the same id: an explanation cannot tell them apart", "give each rule an id of its own"},
@@ -129,7 +131,11 @@ func Run(ctx context.Context, src policy.Source, o Options) ([]Finding, error) {
 	if _, err := policy.New(src); err != nil {
 		return nil, err
 	}
-	lintGrants(f, src.Grants, o.Now)
+	library, err := policy.Library(src)
+	if err != nil {
+		return nil, err
+	}
+	lintGrants(f, src.Grants, o.Now, slices.Concat(library, src.Rego))
 	lintRego(f, src)
 	report, err := policytest.Run(ctx, src, policytest.Options{})
 	var none *policytest.NoTestsError

@@ -210,3 +210,44 @@ func FuzzFormat(f *testing.F) {
 		}
 	})
 }
+
+// A misspelled code is no error: a file of Rego may give any. Nothing would say why
+// the exemption does nothing.
+func TestCodesOfExemptionsThatNothingGivesAreFound(t *testing.T) {
+	t.Parallel()
+	text := grants + `exemptions:
+  - id: EX-1
+    codes: [worker-not-allowed, workr-not-allowed, freeze, friday, user-deny]
+    match: {paths: ["/srv/*.sh"]}
+    workers: {any: true}
+    owner: alice
+    approver: bob
+    reason: a test
+    expires: "2026-12-24T00:00:00Z"
+`
+	rego := policy.File{Name: "f.rego", Data: []byte("package writ.user\n\ndeny contains {\"code\": \"friday\", \"msg\": \"x\"} if input.worker.id == \"w9\"\n")}
+	for name, c := range map[string]struct {
+		rego []policy.File
+		want []string
+	}{
+		"without rego": {nil, []string{"EX-1: friday", "EX-1: workr-not-allowed"}},
+		"with rego":    {[]policy.File{rego}, []string{"EX-1: workr-not-allowed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found, err := lint.Run(t.Context(), policy.Source{Grants: []byte(text), Rego: c.rego}, lint.Options{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range found {
+				if f.Code == lint.UnknownCode {
+					got = append(got, f.What)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
