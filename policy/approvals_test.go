@@ -140,6 +140,16 @@ func TestAnApprovalOfAProjectIsForItsList(t *testing.T) {
 	}
 }
 
+// TestAttackApprovalOfNoListForABadProject: where the manifest is not valid its list is
+// unknown, and equals nothing.
+func TestAttackApprovalOfNoListForABadProject(t *testing.T) {
+	t.Parallel()
+	in := requestedByBob(approvalBy(aliceKey))
+	in.Runbook.Manifest = &policy.Manifest{DocumentSHA256: runbook.DigestOf([]byte("doc")), Entry: "restart.sh", Files: 2}
+	in.Signatures[0].Format = "manifest"
+	mustDeny(t, engine(t, approvedRule("{groups: [release]}")).Decide(t.Context(), in), "approval-missing")
+}
+
 func TestGrantsLimitHowLongAnApprovalLasts(t *testing.T) {
 	t.Parallel()
 	e := engine(t, strings.Replace(approvedRule("{groups: [release]}"), "rules:\n", "approvals: {max_life: 1h}\nrules:\n", 1))

@@ -255,6 +255,18 @@ func TestAFolderThatCannotBeReliedOnIsRefused(t *testing.T) {
 	if _, err := approvals.Read(open, approvals.Options{}); err != nil {
 		t.Errorf("only to explain: %v", err)
 	}
+	if err := os.Chmod(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := approvals.Read(open, approvals.Options{Guarded: true}); err == nil || !strings.Contains(err.Error(), "others may rename") {
+		t.Errorf("others may put another in its place: %v", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(dir, "x.statement"), nil)
 	if err := os.Chmod(filepath.Join(dir, "x.statement"), 0o666); err != nil {
 		t.Fatal(err)

@@ -114,6 +114,18 @@ func TestAKeyOfAnotherCurveOrAShortOneIsNotUsed(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsForSomethingElseIsNotUsed(t *testing.T) {
+	t.Parallel()
+	for more, good := range map[string]bool{
+		`"use":"sig"`: true, `"key_ops":["verify"]`: true, `"use":"enc"`: false, `"key_ops":["encrypt","wrapKey"]`: false, `"key_ops":[]`: false, `"key_ops":"verify"`: false,
+	} {
+		jwks := strings.Replace(set(), `"use":"sig"`, more, 1)
+		if err := verify(t, jwks, rs256(oidcClaims())); (err == nil) != good {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+}
+
 func TestAKeyFileThatOthersMayWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -337,35 +349,37 @@ func TestIssuersThatMeanNothingAreRefused(t *testing.T) {
 		change func(*identity.Issuer)
 		field  string
 	}{
-		"no mapping":                  {oidc, func(i *identity.Issuer) { i.Mapping = "" }, "mapping"},
-		"no audience":                 {oidc, func(i *identity.Issuer) { i.Audiences = nil }, "audiences"},
-		"an empty audience":           {oidc, func(i *identity.Issuer) { i.Audiences = []string{""} }, "audiences"},
-		"no algorithm":                {oidc, func(i *identity.Issuer) { i.Algorithms = nil }, "algorithms"},
-		"HS256":                       {oidc, func(i *identity.Issuer) { i.Algorithms = []string{"RS256", "HS256"} }, "algorithms"},
-		"none":                        {oidc, func(i *identity.Issuer) { i.Algorithms = []string{"none"} }, "algorithms"},
-		"no keys":                     {oidc, func(i *identity.Issuer) { i.JWKS = "" }, "jwks"},
-		"keys twice":                  {oidc, func(i *identity.Issuer) { i.JWKSURL = "https://id.example.org/keys" }, "jwks"},
-		"a relative path":             {oidc, func(i *identity.Issuer) { i.JWKS = "jwks.json" }, "jwks"},
-		"keys in the clear":           {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://id.example.org/keys" }, "jwks_url"},
-		"keys of a name of ourselves": {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://localhost/keys" }, "jwks_url"},
-		"keys of an odd scheme":       {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "file:///etc/keys" }, "jwks_url"},
-		"a password":                  {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "https://a:b@id.example.org/keys" }, "jwks_url"},
-		"much skew":                   {oidc, func(i *identity.Issuer) { i.Skew = time.Hour }, "skew"},
-		"negative skew":               {oidc, func(i *identity.Issuer) { i.Skew = -1 }, "skew"},
-		"a long age":                  {oidc, func(i *identity.Issuer) { i.MaxAge = 48 * time.Hour }, "max_age"},
-		"a long life":                 {oidc, func(i *identity.Issuer) { i.MaxLifetime = 48 * time.Hour }, "max_lifetime"},
-		"an issuer in the clear":      {oidc, func(i *identity.Issuer) { i.Issuer = "http://id.example.org" }, "issuer"},
-		"an issuer with a fragment":   {oidc, func(i *identity.Issuer) { i.Issuer = "https://id.example.org#a" }, "issuer"},
-		"an issuer that looks alike":  {oidc, func(i *identity.Issuer) { i.Issuer = "https://\u0456d.example.org" }, "issuer"},
-		"any tenant":                  {entra, func(i *identity.Issuer) { i.Issuer = "https://login.microsoftonline.com/common/v2.0" }, "issuer"},
-		"no tenant":                   {entra, func(i *identity.Issuer) { i.Issuer = "https://login.microsoftonline.com//v2.0" }, "issuer"},
-		"another host":                {entra, func(i *identity.Issuer) { i.Issuer = "https://login.example.org/" + tenant + "/v2.0" }, "issuer"},
-		"pins at Entra":               {entra, func(i *identity.Issuer) { i.Pins = github.Pins }, "pins"},
-		"a trust domain at Entra":     {entra, func(i *identity.Issuer) { i.TrustDomain = "a" }, "trust_domain"},
-		"a groups claim at Entra":     {entra, func(i *identity.Issuer) { i.GroupsClaim = "a" }, "groups_claim"},
-		"a roles claim at Entra":      {entra, func(i *identity.Issuer) { i.RolesClaim = "a" }, "roles_claim"},
-		"all of GitHub":               {github, func(i *identity.Issuer) { i.Pins = nil }, "pins"},
-		"a branch of all of GitHub":   {github, func(i *identity.Issuer) { i.Pins = map[string][]string{"ref": {"refs/heads/main"}} }, "pins"},
+		"no mapping":                       {oidc, func(i *identity.Issuer) { i.Mapping = "" }, "mapping"},
+		"no audience":                      {oidc, func(i *identity.Issuer) { i.Audiences = nil }, "audiences"},
+		"an empty audience":                {oidc, func(i *identity.Issuer) { i.Audiences = []string{""} }, "audiences"},
+		"no algorithm":                     {oidc, func(i *identity.Issuer) { i.Algorithms = nil }, "algorithms"},
+		"HS256":                            {oidc, func(i *identity.Issuer) { i.Algorithms = []string{"RS256", "HS256"} }, "algorithms"},
+		"none":                             {oidc, func(i *identity.Issuer) { i.Algorithms = []string{"none"} }, "algorithms"},
+		"no keys":                          {oidc, func(i *identity.Issuer) { i.JWKS = "" }, "jwks"},
+		"keys twice":                       {oidc, func(i *identity.Issuer) { i.JWKSURL = "https://id.example.org/keys" }, "jwks"},
+		"a relative path":                  {oidc, func(i *identity.Issuer) { i.JWKS = "jwks.json" }, "jwks"},
+		"keys in the clear":                {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://id.example.org/keys" }, "jwks_url"},
+		"keys of a name of ourselves":      {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://localhost/keys" }, "jwks_url"},
+		"keys of a neighbour in the clear": {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://10.0.0.1/keys" }, "jwks_url"},
+		"keys of the link in the clear":    {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "http://169.254.169.254/keys" }, "jwks_url"},
+		"keys of an odd scheme":            {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "file:///etc/keys" }, "jwks_url"},
+		"a password":                       {oidc, func(i *identity.Issuer) { i.JWKS, i.JWKSURL = "", "https://a:b@id.example.org/keys" }, "jwks_url"},
+		"much skew":                        {oidc, func(i *identity.Issuer) { i.Skew = time.Hour }, "skew"},
+		"negative skew":                    {oidc, func(i *identity.Issuer) { i.Skew = -1 }, "skew"},
+		"a long age":                       {oidc, func(i *identity.Issuer) { i.MaxAge = 48 * time.Hour }, "max_age"},
+		"a long life":                      {oidc, func(i *identity.Issuer) { i.MaxLifetime = 48 * time.Hour }, "max_lifetime"},
+		"an issuer in the clear":           {oidc, func(i *identity.Issuer) { i.Issuer = "http://id.example.org" }, "issuer"},
+		"an issuer with a fragment":        {oidc, func(i *identity.Issuer) { i.Issuer = "https://id.example.org#a" }, "issuer"},
+		"an issuer that looks alike":       {oidc, func(i *identity.Issuer) { i.Issuer = "https://\u0456d.example.org" }, "issuer"},
+		"any tenant":                       {entra, func(i *identity.Issuer) { i.Issuer = "https://login.microsoftonline.com/common/v2.0" }, "issuer"},
+		"no tenant":                        {entra, func(i *identity.Issuer) { i.Issuer = "https://login.microsoftonline.com//v2.0" }, "issuer"},
+		"another host":                     {entra, func(i *identity.Issuer) { i.Issuer = "https://login.example.org/" + tenant + "/v2.0" }, "issuer"},
+		"pins at Entra":                    {entra, func(i *identity.Issuer) { i.Pins = github.Pins }, "pins"},
+		"a trust domain at Entra":          {entra, func(i *identity.Issuer) { i.TrustDomain = "a" }, "trust_domain"},
+		"a groups claim at Entra":          {entra, func(i *identity.Issuer) { i.GroupsClaim = "a" }, "groups_claim"},
+		"a roles claim at Entra":           {entra, func(i *identity.Issuer) { i.RolesClaim = "a" }, "roles_claim"},
+		"all of GitHub":                    {github, func(i *identity.Issuer) { i.Pins = nil }, "pins"},
+		"a branch of all of GitHub":        {github, func(i *identity.Issuer) { i.Pins = map[string][]string{"ref": {"refs/heads/main"}} }, "pins"},
 		"a repository by its name": {github, func(i *identity.Issuer) {
 			i.Pins = map[string][]string{"repository_id": {"1"}, "repository": {"octo/web"}}
 		}, "pins"},

@@ -14,14 +14,10 @@ import (
 func TestAttackErrorWithTheTokenInIt(t *testing.T) {
 	t.Parallel()
 	c := &managedidentity.Config{Source: managedidentity.SourceAppService, Header: "s3cret header"}
-	said := managedidentity.Explain(c, "cannot parse "+theToken+" with s3cret header\nsecond line")
-	if !strings.HasPrefix(said, "cannot parse ") || strings.Contains(said, "s3cret") || strings.Contains(said, "second") {
+	long := strings.Repeat("eyJhbGciOi", 5)
+	said := managedidentity.Explain(c, "cannot parse "+long+"."+long+" with s3cret header\nsecond line")
+	if said != "cannot parse ....... with ..." {
 		t.Errorf("%q", said)
-	}
-	for _, part := range strings.Split(theToken, ".")[1:] {
-		if len(part) >= 40 && strings.Contains(said, part) {
-			t.Errorf("%q holds a part of the token", said)
-		}
 	}
 }
 
