@@ -18,9 +18,6 @@ import (
 const gcPercent = 400
 
 func main() {
-	// Package time would read time zones from there, and with them the clocks by
-	// which hours and freezes hold. Of a variable of this name it cannot fail.
-	_ = os.Unsetenv("ZONEINFO")
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

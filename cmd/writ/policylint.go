@@ -24,7 +24,7 @@ func newPolicyLintCmd(a *app) *cobra.Command {
 		Use:   "lint DIR",
 		Short: "Find what the author of a policy may not have meant",
 		Long: `Find what the author of a policy may not have meant: rules that let anything run
-anywhere or for anybody, names that nothing uses, exemptions that have expired,
+anywhere or for anybody, names that nothing uses, exemptions that lift nothing,
 reasons without a code, and what no test shows. Every finding has a code, a place,
 why it is one, and what mends it.
 
