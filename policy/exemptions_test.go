@@ -32,6 +32,7 @@ func TestAnExemptionLiftsTheReasonsThatItNames(t *testing.T) {
 	freeze := "freezes: [{name: f, from: \"2026-01-01\", to: \"2026-12-31\", zone: UTC, reason: x}]\n"
 	deny := user(`deny contains {"code": "friday", "msg": "x"} if true
 deny contains "y" if input.worker.group == "web"`)
+	friday := user(`deny contains {"code": "friday", "msg": "x"} if true`)
 	label := func(in *policy.Input) { in.Worker.Labels["env"] = "prod" }
 	none := func(*policy.Input) {}
 	for name, c := range map[string]struct {
@@ -41,16 +42,19 @@ deny contains "y" if input.worker.group == "web"`)
 		deny   string
 		lifted string // codes
 	}{
-		"the only lack of a rule":             {restartRule + exempt("worker-not-allowed"), nil, label, "", "worker-not-allowed"},
-		"one of several codes":                {restartRule + exempt("groups-incomplete, worker-not-allowed"), nil, label, "", "worker-not-allowed"},
-		"another code":                        {restartRule + exempt("groups-incomplete"), nil, label, "worker-not-allowed", ""},
-		"one of two lacks":                    {restartRule + exempt("worker-not-allowed"), nil, func(in *policy.Input) { label(in); in.Parameters["Mode"] = "x" }, "parameter-enum", "worker-not-allowed"},
-		"two of two lacks":                    {restartRule + exempt("worker-not-allowed, parameter-enum"), nil, func(in *policy.Input) { label(in); in.Parameters["Mode"] = "x" }, "", "worker-not-allowed,parameter-enum"},
-		"nothing, because the rule holds":     {restartRule + exempt("worker-not-allowed"), nil, none, "", ""},
-		"a freeze":                            {restartRule + freeze + exempt("freeze"), nil, none, "", "freeze"},
-		"no freeze":                           {restartRule + freeze + exempt("worker-not-allowed"), nil, none, "freeze", ""},
-		"a reason of the user":                {restartRule + exempt("friday, user-deny"), []policy.File{deny}, none, "", "friday,user-deny"},
-		"one of the reasons of the user":      {restartRule + exempt("friday"), []policy.File{deny}, none, "user-deny", "friday"},
+		"the only lack of a rule":                  {restartRule + exempt("worker-not-allowed"), nil, label, "", "worker-not-allowed"},
+		"one of several codes":                     {restartRule + exempt("groups-incomplete, worker-not-allowed"), nil, label, "", "worker-not-allowed"},
+		"another code":                             {restartRule + exempt("groups-incomplete"), nil, label, "worker-not-allowed", ""},
+		"one of two lacks":                         {restartRule + exempt("worker-not-allowed"), nil, func(in *policy.Input) { label(in); in.Parameters["Mode"] = "x" }, "parameter-enum", "worker-not-allowed"},
+		"two of two lacks":                         {restartRule + exempt("worker-not-allowed, parameter-enum"), nil, func(in *policy.Input) { label(in); in.Parameters["Mode"] = "x" }, "", "worker-not-allowed,parameter-enum"},
+		"nothing, because the rule holds":          {restartRule + exempt("worker-not-allowed"), nil, none, "", ""},
+		"a freeze":                                 {restartRule + freeze + exempt("freeze"), nil, none, "", "freeze"},
+		"no freeze":                                {restartRule + freeze + exempt("worker-not-allowed"), nil, none, "freeze", ""},
+		"a reason of the user":                     {restartRule + exempt("friday, user-deny"), []policy.File{deny}, none, "", "friday,user-deny"},
+		"one of the reasons of the user":           {restartRule + exempt("friday"), []policy.File{deny}, none, "user-deny", "friday"},
+		"a reason of the user, elsewhere":          {restartRule + strings.Replace(exempt("friday"), "groups: [web]", "groups: [db]", 1), []policy.File{friday}, none, "friday", ""},
+		"a reason of the user, of another runbook": {restartRule + strings.Replace(exempt("friday"), "/srv/runbooks/*.sh", "/srv/runbooks/r*.?h", 1), []policy.File{friday}, func(in *policy.Input) { in.Runbook.Path = "/srv/runbooks/a.sh" }, "friday", ""},
+		"a reason of the user, for whom approved the exemption": {restartRule + exempt("friday"), []policy.File{friday}, func(in *policy.Input) { in.Caller.ID = "os:bob" }, "friday", ""},
 		"on another worker":                   {restartRule + exempt("worker-not-allowed"), nil, func(in *policy.Input) { in.Worker.Group = "db" }, "worker-not-allowed", ""},
 		"for another runbook":                 {restartRule + strings.Replace(exempt("worker-not-allowed"), "/srv/runbooks/*.sh", "/srv/runbooks/?.sh", 1), nil, label, "worker-not-allowed", ""},
 		"requested by its approver":           {restartRule + exempt("worker-not-allowed"), nil, func(in *policy.Input) { label(in); in.Caller.ID = "os:bob" }, "worker-not-allowed", ""},
