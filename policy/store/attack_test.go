@@ -206,3 +206,45 @@ func rawServer(t *testing.T, answer func(path string) string) string {
 	}()
 	return "http://" + l.Addr().String()
 }
+
+// TestAttackAnotherBundleInThePlaceOfThePrevious: it is signed, and was never the
+// one before.
+func TestAttackAnotherBundleInThePlaceOfThePrevious(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.activate(1)
+	found, err := filepath.Glob(filepath.Join(p.dir, "state/generations/*/bundle.tar.gz"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	p.activate(2)
+	if err := os.WriteFile(found[0], p.signed(contents(9)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.open().Rollback(t.Context(), "why not")
+	mustFail(t, err, "not what was activated")
+	if p.active() != 2 {
+		t.Error("another one is active")
+	}
+}
+
+// TestAttackNoRoomForTheIndex: what is half written goes, and what was active stays.
+func TestAttackNoRoomForTheIndex(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.activate(1)
+	c := contents(2)
+	c.Source.Grants = many(600)
+	s := p.open()
+	s.OnStep(func(name string) {
+		if name == "write the index" { // something is there already
+			p.write("state/generations/.new/grants.index", "x")
+		}
+	})
+	_, err := s.Activate(t.Context(), p.signed(c), nil)
+	mustFail(t, err, "index")
+	left, err := os.ReadDir(filepath.Join(p.dir, "state/generations"))
+	if err != nil || len(left) != 1 || p.active() != 1 {
+		t.Errorf("%v, %v are left", left, err)
+	}
+}
