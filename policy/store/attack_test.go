@@ -8,10 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/policy/bundle"
 	"github.com/runwrit/writ/policy/store"
 )
 
@@ -247,4 +250,102 @@ func TestAttackNoRoomForTheIndex(t *testing.T) {
 	if err != nil || len(left) != 1 || p.active() != 1 {
 		t.Errorf("%v, %v are left", left, err)
 	}
+}
+
+// TestAttackFilesOfTheActivePolicyAreSwapped: each is whole, and none is what was
+// activated.
+func TestAttackFilesOfTheActivePolicyAreSwapped(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rules       int
+		file, words string
+		edit        func(p *place, before string) string
+	}{
+		"an unsigned bundle of the same name, epoch and times": {0, "state/generations/*/bundle.tar.gz", "not what was activated", func(p *place, _ string) string {
+			other := contents(1)
+			other.Source.Grants = []byte(grantsYAML + "# more\n")
+			data, err := bundle.Build(other)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return string(data)
+		}},
+		"Rego in the excerpt": {600, "state/generations/*/excerpt.tar", "excerpt.tar is not what was activated", func(_ *place, before string) string {
+			return strings.Replace(before, "warn contains", "warm contains", 1)
+		}},
+		"a later end in the state":          {0, "state/state.json", "of other times", later},
+		"a later end of a policy with rows": {600, "state/state.json", "of other times", later},
+	} {
+		p := newPlace(t)
+		own := contents(1)
+		own.Source.Rego = []policy.File{{Name: "x.rego", Data: []byte("package writ.user\n\nwarn contains \"x\"\n")}}
+		if c.rules > 0 {
+			own.Source.Grants = many(c.rules)
+		}
+		if _, err := p.open().Activate(t.Context(), p.signed(own), nil); err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(filepath.Join(p.dir, c.file))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		before, err := os.ReadFile(found[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := c.edit(p, string(before))
+		if after == string(before) {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		if err := os.WriteFile(found[0], []byte(after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.open().Load()
+		t.Log(name)
+		mustFail(t, err, c.words)
+	}
+}
+
+func later(_ *place, before string) string {
+	return strings.Replace(before, `"expires": "2026`, `"expires": "2036`, 1)
+}
+
+// TestAttackOthersMayWriteTheIndexOrRenameTheStore are two places that only one line
+// each looks at.
+func TestAttackOthersMayWriteTheIndexOrRenameTheStore(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: there are no permission bits here")
+	}
+	p := newPlace(t)
+	c := contents(1)
+	c.Source.Grants = many(600)
+	if _, err := p.open().Activate(t.Context(), p.signed(c), nil); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(p.dir, "state/generations/*/grants.index"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if err := os.Chmod(found[0], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.open().Load()
+	mustFail(t, err, "others may write")
+	if err := os.Chmod(filepath.Dir(p.dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Open(p.dir, store.Options{Guarded: true})
+	mustFail(t, err, "others may rename")
+}
+
+// TestAttackPolicyOfAnotherName: the settings of a machine were changed to another
+// policy, and the one that is active still decides.
+func TestAttackPolicyOfAnotherName(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.activate(1)
+	p.write("settings", "name:test\nsigner:alice key=alice.pem\n")
+	_, err := p.open().Load()
+	mustFail(t, err, `the active policy is "prod", and the settings want "test"`)
 }
