@@ -349,3 +349,22 @@ func TestAttackPolicyOfAnotherName(t *testing.T) {
 	_, err := p.open().Load()
 	mustFail(t, err, `the active policy is "prod", and the settings want "test"`)
 }
+
+// TestAttackTrustEpochsAtOnce: of many that are seen at once the highest stays.
+func TestAttackTrustEpochsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	var wg sync.WaitGroup
+	for epoch := uint64(40); epoch > 0; epoch-- {
+		s := p.open()
+		wg.Go(func() {
+			if _, err := s.SeeTrustEpoch(t.Context(), epoch); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if high, err := p.open().TrustEpoch(); err != nil || high != 40 {
+		t.Errorf("%d is the highest: %v", high, err)
+	}
+}
