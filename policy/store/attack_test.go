@@ -368,3 +368,35 @@ func TestAttackTrustEpochsAtOnce(t *testing.T) {
 		t.Errorf("%d is the highest: %v", high, err)
 	}
 }
+
+// TestAttackOneETagForEverything: what one source had says nothing of another.
+func TestAttackOneETagForEverything(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	files := map[string][]byte{"/a": p.signed(contents(1)), "/b": p.signed(contents(2))}
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, ok := files[r.URL.Path]
+		w.Header().Set("ETag", `"v"`)
+		switch {
+		case !ok:
+			http.NotFound(w, r)
+		case r.Header.Get("If-None-Match") == `"v"`:
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			_, _ = w.Write(data)
+		}
+	}))
+	t.Cleanup(at.Close)
+	if a, err := p.open().Sync(t.Context(), at.URL+"/a"); err != nil || a == nil || a.Epoch != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err := p.open().Sync(t.Context(), at.URL+"/b"); err != nil || a == nil || a.Epoch != 2 {
+		t.Fatalf("the other source: %+v, %v", a, err)
+	}
+	// What is active is not what this source had any more.
+	p.activate(3)
+	files["/b"] = p.signed(contents(4))
+	if a, err := p.open().Sync(t.Context(), at.URL+"/b"); err != nil || a == nil || a.Epoch != 4 {
+		t.Errorf("after another activation: %+v, %v", a, err)
+	}
+}
