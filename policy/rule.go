@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -91,17 +92,22 @@ func decodeRule(text string) (*rule, error) {
 func (r *rule) term() *ast.Term { return r.asTerm }
 
 // newTerm is the rule as the library reads it: every list is there, globs and
-// patterns come with the anchored regular expression.
+// patterns come as anchored regular expressions, and that a list does not restrict
+// anything is said beside it: to count it at each decision would take longer.
 func (r *rule) newTerm() *ast.Term {
 	parameters := ast.NewObject()
+	var required []string
 	for _, p := range r.Parameters {
-		anchored := ""
+		if p.Required {
+			required = append(required, p.Name)
+		}
+		anchored := "" // which every value matches
 		if p.Pattern != "" {
 			anchored = anchorPattern(p.Pattern)
 		}
 		parameters.Insert(ast.StringTerm(p.Name), ast.ObjectTerm(
 			item("type", ast.StringTerm(p.Type)), item("pattern", ast.StringTerm(p.Pattern)), item("anchored", ast.StringTerm(anchored)),
-			item("enum", texts(p.Enum)), item("required", ast.BooleanTerm(p.Required)),
+			item("enum", texts(p.Enum)), item("any_value", ast.BooleanTerm(len(p.Enum) == 0)), item("any_number", ast.BooleanTerm(p.Range == bounds{})),
 			item("min", decimalTerm(p.Range.Min)), item("max", decimalTerm(p.Range.Max)), item("range", ast.StringTerm(p.Range.said())),
 			item("secret", ast.BooleanTerm(p.Secret)),
 		))
@@ -116,15 +122,15 @@ func (r *rule) newTerm() *ast.Term {
 			item("at_least", ast.IntNumberTerm(r.SignedBy.AtLeast)),
 			item("min_version", ast.StringTerm(r.SignedBy.MinVersion)), item("min_numbers", numbers(r.SignedBy.MinVersion)),
 			item("namespace", ast.StringTerm(r.SignedBy.Namespace)),
-			item("roles", roles), item("role_sets", sets),
+			item("roles", roles), item("role_sets", sets), item("any_role", ast.BooleanTerm(len(r.SignedBy.Roles) == 0)),
 		)),
 		item("requested_by", ast.ObjectTerm(
 			item("anyone", ast.BooleanTerm(r.RequestedBy.Anyone)), item("people", texts(r.RequestedBy.People)), item("groups", texts(r.RequestedBy.Groups)),
-			item("assurance", texts(r.RequestedBy.Assurance)),
+			item("assurance", texts(r.RequestedBy.Assurance)), item("any_assurance", ast.BooleanTerm(len(r.RequestedBy.Assurance) == 0)),
 		)),
-		item("hours", hoursTerm(r.Hours)),
+		item("hours", hoursTerm(r.Hours)), item("any_time", ast.BooleanTerm(len(r.Hours) == 0)),
 		item("approved_by", r.ApprovedBy.term()),
-		item("parameters", ast.NewTerm(parameters)),
+		item("parameters", ast.NewTerm(parameters)), item("required", texts(required)),
 	)
 }
 
@@ -132,11 +138,19 @@ func (r *rule) newTerm() *ast.Term {
 func (m *match) empty() bool { return len(m.Paths)+len(m.Kinds)+len(m.Digests) == 0 }
 
 func (m *match) term() *ast.Term {
-	paths := make([]*ast.Term, 0, len(m.Paths))
+	var exact, patterns []string
 	for _, g := range m.Paths {
-		paths = append(paths, ast.ObjectTerm(item("glob", ast.StringTerm(g)), item("pattern", ast.StringTerm(glob.Pattern(g)))))
+		if strings.ContainsAny(g, "*?") {
+			patterns = append(patterns, glob.Pattern(g))
+		} else {
+			exact = append(exact, g)
+		}
 	}
-	return ast.ObjectTerm(item("paths", ast.ArrayTerm(paths...)), item("kinds", texts(m.Kinds)), item("sha256", texts(m.Digests)))
+	return ast.ObjectTerm(
+		item("any_path", ast.BooleanTerm(len(m.Paths) == 0)), item("paths", texts(m.Paths)), item("exact", texts(exact)), item("patterns", texts(patterns)),
+		item("any_kind", ast.BooleanTerm(len(m.Kinds) == 0)), item("kinds", texts(m.Kinds)),
+		item("any_digest", ast.BooleanTerm(len(m.Digests) == 0)), item("sha256", texts(m.Digests)),
+	)
 }
 
 func (w *workers) term() *ast.Term {
@@ -145,7 +159,10 @@ func (w *workers) term() *ast.Term {
 		labels.Insert(ast.StringTerm(l.Name), texts(l.Values))
 	}
 	return ast.ObjectTerm(
-		item("any", ast.BooleanTerm(w.Any)), item("groups", texts(w.Groups)),
-		item("ids", texts(w.IDs)), item("labels", ast.NewTerm(labels)), item("identities", texts(w.Identities)),
+		item("any", ast.BooleanTerm(w.Any)), item("named", ast.BooleanTerm(len(w.Groups)+len(w.IDs)+len(w.Labels)+len(w.Identities) > 0)),
+		item("any_group", ast.BooleanTerm(len(w.Groups) == 0)), item("groups", texts(w.Groups)),
+		item("any_id", ast.BooleanTerm(len(w.IDs) == 0)), item("ids", texts(w.IDs)),
+		item("any_label", ast.BooleanTerm(len(w.Labels) == 0)), item("labels", ast.NewTerm(labels)),
+		item("any_identity", ast.BooleanTerm(len(w.Identities) == 0)), item("identities", texts(w.Identities)),
 	)
 }

@@ -15,6 +15,11 @@ deny contains reason if {
 	}
 }
 
+frozen if {
+	some freeze in input.grants.freezes
+	freeze_holds(freeze)
+}
+
 freeze_holds(freeze) if {
 	match_holds(freeze)
 	workers_hold(freeze)

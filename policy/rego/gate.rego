@@ -20,6 +20,35 @@ decision := {
 	"user": data.writ.users.results,
 }
 
+# A yes that needs no reasons is found here in less time. It says no to all that the
+# decision could answer otherwise, and then the decision is asked.
+plain := {
+	"allow": plainly,
+	"deny": [],
+	"exemptions": [],
+	"glass": [],
+	"glass_approvers": [],
+	"lifted": [],
+	"rules": holding,
+	"user": data.writ.users.results,
+}
+
+default plainly := false
+
+plainly if {
+	count(holding) > 0
+	signature_valid
+	input.grants.denied == {}
+	not contradicted
+	not frozen
+}
+
+contradicted if {
+	some signature in input.signatures
+	signature.verdict == "valid"
+	contradicts(signature)
+}
+
 default allow := false
 
 allow if {

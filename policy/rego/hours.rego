@@ -1,6 +1,6 @@
 package writ.gate
 
-hours_hold(rule) if count(rule.hours) == 0
+hours_hold(rule) if rule.any_time == true
 
 # By the clock of the zone: minutes that it shows twice count twice, those that it
 # leaves out do not come.

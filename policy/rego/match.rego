@@ -1,25 +1,28 @@
 package writ.gate
 
-# A list that is empty was left out of the rule; the parser sees to it that one
-# of them is there.
+# A list that was left out of the rule lets any pass; the parser sees to it that
+# one of them is there.
 match_holds(rule) if {
 	path_fits(rule)
 	kind_fits(rule)
 	digest_fits(rule)
 }
 
-path_fits(rule) if count(rule.match.paths) == 0
+path_fits(rule) if rule.match.any_path == true
+
+# A path without wildcards is compared as it is.
+path_fits(rule) if input.grants.path in rule.match.exact
 
 path_fits(rule) if {
-	some glob in rule.match.paths
-	regex.match(glob.pattern, input.grants.path)
+	some pattern in rule.match.patterns
+	regex.match(pattern, input.grants.path)
 }
 
-kind_fits(rule) if count(rule.match.kinds) == 0
+kind_fits(rule) if rule.match.any_kind == true
 
 kind_fits(rule) if input.runbook.kind in rule.match.kinds
 
-digest_fits(rule) if count(rule.match.sha256) == 0
+digest_fits(rule) if rule.match.any_digest == true
 
 digest_fits(rule) if {
 	not input.runbook.manifest
@@ -46,7 +49,7 @@ lacks[rule.name] contains lack if {
 	not path_fits(rule)
 	lack := {
 		"part": "match", "code": "path-not-matched",
-		"msg": sprintf("the path %s is not one of %s", [input.grants.path, words([g.glob | some g in rule.match.paths])]),
+		"msg": sprintf("the path %s is not one of %s", [input.grants.path, words(rule.match.paths)]),
 		"hint": "",
 	}
 }

@@ -5,15 +5,15 @@ parameters_hold(rule) if {
 	every name, value in input.parameters {
 		parameter_fits(rule, name, value)
 	}
-	every name, wanted in rule.parameters {
-		given_if_required(name, wanted)
+	every name in rule.required {
+		input.parameters[name]
 	}
 }
 
 parameter_fits(rule, name, value) if {
 	wanted := parameter_of(rule, name)
-	type_fits(wanted, value)
-	pattern_fits(wanted, value)
+	type_fits(wanted.type, value)
+	regex.match(wanted.anchored, value)
 	enum_fits(wanted, value)
 	range_fits(wanted, name)
 }
@@ -25,36 +25,20 @@ parameter_of(rule, name) := rule.parameters["*"] if {
 	not rule.parameters[name]
 }
 
-type_fits(wanted, _) if wanted.type == "string"
+type_fits("string", _)
 
-type_fits(wanted, value) if {
-	wanted.type == "int"
-	regex.match(`\A-?(?:0|[1-9][0-9]{0,17})\z`, value)
-}
+type_fits("int", value) if regex.match(`\A-?(?:0|[1-9][0-9]{0,17})\z`, value)
 
-type_fits(wanted, value) if {
-	wanted.type == "number"
-	regex.match(`\A-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\z`, value)
-}
+type_fits("number", value) if regex.match(`\A-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\z`, value)
 
-type_fits(wanted, value) if {
-	wanted.type == "bool"
-	value in {"true", "false"}
-}
+type_fits("bool", value) if value in {"true", "false"}
 
-pattern_fits(wanted, _) if wanted.pattern == ""
-
-pattern_fits(wanted, value) if {
-	wanted.pattern != ""
-	regex.match(wanted.anchored, value)
-}
-
-enum_fits(wanted, _) if count(wanted.enum) == 0
+enum_fits(wanted, _) if wanted.any_value == true
 
 enum_fits(wanted, value) if value in wanted.enum
 
 # Numbers are lists, of what is before and behind the point.
-range_fits(wanted, _) if count(wanted.min) + count(wanted.max) == 0
+range_fits(wanted, _) if wanted.any_number == true
 
 range_fits(wanted, name) if {
 	input.grants.numbers[name] >= wanted.min
@@ -69,13 +53,6 @@ below_max(wanted, name) if input.grants.numbers[name] <= wanted.max
 told(wanted, text) := text if wanted.secret == false
 
 told(wanted, _) := "" if wanted.secret == true
-
-given_if_required(_, wanted) if wanted.required == false
-
-given_if_required(name, wanted) if {
-	wanted.required == true
-	is_string(input.parameters[name])
-}
 
 # METADATA
 # labels: {id: writ/parameters}
@@ -100,8 +77,8 @@ parameters_hint(rule) := "the rule allows no parameters" if count(rule.parameter
 # labels: {id: writ/parameters}
 lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
-	some name, wanted in rule.parameters
-	not given_if_required(name, wanted)
+	some name in rule.required
+	not input.parameters[name]
 	lack := {
 		"part": "parameters", "code": "parameter-missing",
 		"msg": sprintf("the parameter %s is required", [name]),
@@ -115,7 +92,7 @@ lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
 	some name, value in input.parameters
 	wanted := parameter_of(rule, name)
-	not type_fits(wanted, value)
+	not type_fits(wanted.type, value)
 	lack := {
 		"part": "parameters", "code": "parameter-type",
 		"msg": sprintf("the value of parameter %s is not of type %s", [name, wanted.type]),
@@ -129,7 +106,7 @@ lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
 	some name, value in input.parameters
 	wanted := parameter_of(rule, name)
-	not pattern_fits(wanted, value)
+	not regex.match(wanted.anchored, value)
 	lack := {
 		"part": "parameters", "code": "parameter-pattern",
 		"msg": sprintf("the value of parameter %s does not match its pattern", [name]),

@@ -5,7 +5,7 @@ requested_by_holds(rule) if {
 	assurance_fits(rule)
 }
 
-assurance_fits(rule) if count(rule.requested_by.assurance) == 0
+assurance_fits(rule) if rule.requested_by.any_assurance == true
 
 assurance_fits(rule) if input.caller.assurance in rule.requested_by.assurance
 

@@ -2,7 +2,10 @@ package writ.gate
 
 # Each role is filled by somebody else: any number of the roles together have at
 # least as many people who fill one of them.
+roles_filled(rule) if rule.signed_by.any_role == true
+
 roles_filled(rule) if {
+	rule.signed_by.any_role == false
 	every set in rule.signed_by.role_sets {
 		count(fillers(rule, set)) >= count(set)
 	}
