@@ -38,11 +38,12 @@ type Source struct {
 // Engine decides by one policy. It is immutable and safe for use by several
 // goroutines. The zero value denies everything.
 type Engine struct {
-	rows     Rows
-	global   *global
-	known    *knownRules
-	decision *rego.PreparedEvalQuery
-	pool     evaluators
+	rows   Rows
+	global *global
+	known  *knownRules
+	plain  *rego.PreparedEvalQuery
+	whole  func() (rego.PreparedEvalQuery, error)
+	pool   evaluators
 	// explainer is compiled at the first explanation.
 	explainer func() (*explainer, error)
 	digest    runbook.Digest
@@ -76,7 +77,7 @@ func Check(dir string, o LoadOptions) ([]*FileError, error) {
 	}
 	if err == nil && len(src.Rego) > 0 {
 		annotated := builder{annotated: true}
-		_, problems := annotated.compile(src.Rego)
+		_, problems := annotated.compile(src.Rego, libraryFilesText())
 		return problems, nil
 	}
 	var bad *SyntaxError
@@ -92,10 +93,14 @@ func New(src Source) (*Engine, error) {
 	var b builder
 	var compiler *ast.Compiler
 	var more []*FileError
+	library := plainFiles()
+	if len(src.Rego) > 0 {
+		library = libraryFilesText() // theirs can refer to all of it
+	}
 	compiled := make(chan struct{})
 	compile := func() {
 		defer close(compiled)
-		compiler, more = b.compile(src.Rego)
+		compiler, more = b.compile(src.Rego, library)
 	}
 	if len(src.Rego) == 0 {
 		go compile() // the library alone, while grants.yaml is read
@@ -107,7 +112,7 @@ func New(src Source) (*Engine, error) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, &SyntaxError{Problems: problems}
 	}
-	query, preparing := b.prepare(context.Background(), compiler, queryDecision)
+	plain, preparing := b.prepare(context.Background(), compiler, queryPlain)
 	common, reading := readGlobal(rows)
 	if err := errors.Join(preparing, reading); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -117,7 +122,7 @@ func New(src Source) (*Engine, error) {
 		files = append(files, File{Name: f.Name, Data: slices.Clone(f.Data)})
 	}
 	return &Engine{
-		rows: rows, global: common, known: &knownRules{}, decision: &query, pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release,
+		rows: rows, global: common, known: &knownRules{}, plain: &plain, whole: b.whole(compiler, len(src.Rego) == 0), pool: newEvaluators(), digest: src.digest(rows.Grants()), release: src.Release,
 		explainer: sync.OnceValues(func() (*explainer, error) { return newExplainer(files) }),
 	}, nil
 }
@@ -174,7 +179,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (d Decision) {
 			d = e.denial(&in, Reason{Code: CodePolicyError, Msg: fmt.Sprintf("the policy engine stopped: %v", r), Rule: ruleEngine})
 		}
 	}()
-	if e == nil || e.rows == nil || e.decision == nil {
+	if e == nil || e.rows == nil || e.plain == nil {
 		return e.denial(&in, Reason{Code: CodePolicyError, Msg: "no policy is loaded", Rule: ruleEngine})
 	}
 	if err := in.decidable(); err != nil {
@@ -323,13 +328,4 @@ func (f *facts) confined(granted []*rule, denied []Reason) Obligations {
 		}
 	}
 	return o
-}
-
-// ask evaluates the policy.
-func (e *Engine) ask(ctx context.Context, in *Input, f *facts) (*document, error) {
-	result, err := e.pool.evaluate(ctx, e.decision, inputValue(*in, e.Policy(), f))
-	if err != nil {
-		return nil, err
-	}
-	return decodeDocument(result)
 }

@@ -110,7 +110,7 @@ type explainer struct {
 
 func newExplainer(files []File) (*explainer, error) {
 	b := builder{annotated: true}
-	compiler, problems := b.compile(files)
+	compiler, problems := b.compile(files, libraryFilesText())
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -56,13 +57,16 @@ func ParseGrants(data []byte) ([]*FileError, bool) {
 // Tables are those that every decision asks, whatever it is about.
 var Tables = []Table{tablePerson, tableGroups, tableOSGroups, tableDenied, tableRule, tableMatch, tableFit}
 
-// CompileTwice returns what the strict compiler makes of the library, and what
-// the one makes of it that an engine uses.
-func CompileTwice() (strict, quick map[string]string, err error) {
+// CompileTwice returns what the strict compiler makes of the library, or of the files
+// of it that a plain yes needs, and what the one makes of it that an engine uses.
+func CompileTwice(plain bool) (strict, quick map[string]string, err error) {
 	b := builder{caps: capabilities()}
-	compiler := b.newCompiler()
+	files := libraryFilesText()
+	if plain {
+		files = plainFiles()
+	}
 	text := func(c *ast.Compiler) (map[string]string, error) {
-		library, err := b.parseLibrary(nil)
+		library, err := b.parseLibrary(files, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +79,7 @@ func CompileTwice() (strict, quick map[string]string, err error) {
 		}
 		return modules, nil
 	}
-	if strict, err = text(compiler); err != nil {
+	if strict, err = text(b.newCompiler()); err != nil {
 		return nil, nil, err
 	}
 	quick, err = text(b.uncheckedCompiler())
@@ -91,11 +95,11 @@ func (e *Engine) Known() int { return len(e.known.rules) }
 // ParsedLibrary is the built-in library, parsed. Who changes a module of it makes a copy.
 func ParsedLibrary() (map[string]*ast.Module, error) {
 	b := builder{caps: capabilities()}
-	return b.parseLibrary(nil)
+	return b.parseLibrary(libraryFilesText(), nil)
 }
 
 // Mutant is a library that may have been changed.
-type Mutant struct{ decision, explanation rego.PreparedEvalQuery }
+type Mutant struct{ plain, decision, explanation rego.PreparedEvalQuery }
 
 // NewMutant compiles a library.
 func NewMutant(library map[string]*ast.Module) (*Mutant, error) {
@@ -106,6 +110,9 @@ func NewMutant(library map[string]*ast.Module) (*Mutant, error) {
 	}
 	var m Mutant
 	var err error
+	if m.plain, err = b.prepare(context.Background(), compiler, queryPlain); err != nil {
+		return nil, err
+	}
 	if m.decision, err = b.prepare(context.Background(), compiler, queryDecision); err != nil {
 		return nil, err
 	}
@@ -113,9 +120,9 @@ func NewMutant(library map[string]*ast.Module) (*Mutant, error) {
 	return &m, err
 }
 
-// Decision is what the library answers, as text.
+// Decision is what the library answers, as text; first whether it is a plain yes.
 func (m *Mutant) Decision(ctx context.Context, document ast.Value) string {
-	return answer(ctx, &m.decision, document)
+	return answer(ctx, &m.plain, document) + answer(ctx, &m.decision, document)
 }
 
 // Explanation is what the library says about each rule, as text.
@@ -126,6 +133,9 @@ func (m *Mutant) Explanation(ctx context.Context, document ast.Value) string {
 // Lines are those of the library that it evaluates, each as file:line.
 func (m *Mutant) Lines(ctx context.Context, document, all ast.Value) (map[string]bool, error) {
 	seen := cover.New()
+	if _, err := m.plain.Eval(ctx, rego.EvalParsedInput(document), rego.EvalQueryTracer(seen)); err != nil {
+		return nil, err
+	}
 	if _, err := m.decision.Eval(ctx, rego.EvalParsedInput(document), rego.EvalQueryTracer(seen)); err != nil {
 		return nil, err
 	}
@@ -192,7 +202,7 @@ func NewCompiled(grants []byte) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		rows: rows, global: common, known: &knownRules{}, decision: base.decision, pool: base.pool, digest: src.digest(rows.Grants()), explainer: base.explainer,
+		rows: rows, global: common, known: &knownRules{}, plain: base.plain, whole: base.whole, pool: base.pool, digest: src.digest(rows.Grants()), explainer: base.explainer,
 	}, nil
 }
 
@@ -200,7 +210,7 @@ func NewCompiled(grants []byte) (*Engine, error) {
 // shape.
 func (e *Engine) Misuse(ctx context.Context) []error {
 	b := builder{}
-	compiler, _ := b.compile(nil)
+	compiler, _ := b.compile(nil, libraryFilesText())
 	q, err := b.prepare(ctx, compiler, "data.writ.gate.nothing")
 	if err == nil {
 		_, err = e.pool.evaluate(ctx, &q, ast.NewObject())
@@ -218,3 +228,26 @@ var SameFile = sameFile
 
 // InputValue is the input as the policy reads it.
 func InputValue(in Input) ast.Value { return value(reflect.ValueOf(in)).Value }
+
+// OfWholeLibrary is the same engine, which never asks for a plain yes.
+func (e *Engine) OfWholeLibrary() (*Engine, error) {
+	whole, err := e.whole()
+	clone := *e
+	clone.plain = &whole
+	return &clone, err
+}
+
+// PlainYes says whether an input is allowed without a look at the whole library.
+func (e *Engine) PlainYes(ctx context.Context, in Input) bool {
+	clone := *e
+	asked := false
+	clone.whole = func() (rego.PreparedEvalQuery, error) { asked = true; return e.whole() }
+	return clone.Decide(ctx, in).Allow && !asked
+}
+
+// WithoutLibrary is the same engine, whose whole library does not compile.
+func (e *Engine) WithoutLibrary() *Engine {
+	clone := *e
+	clone.whole = func() (rego.PreparedEvalQuery, error) { return rego.PreparedEvalQuery{}, errors.New("no library") }
+	return &clone
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ var libraryFiles embed.FS
 
 // Entry points of the library.
 const (
+	queryPlain       = "data.writ.gate.plain"
 	queryDecision    = "data.writ.gate.decision"
 	queryExplanation = "data.writ.gate.explanation"
 )
@@ -30,7 +32,8 @@ type builder struct {
 	annotated bool
 }
 
-func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
+// compile compiles these files of the library with those of the user.
+func (b *builder) compile(user, files []File) (*ast.Compiler, []*FileError) {
 	b.caps = capabilities()
 	modules, problems := b.parseUser(user)
 	if len(problems) > 0 {
@@ -40,7 +43,7 @@ func (b *builder) compile(user []File) (*ast.Compiler, []*FileError) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	library, err := b.parseLibrary(packages)
+	library, err := b.parseLibrary(files, packages)
 	for name, m := range library {
 		modules[name] = m
 	}
@@ -80,10 +83,10 @@ func libraryText() []byte {
 	return text
 }
 
-// parseLibrary parses the embedded files, and one more that collects what the
+// parseLibrary parses files of the library, and one more that collects what the
 // packages of the user answer; two at a time, to start sooner.
-func (b *builder) parseLibrary(packages []userAnswers) (map[string]*ast.Module, error) {
-	files := append(libraryFilesText(), File{Name: "users.rego", Data: []byte(collector(packages))})
+func (b *builder) parseLibrary(files []File, packages []userAnswers) (map[string]*ast.Module, error) {
+	files = append(slices.Clone(files), File{Name: "users.rego", Data: []byte(collector(packages))})
 	parsed := make([]*ast.Module, len(files))
 	errs := make([]error, len(files))
 	var next atomic.Int32

@@ -149,18 +149,18 @@ func (s *sample) notices(ctx context.Context, m *policy.Mutant) bool {
 var survivors = map[string]string{
 	"approvals approved_by_holds: rule.approved_by.wanted == true":      "the rule above it is about the other case, and at_least is 0 then",
 	"approvals approved_by_holds: rule.approved_by.at_least >= 1":       "the parser takes no number below 1",
-	"approvals lacks[rule.name]: not approved_by_holds(rule)":           "follows from fewer approvers than are wanted",
+	"approvals_reasons lacks[rule.name]: not approved_by_holds(rule)":   "follows from fewer approvers than are wanted",
 	"exemptions excused: count(lacks_of(rule, part[0])) > 0":            "each part that does not hold says what it lacks",
 	"breakglass glass_suffices: input.grants.break_glass.at_least >= 1": "where grants.yaml has no break_glass nobody may request it",
 	"breakglass glass_requester: input.grants.requester.person != \"\"": "no list names the person without a name",
-	"gate allow: count(granted) > 0":                                    "without a rule that holds there is a denial that says so",
+	"gate_reasons allow: count(granted) > 0":                            "without a rule that holds there is a denial that says so",
 	"match digest_fits: input.runbook.manifest.sha256 != \"\"":          "no rule names the empty digest",
 	"match digest_fits: input.runbook.payload_sha256 != \"\"":           "no rule names the empty digest",
 	"parameters pattern_fits: wanted.pattern != \"\"":                   "the empty pattern matches everything, as the rule above it says",
 	"parameters given_if_required: wanted.required == true":             "the rule above it is about the other case",
 	"requester requester_fits: input.grants.requester.person != \"\"":   "no rule names the person without a name",
 	"signers signed_by_holds: rule.signed_by.at_least >= 1":             "the parser takes no number below 1",
-	"signers lacks[rule.name]: not signed_by_holds(rule)":               "follows, in one of four places, from nobody of those who may sign having signed",
+	"signers_reasons lacks[rule.name]: not signed_by_holds(rule)":       "follows, in one of four places, from nobody of those who may sign having signed",
 	"workers some_worker_named: count(rule.workers.groups) > 0":         "the parser takes no rule that names no worker",
 	"workers some_worker_named: count(rule.workers.ids) > 0":            "the parser takes no rule that names no worker",
 	"workers some_worker_named: count(rule.workers.labels) > 0":         "the parser takes no rule that names no worker",
@@ -168,7 +168,7 @@ var survivors = map[string]string{
 	"workers workers_hold: some_worker_named(rule)":                     "the parser takes no rule that names no worker",
 	"workers worker_group_fits: input.worker.group != \"\"":             "no rule names the empty group",
 	"workers worker_id_fits: input.worker.id != \"\"":                   "no rule names the empty ID",
-	"workers lacks[rule.name]: not workers_hold(rule)":                  "follows from the part of it that does not fit",
+	"workers_reasons lacks[rule.name]: not workers_hold(rule)":          "follows from the part of it that does not fit",
 }
 
 // notices says whether a question sees a mutant. First those are asked that made the
