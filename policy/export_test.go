@@ -237,12 +237,13 @@ func (e *Engine) OfWholeLibrary() (*Engine, error) {
 	return &clone, err
 }
 
-// PlainYes says whether an input is allowed without a look at the whole library.
-func (e *Engine) PlainYes(ctx context.Context, in Input) bool {
+// DecideAndSay decides, and says whether that took no look at the whole library.
+func (e *Engine) DecideAndSay(ctx context.Context, in Input) (d Decision, plain bool) {
 	clone := *e
-	asked := false
-	clone.whole = func() (rego.PreparedEvalQuery, error) { asked = true; return e.whole() }
-	return clone.Decide(ctx, in).Allow && !asked
+	plain = true
+	clone.whole = func() (rego.PreparedEvalQuery, error) { plain = false; return e.whole() }
+	d = clone.Decide(ctx, in)
+	return d, plain
 }
 
 // WithoutLibrary is the same engine, whose whole library does not compile.
