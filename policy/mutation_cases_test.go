@@ -81,6 +81,8 @@ func signatureCases() []decideCase {
 		}, "no-rule-matches signature-not-valid"},
 		{"neither the path nor the kind", restartRule + strings.TrimPrefix(with("restart", "other", "/srv", "/etc"), "rules:\n"), otherPath, "no-rule-matches"},
 		{"one of six paths", with(`"/srv/runbooks/*.sh"`, `/a, /b, /c, /d, /e, "/srv/runbooks/*.sh"`), same, ""},
+		{"a path without wildcards", with("/srv/runbooks/*.sh", "/srv/runbooks/restart.sh"), same, ""},
+		{"another path without wildcards", with("/srv/runbooks/*.sh", "/srv/runbooks/restart_sh"), same, "no-rule-matches"},
 		{"none of six paths", with(`"/srv/runbooks/*.sh"`, `/a, /b, /c, /d, /e, /f`), same, "no-rule-matches"},
 		{"a rule that matches beside one that does not", restartRule + strings.TrimPrefix(with("restart", "other", "/srv", "/etc", "[web]", "[db]"), "rules:\n"), func(in *policy.Input) { in.Worker.Labels = map[string]string{} }, "worker-not-allowed"},
 	}
