@@ -157,6 +157,8 @@ var survivors = map[string]string{
 	"match digest_fits: input.runbook.manifest.sha256 != \"\"":          "no rule names the empty digest",
 	"match digest_fits: input.runbook.payload_sha256 != \"\"":           "no rule names the empty digest",
 	"requester requester_fits: input.grants.requester.person != \"\"":   "no rule names the person without a name",
+	"roles roles_filled: the whole rule":                                "without roles there is no set of them: it only takes less time",
+	"workers worker_labels_fit: the whole rule":                         "without labels there is nothing to fit: it only takes less time",
 	"signers signed_by_holds: rule.signed_by.at_least >= 1":             "the parser takes no number below 1",
 	"signers_reasons lacks[rule.name]: not signed_by_holds(rule)":       "follows, in one of four places, from nobody of those who may sign having signed",
 	"workers workers_hold: rule.workers.named == true":                  "the parser takes no rule that names no worker",
