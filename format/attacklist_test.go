@@ -64,18 +64,25 @@ func (l attackList) table() string {
 	return b.String()
 }
 
-// testSources gives for each test function of the repository its text.
+// testSources gives for each test function of the repository its text, with that of
+// the function that makes its cases.
 func testSources(t *testing.T) map[string]string {
 	t.Helper()
 	sources := map[string]string{}
-	function := regexp.MustCompile(`(?ms)^func (Test\w+)\(.*?^}`)
+	function := regexp.MustCompile(`(?ms)^func (Test\w+|\w+Cases)\(.*?^}`)
 	err := filepath.WalkDir(testenv.Root(t), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		for _, m := range function.FindAllStringSubmatch(string(data), -1) {
+		found := function.FindAllStringSubmatch(string(data), -1)
+		for _, m := range found {
 			sources[m[1]] = m[0]
+			for _, cases := range found { // that a test takes from a function of their own
+				if strings.HasSuffix(cases[1], "Cases") && strings.Contains(m[0], "range "+cases[1]+"()") {
+					sources[m[1]] += cases[0]
+				}
+			}
 		}
 		return err
 	})

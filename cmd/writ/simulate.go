@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"time"
@@ -186,7 +185,7 @@ func (o *simulateOptions) subjects(s *whatif.SimulateOptions) (err error) {
 
 func readAs[T any](path string, parse func(string, []byte) (T, error)) (T, error) {
 	var none T
-	data, err := readSmall(path, whatif.MaxFileSize)
+	data, err := readAtMost(path, whatif.MaxFileSize)
 	if err != nil {
 		return none, noAnswer(err)
 	}
@@ -196,24 +195,6 @@ func readAs[T any](path string, parse func(string, []byte) (T, error)) (T, error
 		return none, usageError{err}
 	}
 	return v, err
-}
-
-// readSmall reads at most one byte more than limit: the parsers say what is too
-// long.
-func readSmall(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path) // to open a FIFO would be to wait
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%q is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // opened for reading only
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // auditLibrary verifies every runbook at the time that is asked about.

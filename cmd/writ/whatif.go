@@ -36,7 +36,7 @@ func whatIfSource(path string) (policy.Source, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return policy.ReadFolder(path, policy.LoadOptions{})
 	}
-	data, err := readSmall(path, bundle.MaxSize)
+	data, err := readAtMost(path, bundle.MaxSize)
 	if err != nil {
 		return policy.Source{}, err
 	}
