@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runwrit/writ/internal/guid"
 	"github.com/runwrit/writ/runbook"
 )
 
@@ -90,20 +91,7 @@ func signs(id string) bool {
 
 func twoGUIDs(s string) bool {
 	tenant, object, ok := strings.Cut(s, ":")
-	return ok && isGUID(tenant) && isGUID(object)
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(c)) {
-			return false
-		}
-	}
-	return true
+	return ok && guid.Valid(tenant) && guid.Valid(object)
 }
 
 func isNumber(s string) bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -182,7 +181,7 @@ func (a *app) runPolicySign(ctx context.Context, path string, o *policySignOptio
 	if err := readable(o.key.key); err != nil {
 		return err
 	}
-	data, beside, err := readBundle(path)
+	data, beside, err := store.ReadBundle(path)
 	if err != nil {
 		return noAnswer(err)
 	}
@@ -218,18 +217,6 @@ func (a *app) runPolicySign(ctx context.Context, path string, o *policySignOptio
 		return noAnswer(err)
 	}
 	return a.say("%s: signed\n", render.Escape(target))
-}
-
-// readBundle reads a bundle, and the detached signatures if they lie beside it.
-func readBundle(path string) (data, detached []byte, err error) {
-	if data, err = readAtMost(path, bundle.MaxSize); err != nil {
-		return nil, nil, err
-	}
-	detached, err = readAtMost(path+bundle.EnvelopeExt, bundle.MaxEnvelope)
-	if errors.Is(err, fs.ErrNotExist) {
-		return data, nil, nil
-	}
-	return data, detached, err
 }
 
 // readAtMost reads a regular file, and one byte more than limit of one that is
@@ -304,7 +291,7 @@ func (a *app) runPolicyVerify(path string, o *policyVerifyOptions) error {
 	if err != nil {
 		return err
 	}
-	data, detached, err := readBundle(path)
+	data, detached, err := store.ReadBundle(path)
 	if err != nil {
 		return noAnswer(err)
 	}

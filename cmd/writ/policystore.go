@@ -71,7 +71,7 @@ func (a *app) runPolicyActivate(ctx context.Context, path string, o *storeOption
 		return err
 	}
 	defer func() { _ = s.Close() }() // every change was synced when it was made
-	data, detached, err := readBundle(path)
+	data, detached, err := store.ReadBundle(path)
 	if err != nil {
 		return noAnswer(err)
 	}

@@ -32,14 +32,14 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist",
 	},
-	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/strictjson", "internal/strictyaml"},
+	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
 	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 
-	"worker/identity":        {"runbook", "policy", "internal/guard"},
+	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
 	"worker/managedidentity": {},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest", "policy/bundle", "policy/store"},
 
 	"internal/strictjson": {},
-	"policy/index":        {"runbook", "policy", "internal/guard"},
+	"policy/index":        {"runbook", "policy", "internal/guard", "internal/guid"},
 	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
+	"internal/guid":       {},
 	"internal/newkeys":    {},
 	"internal/once":       {"internal/guard"},
 	"internal/rsasig":     {},

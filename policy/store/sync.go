@@ -116,6 +116,11 @@ func readLocal(path, name string) (data, detached []byte, err error) {
 			return nil, nil, err
 		}
 	}
+	return ReadBundle(path)
+}
+
+// ReadBundle reads a bundle, and its detached signatures if they lie beside it.
+func ReadBundle(path string) (data, detached []byte, err error) {
 	if data, err = readFile(path, bundle.MaxSize); err != nil {
 		return nil, nil, err
 	}

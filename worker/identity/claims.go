@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/runwrit/writ/internal/guid"
 	"github.com/runwrit/writ/policy"
 )
 
@@ -42,7 +43,7 @@ func (r *row) entra(claims map[string]any) (policy.Caller, *TokenError) {
 		return policy.Caller{}, refuse(codeClaims, "is of another version than its issuer gives")
 	}
 	oid, _ := text(claims, "oid")
-	if !isGUID(oid) {
+	if !guid.Valid(oid) {
 		return policy.Caller{}, refuse(codeClaims, "names no object of its tenant (oid)")
 	}
 	kind := KindEntraUser
@@ -71,7 +72,7 @@ func (r *row) entra(claims map[string]any) (policy.Caller, *TokenError) {
 		GroupsComplete: there && !overage(claims), Display: display(claims, "name", "preferred_username", "app_displayname"),
 	}
 	for _, g := range listed {
-		if !isGUID(g) { // a name of a group: the tenant is set up to send those
+		if !guid.Valid(g) { // a name of a group: the tenant is set up to send those
 			c.GroupsComplete = false
 			continue
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runwrit/writ/internal/guid"
 )
 
 // Mappings of an Issuer: what kind of caller its tokens name.
@@ -172,7 +174,7 @@ func (i *Issuer) tenant() (tenant, version string) {
 	for _, h := range entraHosts {
 		rest, ok := strings.CutPrefix(i.Issuer, h.prefix)
 		tenant, ok2 := strings.CutSuffix(rest, h.suffix)
-		if ok && ok2 && isGUID(tenant) {
+		if ok && ok2 && guid.Valid(tenant) {
 			return tenant, h.version
 		}
 	}
@@ -197,19 +199,6 @@ func fetchable(s string) bool {
 
 func printable(s string) bool {
 	return s != "" && len(s) <= 1_024 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(c)) {
-			return false
-		}
-	}
-	return true
 }
 
 func spiffeDomain(s string) bool {
