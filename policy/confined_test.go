@@ -18,7 +18,7 @@ func TestAttackOutOfTheSandboxByAskingForMore(t *testing.T) {
 	free := strings.NewReplacer("rules:\n", "", "name: restart", "name: other", "/srv/runbooks/*.sh", "/srv/other/*.sh").Replace(restartRule)
 	second := strings.NewReplacer("rules:\n", "", "name: restart", "name: second", "sandbox: strict", "sandbox: none").Replace(boxed)
 	warn, glass := peopleYAML+boxed+free+second+warnUntilJune, peopleYAML+boxed+glassSection
-	want := policy.Obligations{Timeout: policy.DefaultTimeout, Env: []string{}, User: "svc", Sandbox: "strict"}
+	want := policy.Obligations{Timeout: policy.DefaultTimeout, Env: []string{}, User: "svc", Sandbox: []string{policy.SandboxStrict}}
 	for _, c := range []struct {
 		name   string
 		engine *policy.Engine

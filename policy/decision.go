@@ -34,22 +34,27 @@ type Obligations struct {
 	Env []string
 	// User is the account that it runs as; "" for the gate's own.
 	User string
-	// Sandbox names how it is confined: SandboxNone for not at all, "" for as the
-	// worker does by itself.
-	Sandbox string
+	// Sandbox lists the profiles that may confine it, the strongest first: the
+	// worker uses the first one that its host can give. nil for the worker's own.
+	Sandbox []string
 	// Tokens names the identities whose tokens it can get; nil for none.
 	Tokens []string
 }
 
-// SandboxNone is the sandbox that does not confine.
-const SandboxNone = "none"
+// The profiles that confine a run, the strongest first. SandboxNone does not
+// confine.
+const (
+	SandboxStrict   = "strict"
+	SandboxStandard = "standard"
+	SandboxNone     = "none"
+)
 
 // obligationsDoc is the form of Obligations in JSON.
 type obligationsDoc struct {
 	TimeoutS int64    `json:"timeout_s"`
 	Env      []string `json:"env"`
 	User     string   `json:"user,omitempty"`
-	Sandbox  string   `json:"sandbox,omitempty"`
+	Sandbox  []string `json:"sandbox,omitempty"`
 	Tokens   []string `json:"tokens,omitempty"`
 }
 
@@ -72,7 +77,7 @@ func (o *Obligations) UnmarshalJSON(data []byte) error {
 }
 
 func (o Obligations) clone() Obligations {
-	o.Env, o.Tokens = slices.Clone(o.Env), slices.Clone(o.Tokens)
+	o.Env, o.Sandbox, o.Tokens = slices.Clone(o.Env), slices.Clone(o.Sandbox), slices.Clone(o.Tokens)
 	return o
 }
 

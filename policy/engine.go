@@ -323,8 +323,8 @@ func (f *facts) confined(granted []*rule, denied []Reason) Obligations {
 	o := combine(nil)
 	for _, r := range f.rules {
 		about := slices.Contains(granted, r) || slices.ContainsFunc(denied, func(why Reason) bool { return why.Rule == r.Name })
-		if about && o.User == "" && o.Sandbox == "" {
-			o.User, o.Sandbox = r.Obligations.User, r.Obligations.Sandbox
+		if about && o.User == "" && o.Sandbox == nil {
+			o.User, o.Sandbox = r.Obligations.User, slices.Clone(r.Obligations.Sandbox)
 		}
 	}
 	return o

@@ -252,3 +252,15 @@ func (e *Engine) WithoutLibrary() *Engine {
 	clone.whole = func() (rego.PreparedEvalQuery, error) { return rego.PreparedEvalQuery{}, errors.New("no library") }
 	return &clone
 }
+
+// Evaluators are the goroutines on which an engine evaluates.
+type Evaluators = evaluators
+
+// NewEvaluators returns Evaluators without a goroutine.
+func NewEvaluators() Evaluators { return newEvaluators() }
+
+// EvaluatorLife is how long one of them waits unused.
+const EvaluatorLife = evaluatorLife
+
+// Run runs f on one of them.
+func (p evaluators) Run(f func()) { p.run(f) }

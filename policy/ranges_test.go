@@ -105,7 +105,7 @@ func TestRangesThatCannotBeAreRefused(t *testing.T) {
 
 func TestARuleSaysAsWhomAndHowItIsRun(t *testing.T) {
 	t.Parallel()
-	rules := strings.Replace(restartRule, "timeout: 5m,", "timeout: 5m, user: svc-web, sandbox: none, tokens: [storage, vault],", 1)
+	rules := strings.Replace(restartRule, "timeout: 5m,", "timeout: 5m, user: svc-web, sandbox: [strict, none], tokens: [storage, vault],", 1)
 	in, err := policy.NewInput(verified(t, "restart.sh", aliceKey), request("/srv/runbooks/restart.sh", policy.Argument{Name: "Service", Value: "x"}))
 	if err != nil {
 		t.Fatal(err)
@@ -116,11 +116,11 @@ func TestARuleSaysAsWhomAndHowItIsRun(t *testing.T) {
 		t.Fatal(d.Deny)
 	}
 	o := p.Obligations()
-	if o.User != "svc-web" || o.Sandbox != policy.SandboxNone || !cmp.Equal(o.Tokens, []string{"storage", "vault"}) || o.Timeout.Minutes() != 1 {
+	if o.User != "svc-web" || !cmp.Equal(o.Sandbox, []string{policy.SandboxStrict, policy.SandboxNone}) || !cmp.Equal(o.Tokens, []string{"storage", "vault"}) || o.Timeout.Minutes() != 1 {
 		t.Errorf("%+v", o)
 	}
-	o.Tokens[0] = "other"
-	if p.Obligations().Tokens[0] != "storage" {
+	o.Tokens[0], o.Sandbox[0] = "other", "other"
+	if p.Obligations().Tokens[0] != "storage" || p.Obligations().Sandbox[0] != policy.SandboxStrict {
 		t.Error("the obligations share memory")
 	}
 	text := encoded(t, d)
@@ -133,7 +133,12 @@ func TestARuleSaysAsWhomAndHowItIsRun(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"an odd account":     {"user: svc-web", `user: "a b"`},
 		"no account":         {"user: svc-web", `user: ""`},
-		"an odd sandbox":     {"sandbox: none", `sandbox: "../x"`},
+		"an odd sandbox":     {"[strict, none]", `firm`},
+		"no sandbox":         {"[strict, none]", "[]"},
+		"odd sandboxes":      {"[strict, none]", "[strict, firm]"},
+		"a weaker one first": {"[strict, none]", "[none, strict]"},
+		"two the same":       {"[strict, none]", "[strict, strict]"},
+		"a box of boxes":     {"[strict, none]", "{strict: none}"},
 		"no tokens":          {"[storage, vault]", "[]"},
 		"an odd token":       {"[storage, vault]", `["a b"]`},
 		"a list of accounts": {"user: svc-web", "user: [svc-web]"},

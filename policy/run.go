@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -40,8 +41,35 @@ func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
 		}
 		return "want the name of an account"
 	})
-	o.Sandbox = t.Word(f["sandbox"], field+".sandbox", nameProblem)
+	if v := f["sandbox"]; v != nil {
+		o.Sandbox = t.sandbox(v, field+".sandbox")
+	}
 	if v := f["tokens"]; v != nil {
 		o.Tokens = t.List(v, field+".tokens", nameProblem)
 	}
+}
+
+// profiles are those of a sandbox, the strongest first.
+var profiles = []string{SandboxStrict, SandboxStandard, SandboxNone}
+
+// sandbox reads one profile, or a list of them in which each is weaker than the one
+// before: what is used where the host cannot give that.
+func (t *tree) sandbox(n *yaml.Node, field string) []string {
+	known := func(s string) string {
+		if slices.Contains(profiles, s) {
+			return ""
+		}
+		return "want " + strings.Join(profiles, ", ")
+	}
+	if n.Kind != yaml.SequenceNode {
+		if s := t.Word(n, field, known); s != "" {
+			return []string{s}
+		}
+		return nil
+	}
+	list := t.List(n, field, known)
+	if !slices.IsSortedFunc(list, func(a, b string) int { return slices.Index(profiles, a) - slices.Index(profiles, b) }) {
+		t.Problem(n, field, "want the strongest first: %s", strings.Join(profiles, ", "))
+	}
+	return list
 }

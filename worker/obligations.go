@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 // policy wants confined, or run by somebody else, is not run in any other way.
 func honoured(o policy.Obligations) error {
 	switch {
-	case o.Sandbox != "" && o.Sandbox != policy.SandboxNone:
-		return &ObligationError{"sandbox", o.Sandbox, "this worker has no sandbox"}
+	case len(o.Sandbox) > 0 && !slices.Contains(o.Sandbox, policy.SandboxNone):
+		return &ObligationError{"sandbox", strings.Join(o.Sandbox, ", "), "this worker has no sandbox"}
 	case len(o.Tokens) > 0:
 		return &ObligationError{"tokens", strings.Join(o.Tokens, ", "), "this worker gives out no tokens"}
 	case o.User == "":

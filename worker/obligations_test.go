@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/worker"
@@ -49,7 +51,7 @@ func TestWhatAWorkerCanHoldToIsRunAndRecorded(t *testing.T) {
 	if o := g.must(g.run("r.sh", "echo ran\n")); o.stdout != "ran\n" {
 		t.Errorf("%+v", o)
 	}
-	if _, bodies := g.records(); bodies[0]["user"] != own.Username || bodies[0]["sandbox"] != policy.SandboxNone {
+	if _, bodies := g.records(); bodies[0]["user"] != own.Username || !cmp.Equal(bodies[0]["sandbox"], []any{policy.SandboxNone}) {
 		t.Errorf("%v", bodies[0])
 	}
 }

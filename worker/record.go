@@ -184,7 +184,7 @@ type decisionBody struct {
 	TimeoutMS int64            `json:"timeout_ms"`
 	Env       []string         `json:"env"` // names only
 	User      string           `json:"user"`
-	Sandbox   string           `json:"sandbox"`
+	Sandbox   []string         `json:"sandbox"`
 	Tokens    []string         `json:"tokens"`
 	// Input is null where there is none, and where the record of a denial would
 	// else be too large.
@@ -206,7 +206,7 @@ func decisionOf(e Evidence) (decisionBody, error) {
 		Deny: append([]policy.Reason{}, d.Deny...), Warn: append([]policy.Reason{}, d.Warn...), Rules: append([]string{}, d.Rules...),
 		WouldDeny: append([]policy.Reason{}, d.WouldDeny...), Exemptions: append([]policy.Exemption{}, d.Exemptions...), Override: d.Override,
 		TimeoutMS: d.Obligations.Timeout.Milliseconds(), Env: namesOf(d.Obligations.Env),
-		User: d.Obligations.User, Sandbox: d.Obligations.Sandbox, Tokens: append([]string{}, d.Obligations.Tokens...),
+		User: d.Obligations.User, Sandbox: append([]string{}, d.Obligations.Sandbox...), Tokens: append([]string{}, d.Obligations.Tokens...),
 	}
 	if e.Input.Version == "" {
 		return body, nil

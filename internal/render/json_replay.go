@@ -38,14 +38,14 @@ type jsonAnswer struct {
 	TimeoutS int64           `json:"timeout_s"`
 	Env      []string        `json:"env"`
 	User     string          `json:"user"`
-	Sandbox  string          `json:"sandbox"`
+	Sandbox  []string        `json:"sandbox"`
 	Tokens   []string        `json:"tokens"`
 }
 
 func newJSONAnswer(a whatif.Answer) jsonAnswer {
 	return jsonAnswer{
 		Allow: a.Allow, Codes: orEmpty(a.DenyCodes), Deny: orEmpty(a.Deny), Warn: orEmpty(a.Warn), Would: orEmpty(a.WouldDeny), Rules: orEmpty(a.Rules),
-		TimeoutS: int64(a.Timeout / time.Second), Env: orEmpty(a.Env), User: a.User, Sandbox: a.Sandbox, Tokens: orEmpty(a.Tokens),
+		TimeoutS: int64(a.Timeout / time.Second), Env: orEmpty(a.Env), User: a.User, Sandbox: orEmpty(a.Sandbox), Tokens: orEmpty(a.Tokens),
 	}
 }
 

@@ -65,7 +65,7 @@ func renderAll(t *testing.T, name string) map[string]string {
 	reason := policy.Reason{Code: evil, Msg: evil, Hint: evil, Rule: evil}
 	decision := policy.Decision{
 		Deny: []policy.Reason{reason}, Warn: []policy.Reason{reason}, WouldDeny: []policy.Reason{reason}, Rules: []string{evil},
-		Obligations: policy.Obligations{User: evil, Sandbox: evil, Tokens: []string{evil}},
+		Obligations: policy.Obligations{User: evil, Sandbox: []string{evil}, Tokens: []string{evil}},
 		Exemptions:  []policy.Exemption{{ID: evil, Codes: []string{evil}, Owner: evil, Approver: evil, Reason: evil}},
 	}
 	take("decision", r.Decision(&b, decision))

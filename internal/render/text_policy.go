@@ -37,7 +37,7 @@ func writeDecision(b *strings.Builder, d policy.Decision) {
 // obliged names the obligations that most decisions do not have.
 func obliged(o policy.Obligations) string {
 	var b strings.Builder
-	for _, part := range [][2]string{{"user", o.User}, {"sandbox", o.Sandbox}, {"tokens", strings.Join(o.Tokens, " ")}} {
+	for _, part := range [][2]string{{"user", o.User}, {"sandbox", strings.Join(o.Sandbox, " or ")}, {"tokens", strings.Join(o.Tokens, " ")}} {
 		if part[1] != "" {
 			fmt.Fprintf(&b, ", %s %s", part[0], clip(part[1]))
 		}

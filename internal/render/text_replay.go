@@ -94,7 +94,7 @@ func writeChange(b *strings.Builder, c whatif.Change) {
 func writeAnswer(b *strings.Builder, when string, a whatif.Answer) {
 	if a.Allow {
 		fmt.Fprintf(b, "    %s allowed by %s, timeout %s", when, listed(a.Rules, "no rule"), a.Timeout)
-		for _, term := range []struct{ word, is string }{{"user", a.User}, {"sandbox", a.Sandbox}, {"tokens", strings.Join(a.Tokens, ", ")}} {
+		for _, term := range []struct{ word, is string }{{"user", a.User}, {"sandbox", strings.Join(a.Sandbox, " or ")}, {"tokens", strings.Join(a.Tokens, ", ")}} {
 			if term.is != "" {
 				fmt.Fprintf(b, ", %s %s", term.word, clip(term.is))
 			}

@@ -32,10 +32,11 @@ type Answer struct {
 	DenyCodes             []string
 	Rules                 []string // that allowed
 	// The obligations; of the environment the names.
-	Timeout       time.Duration
-	Env           []string
-	User, Sandbox string
-	Tokens        []string
+	Timeout time.Duration
+	Env     []string
+	User    string
+	Sandbox []string
+	Tokens  []string
 
 	warnCodes []string        // of Warn and of WouldDeny
 	all       []policy.Reason // of Deny, until the answer is kept
@@ -243,7 +244,7 @@ func terms(was, now *Answer) []Group {
 		other bool
 	}{
 		{"timeout", was.Timeout != now.Timeout}, {"env", !slices.Equal(was.Env, now.Env)}, {"user", was.User != now.User},
-		{"sandbox", was.Sandbox != now.Sandbox}, {"tokens", !slices.Equal(was.Tokens, now.Tokens)},
+		{"sandbox", !slices.Equal(was.Sandbox, now.Sandbox)}, {"tokens", !slices.Equal(was.Tokens, now.Tokens)},
 	} {
 		if term.other {
 			groups = append(groups, Group{Code: term.name})

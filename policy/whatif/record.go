@@ -32,7 +32,7 @@ type decisionBody struct {
 	TimeoutMS   int64           `json:"timeout_ms"`
 	Env         []string        `json:"env"`
 	User        string          `json:"user"`
-	Sandbox     string          `json:"sandbox"`
+	Sandbox     []string        `json:"sandbox"`
 	Tokens      []string        `json:"tokens"`
 	Input       *policy.Input   `json:"input"`
 	InputSHA256 runbook.Digest  `json:"input_sha256"`
