@@ -80,7 +80,7 @@ func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 	if l == nil || l.turn == nil {
 		return 0, ErrClosed
 	}
-	if !e.Type.known() || e.Type == TypeRepair {
+	if !e.Type.known() || e.Type.own() {
 		return 0, &EventError{e.Type, "not a type that callers may record"}
 	}
 	body, err := encodeBody(e.Body)

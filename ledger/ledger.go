@@ -33,22 +33,27 @@ const (
 // Type says what a record is about.
 type Type string
 
-// The types of records. Their bodies belong to those who append them; that of a
-// repair is the ledger's own.
+// The types of records. Their bodies belong to those who append them; those of a
+// repair and of a segment are the ledger's own.
 const (
 	TypeDecision Type = "decision" // the gate has decided, either way
 	TypeStart    Type = "start"    // a run is about to begin
 	TypeEnd      Type = "end"      // a run has ended, or could not be started
+	TypeToken    Type = "token"    // a run has asked for a token, and got it or not
 	TypeRepair   Type = "repair"   // an incomplete last line was cut off
+	TypeSegment  Type = "segment"  // the ledger goes on in a new file
 )
 
 func (t Type) known() bool {
 	switch t {
-	case TypeDecision, TypeStart, TypeEnd, TypeRepair:
+	case TypeDecision, TypeStart, TypeEnd, TypeToken, TypeRepair, TypeSegment:
 		return true
 	}
 	return false
 }
+
+// own says that only the ledger itself writes records of this type.
+func (t Type) own() bool { return t == TypeRepair || t == TypeSegment }
 
 // Event is what a caller wants to have recorded.
 type Event struct {

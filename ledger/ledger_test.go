@@ -185,6 +185,7 @@ func TestAnEventThatCannotBeReadBackIsRefused(t *testing.T) {
 		"an unknown type":               {Type: "note", Body: body{}},
 		"a type with a quote":           {Type: `end","body":{},"x":"`, Body: body{}},
 		"a repair by the caller":        {Type: ledger.TypeRepair, Body: body{}},
+		"a segment by the caller":       {Type: ledger.TypeSegment, Body: body{}},
 		"no body":                       {Type: ledger.TypeEnd},
 		"a body that is a list":         {Type: ledger.TypeEnd, Body: []int{1}},
 		"a body that is a string":       {Type: ledger.TypeEnd, Body: "x"},
