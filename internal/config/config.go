@@ -33,6 +33,10 @@ type Worker struct {
 	// TicketIssuers are the identities of those whose tickets count; none if it is
 	// empty.
 	TicketIssuers []string
+	// Run says how runbooks are run where the policy does not.
+	Run Run
+	// Interpreters are programs for kinds of runbooks; nil for none.
+	Interpreters map[string]Interpreter
 }
 
 // Options say how strictly Load looks at the file.

@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -61,6 +61,12 @@ func (t *tree) worker(data []byte) *Worker {
 	w.State = t.Word(f["state"], "state", pathProblem)
 	if v := f["tickets"]; v != nil {
 		w.TicketIssuers = t.ticketIssuers(v)
+	}
+	if v := f["run"]; v != nil {
+		w.Run = t.run(v)
+	}
+	if v := f["interpreters"]; v != nil {
+		w.Interpreters = t.interpreters(v)
 	}
 	if v := f["issuers"]; v != nil {
 		w.Issuers = t.issuers(v)

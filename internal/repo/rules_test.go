@@ -32,11 +32,11 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist",
 	},
-	"policy":        {"runbook", "verifier", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
+	"policy":        {"runbook", "verifier", "internal/account", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/guard", "internal/once"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/account", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
@@ -57,7 +57,8 @@ var mayImport = map[string][]string{
 	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
-	"internal/config":     {"internal/guard", "internal/strictyaml", "worker/identity", "worker/managedidentity"},
+	"internal/account":    {},
+	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/identity", "worker/managedidentity"},
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
