@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"internal/account":    {},
 	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/identity", "worker/managedidentity"},
 	"internal/confine":    {},
+	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
 	"examples":            {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
@@ -74,7 +75,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/config", "internal/guard", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
+		"internal/approvals", "internal/config", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }
 
@@ -342,7 +343,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store",
 }
 
