@@ -148,15 +148,9 @@ func (p *pieces) keep(piece []byte, certificate bool) error {
 	}
 	name := "revocation"
 	if certificate {
-		l := pgpcert.NewLoader()
-		if l.Add("", piece) != nil {
+		if name = fingerprintOf(piece); p.good[name] == nil {
 			return nil // it was left out, with a note
 		}
-		list := l.Ring().Certificates()
-		if len(list) != 1 || p.good[list[0].Fingerprint] == nil {
-			return nil
-		}
-		name = list[0].Fingerprint
 	}
 	if len(p.files) == maxPieces {
 		return fmt.Errorf("more than %d certificates", maxPieces)
@@ -167,6 +161,20 @@ func (p *pieces) keep(piece []byte, certificate bool) error {
 	}
 	p.files = append(p.files, File{name + ".pgp", piece})
 	return nil
+}
+
+// fingerprintOf is that of the one certificate in a piece; "" if it cannot be
+// used.
+func fingerprintOf(piece []byte) string {
+	l := pgpcert.NewLoader()
+	if err := l.Add("", piece); err != nil {
+		return ""
+	}
+	list := l.Ring().Certificates()
+	if len(list) != 1 {
+		return ""
+	}
+	return list[0].Fingerprint
 }
 
 // check reads the files as a trust store would.
