@@ -37,7 +37,7 @@ type Obligations struct {
 	// Sandbox lists the profiles that may confine it, the strongest first: the
 	// worker uses the first one that its host can give. nil for the worker's own.
 	Sandbox []string
-	// Tokens names the identities whose tokens it can get; nil for none.
+	// Tokens are the audiences for which it can get a token of the host; nil for none.
 	Tokens []string
 }
 

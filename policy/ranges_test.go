@@ -141,6 +141,9 @@ func TestARuleSaysAsWhomAndHowItIsRun(t *testing.T) {
 		"a box of boxes":     {"[strict, none]", "{strict: none}"},
 		"no tokens":          {"[storage, vault]", "[]"},
 		"an odd token":       {"[storage, vault]", `["a b"]`},
+		"a scope":            {"[storage, vault]", `["https://a.example/.default"]`},
+		"any token":          {"[storage, vault]", `["*"]`},
+		"a token twice":      {"[storage, vault]", `["https://a.example", "https://a.example/"]`},
 		"a list of accounts": {"user: svc-web", "user: [svc-web]"},
 		"an unknown key":     {"sandbox:", "sandbix:"},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/audience"
 	"github.com/runwrit/writ/internal/strictyaml"
 )
 
@@ -45,7 +46,12 @@ func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
 		o.Sandbox = t.sandbox(v, field+".sandbox")
 	}
 	if v := f["tokens"]; v != nil {
-		o.Tokens = t.List(v, field+".tokens", nameProblem)
+		o.Tokens = t.List(v, field+".tokens", audience.Problem)
+		for i, a := range o.Tokens {
+			if slices.ContainsFunc(o.Tokens[:i], func(b string) bool { return audience.Same(a, b) }) {
+				t.Problem(v, field+".tokens", "%s stands in the list twice", strictyaml.Clip(a))
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/runwrit/writ/policy"
@@ -57,7 +58,7 @@ func environment(p *plan, home string) []string {
 			env = append(env, entry)
 		}
 	}
-	return append(env, p.env...)
+	return slices.Concat(env, p.env, p.identity)
 }
 
 func contains(env []string, name string) bool {

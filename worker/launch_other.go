@@ -8,7 +8,7 @@ import (
 )
 
 // stage is never made here.
-type stage struct{}
+type stage struct{ home string }
 
 func (w *Worker) stage(*plan) (*stage, error) { return nil, &SystemError{runtime.GOOS} }
 

@@ -24,6 +24,9 @@ type plan struct {
 	env         []string // what the policy lists: NAME=value
 	timeout     time.Duration
 	grace       time.Duration
+
+	audiences []string // for which the policy grants tokens
+	identity  []string // variables that say where to get them: NAME=value
 }
 
 // plan checks that the parts of a job belong together and that the permit
@@ -48,6 +51,10 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if err := honoured(o); err != nil {
 		return nil, err
 	}
+	if err := w.tokensHonoured(o); err != nil {
+		return nil, err
+	}
+	p.audiences = o.Tokens
 	if p.interpreter, p.options, err = w.interpreter(p.kind, p.set != nil); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker/broker"
 )
 
 // DefaultGrace is how long a process group that was told to end may take before
@@ -44,6 +45,9 @@ type Options struct {
 	// Uses counts what may be used only so often. Without it nothing runs that uses
 	// such a thing.
 	Uses Uses
+	// Tokens gives the tokens that the policy grants to runbooks. Without it nothing
+	// runs that is granted any.
+	Tokens *broker.Broker
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Grace is how long a process group may take to end after SIGTERM;
@@ -68,6 +72,7 @@ var ErrNoLedger = errors.New("no ledger: a run that is not recorded does not tak
 type Worker struct {
 	ledger       ledger.Sink
 	uses         Uses
+	tokens       *broker.Broker
 	now          func() time.Time
 	grace        time.Duration
 	interpreters map[runbook.Kind]string
@@ -88,7 +93,7 @@ func New(o Options) (*Worker, error) {
 		}
 	}
 	w := &Worker{
-		ledger: o.Ledger, uses: o.Uses, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
+		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
 		interpreters: maps.Clone(o.Interpreters),
 	}
 	if w.now == nil {
@@ -146,15 +151,22 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return res, err
 	}
+	t, err := w.openTokens(ctx, p, s.home)
+	if err != nil {
+		return res, errors.Join(err, s.remove())
+	}
+	defer t.close()
 	if err := ctx.Err(); err != nil {
 		return res, errors.Join(err, s.remove())
 	}
 	if res.Start, err = w.recordStart(ctx, p); err != nil {
 		return res, errors.Join(err, s.remove())
 	}
+	t.started(res.Start)
 	begun := w.now()
 	failed := s.launch(ctx, p, job, &res)
 	res.Duration = max(0, w.now().Sub(begun))
+	res.Warnings = append(res.Warnings, t.close()...)
 	if err := s.remove(); err != nil {
 		res.Warnings = append(res.Warnings, err.Error())
 	}

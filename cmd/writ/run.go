@@ -158,7 +158,11 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 		return failed(err)
 	}
 	defer func() { _ = book.Close() }() // every record was synced when it was written
-	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses})
+	tokens, err := o.tokens(true, a.now)
+	if err != nil {
+		return failed(err)
+	}
+	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses, Tokens: tokens})
 	if err != nil {
 		return failed(err)
 	}

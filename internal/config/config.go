@@ -30,6 +30,8 @@ type Worker struct {
 	Issuers []identity.Issuer
 	// ManagedIdentity is the worker's own; nil for none.
 	ManagedIdentity *ManagedIdentity
+	// Tokens says how runbooks get tokens of the host; nil for not at all.
+	Tokens *Tokens
 	// TicketIssuers are the identities of those whose tickets count; none if it is
 	// empty.
 	TicketIssuers []string

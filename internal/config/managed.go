@@ -33,16 +33,28 @@ func (m *ManagedIdentity) Config(guarded bool) (managedidentity.Config, error) {
 func (t *tree) managedIdentity(n *yaml.Node) *ManagedIdentity {
 	const field = "managed_identity"
 	f := t.Fields(n, field, "source", "client_id", "audience", "endpoint", "header_file")
+	m := t.hostIdentity(f, field)
+	m.Audience = t.Word(f["audience"], field+".audience", textProblem)
+	c := managedidentity.Config{Source: m.Source, ClientID: m.ClientID, Audience: m.Audience, Endpoint: m.Endpoint}
+	t.checkIdentity(n, field, f, m, c.Problem)
+	return m
+}
+
+// hostIdentity reads whom the host asks.
+func (t *tree) hostIdentity(f map[string]*yaml.Node, field string) *ManagedIdentity {
 	word := func(key string) string { return t.Word(f[key], field+"."+key, textProblem) }
-	m := &ManagedIdentity{
-		Source: word("source"), ClientID: word("client_id"), Audience: word("audience"), Endpoint: word("endpoint"),
+	return &ManagedIdentity{
+		Source: word("source"), ClientID: word("client_id"), Endpoint: word("endpoint"),
 		HeaderFile: t.Word(f["header_file"], field+".header_file", pathProblem),
 	}
+}
+
+// checkIdentity says what is wrong with m as a whole; problem is what its source says.
+func (t *tree) checkIdentity(n *yaml.Node, field string, f map[string]*yaml.Node, m *ManagedIdentity, problem func() (key, bad string)) {
 	if len(t.Problems) > 0 {
-		return m
+		return
 	}
-	c := managedidentity.Config{Source: m.Source, ClientID: m.ClientID, Audience: m.Audience, Endpoint: m.Endpoint}
-	key, bad := c.Problem()
+	key, bad := problem()
 	switch needed := m.Source == managedidentity.SourceAppService; {
 	case bad != "":
 	case needed && m.HeaderFile == "":
@@ -57,5 +69,4 @@ func (t *tree) managedIdentity(n *yaml.Node) *ManagedIdentity {
 		}
 		t.Problem(at, field+"."+key, "%s", bad)
 	}
-	return m
 }

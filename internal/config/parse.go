@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -76,6 +76,9 @@ func (t *tree) worker(data []byte) *Worker {
 		if len(w.Issuers) == 0 {
 			t.Problem(v, "managed_identity", "needs issuers: they say whose tokens count, its own too")
 		}
+	}
+	if v := f["tokens"]; v != nil {
+		w.Tokens = t.tokens(v, w.ManagedIdentity)
 	}
 	return w
 }

@@ -32,14 +32,15 @@ var mayImport = map[string][]string{
 		"runbook", "verifier", "signer",
 		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist",
 	},
-	"policy":        {"runbook", "verifier", "internal/account", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
+	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "internal/account", "internal/guard", "internal/once"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/account", "internal/guard", "internal/once"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
+	"worker/broker":          {"internal/audience"},
 	"worker/managedidentity": {},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
@@ -58,10 +59,11 @@ var mayImport = map[string][]string{
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
 	"internal/account":    {},
-	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/identity", "worker/managedidentity"},
+	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/broker", "worker/identity", "worker/managedidentity"},
 	"internal/confine":    {},
 	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
 	"examples":            {},
+	"internal/audience":   {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
 	"internal/guid":       {},
@@ -74,7 +76,7 @@ var mayImport = map[string][]string{
 	"internal/trustlist":  {},
 
 	"cmd/writ": {
-		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
+		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
 		"internal/approvals", "internal/config", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }
@@ -85,7 +87,7 @@ var startsProcesses = []string{"worker", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
-var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/identity", "worker/managedidentity", "internal/testenv"}
+var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/broker", "worker/identity", "worker/managedidentity", "internal/testenv"}
 
 // forbidden are imports that no package's own code may have; a path that ends
 // in a slash stands for all below it.
@@ -344,7 +346,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store",
+	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {

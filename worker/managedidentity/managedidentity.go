@@ -30,6 +30,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
@@ -121,14 +122,42 @@ var turn sync.Mutex
 // Token asks for a token. An error says why there is none; it holds no part of a
 // token and no secret.
 func Token(ctx context.Context, c Config, o Options) ([]byte, error) {
+	token, _, err := get(ctx, c, o)
+	return token, err
+}
+
+// Host is the identity of the host as a source of tokens for any audience: that of its
+// Config is not looked at. It is safe for use by several goroutines.
+type Host struct {
+	Config  Config
+	Options Options
+}
+
+// Problem says what is wrong with the configuration, and with which field; "" for
+// nothing.
+func (h *Host) Problem() (field, problem string) {
+	c := h.Config
+	c.Audience = "any"
+	return c.Problem()
+}
+
+// Token asks for a token, and says when it expires. An error is as that of the function
+// Token.
+func (h *Host) Token(ctx context.Context, audience string) (token []byte, expires time.Time, err error) {
+	c := h.Config
+	c.Audience = audience
+	return get(ctx, c, h.Options)
+}
+
+func get(ctx context.Context, c Config, o Options) (token []byte, expires time.Time, err error) {
 	if field, bad := c.Problem(); bad != "" {
-		return nil, fmt.Errorf("managed identity: %s: %s", field, bad)
+		return nil, expires, fmt.Errorf("managed identity: %s: %s", field, bad)
 	}
 	if c.Source == SourceArc && runtime.GOOS != "linux" {
-		return nil, errors.New("managed identity: arc is for Linux: elsewhere the environment says where its keys lie")
+		return nil, expires, errors.New("managed identity: arc is for Linux: elsewhere the environment says where its keys lie")
 	}
 	if c.Source == SourceAppService && !printable(c.Header) {
-		return nil, errors.New("managed identity: app-service wants a header, and there is none, or an odd one")
+		return nil, expires, errors.New("managed identity: app-service wants a header, and there is none, or an odd one")
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -137,13 +166,13 @@ func Token(ctx context.Context, c Config, o Options) ([]byte, error) {
 	restore, err := c.setEnvironment()
 	defer restore()
 	if err != nil {
-		return nil, fmt.Errorf("managed identity: %v", err)
+		return nil, expires, fmt.Errorf("managed identity: %v", err)
 	}
-	token, err := c.ask(ctx, o)
+	got, err := c.ask(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("managed identity of %s: %s", c.Source, c.explain(ctx, err))
+		return nil, expires, fmt.Errorf("managed identity of %s: %s", c.Source, c.explain(ctx, err))
 	}
-	return []byte(token), nil
+	return []byte(got.Token), got.ExpiresOn, nil
 }
 
 // variables are all that azidentity and MSAL look at to choose a source.
@@ -200,7 +229,8 @@ func (c *Config) endpoint() string {
 	return c.Endpoint
 }
 
-func (c *Config) ask(ctx context.Context, o Options) (string, error) {
+func (c *Config) ask(ctx context.Context, o Options) (azcore.AccessToken, error) {
+	var none azcore.AccessToken
 	options := &azidentity.ManagedIdentityCredentialOptions{}
 	options.Transport = newEdge(c, o.Transport)
 	options.Retry = policy.RetryOptions{MaxRetries: -1} // none: there are two seconds
@@ -210,16 +240,16 @@ func (c *Config) ask(ctx context.Context, o Options) (string, error) {
 	}
 	credential, err := azidentity.NewManagedIdentityCredential(options)
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.Audience}})
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	if token.Token == "" {
-		return "", errors.New("the answer has no token")
+		return none, errors.New("the answer has no token")
 	}
-	return token.Token, nil
+	return token, nil
 }
 
 // tokenLike is what a message must not repeat.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/worker/managedidentity"
 )
 
@@ -220,33 +221,7 @@ const arcTokens = "/var/opt/azcmagent/tokens"
 // arcKey puts a key where the agent of Arc would.
 func arcKey(t *testing.T, name, content string) string {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("skipped: only root can write where the agent of Azure Arc keeps its keys")
-	}
-	if _, err := os.Stat("/opt/azcmagent"); err == nil {
-		t.Skip("skipped: the agent of Azure Arc is installed here")
-	}
-	// What was there already stays.
-	top := ""
-	for _, dir := range []string{"/var/opt", "/var/opt/azcmagent", arcTokens} {
-		if _, err := os.Stat(dir); err != nil && top == "" {
-			top = dir
-		}
-	}
-	if err := os.MkdirAll(arcTokens, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(arcTokens, name)
-	t.Cleanup(func() {
-		_ = os.Remove(path)
-		if top != "" {
-			_ = os.RemoveAll(top)
-		}
-	})
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return testenv.ArcKey(t, name, []byte(content))
 }
 
 const arcSecret = "the-key-of-the-agent-0123456789abcdefghijklmnopq"
