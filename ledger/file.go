@@ -1,13 +1,11 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,16 +18,25 @@ const lockTimeout = 10 * time.Second
 type Options struct {
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
+	// Rotation says when the ledger goes on in a new file; never if zero.
+	Rotation Rotation
+	// Checkpoints says who signs the head and when; nobody if zero.
+	Checkpoints Checkpoints
 }
 
-// Ledger appends to one ledger file. Several processes, and several Ledgers of
-// one process, may share a file; it is safe for use by several goroutines.
+// Ledger appends to one ledger. Several processes, and several Ledgers of one
+// process, may share it; it is safe for use by several goroutines.
 type Ledger struct {
-	path string
-	now  func() time.Time
+	path        string
+	now         func() time.Time
+	rotation    Rotation
+	checkpoints Checkpoints
 	// turn holds one token while nobody appends, and is closed with the ledger.
 	turn chan struct{}
+	// file is the one at path; another one after a rotation.
 	file *os.File
+	// begun is the first record of file; zero until it was read.
+	begun beginning
 }
 
 var _ Sink = (*Ledger)(nil)
@@ -38,17 +45,18 @@ var _ Sink = (*Ledger)(nil)
 // writable for its owner only, if there is none. It refuses a path that is not a
 // regular file (symbolic links included), a file that belongs to, or can be
 // written by, anyone but root and the current user, and a folder in which others
-// could replace it. What the file holds is looked at by Append and Verify.
+// could replace it; and with *MissingError a path without a file beside which
+// closed segments lie. What the file holds is looked at by Append and Verify.
 func Open(path string, o Options) (*Ledger, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := openFile(path)
+	file, err := openOrMake(path)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger %q: %w", path, err)
 	}
-	l := &Ledger{path: path, now: o.Now, turn: make(chan struct{}, 1), file: file}
+	l := &Ledger{path: path, now: o.Now, rotation: o.Rotation, checkpoints: o.Checkpoints, turn: make(chan struct{}, 1), file: file}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -75,7 +83,8 @@ func (l *Ledger) Close() error {
 // It fails with *EventError for an event that cannot be recorded, *ClockError if
 // the clock is behind the last record (but for an end: that has happened, and is
 // recorded with the time of the record before it, and so is an event with Behind), *TailError if the last record
-// is damaged, ErrReplaced, ErrClosed, or the error of the system.
+// or the last checkpoint is damaged, *MissingError, *RotationError, ErrReplaced,
+// ErrClosed, or the error of the system.
 func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 	if l == nil || l.turn == nil {
 		return 0, ErrClosed
@@ -100,32 +109,62 @@ func (l *Ledger) Append(ctx context.Context, e Event) (uint64, error) {
 }
 
 // append does the work of Append under the lock.
-func (l *Ledger) append(r Record, mayBeBehind bool) (uint64, error) {
-	if err := l.checkPath(); err != nil {
-		return 0, err
-	}
-	t, err := readTail(l.file)
+func (l *Ledger) append(r Record, happened bool) (uint64, error) {
+	t, now, err := l.ready(happened)
 	if err != nil {
 		return 0, err
 	}
+	// What has happened is recorded, also where the ledger cannot be kept as it
+	// should be; the next record that announces something fails then.
+	if err := l.keep(t, now, len(r.Body)); err != nil && !happened {
+		return 0, err
+	}
+	r.Time = now
+	if err := l.write(t, r); err != nil {
+		return 0, err
+	}
+	return t.last.Seq, nil
+}
+
+// ready reads the end of the file, mends it, and returns the time of the next
+// record.
+func (l *Ledger) ready(happened bool) (*tail, time.Time, error) {
+	t, err := readTail(l.file)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if t.last.Seq == 0 {
+		if err := l.checkAlone(); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
 	now := l.now().UTC()
 	behind := now.Before(t.last.Time)
-	if behind && !mayBeBehind {
-		return 0, &ClockError{Now: now, Last: t.last.Time}
+	if behind && !happened {
+		return nil, time.Time{}, &ClockError{Now: now, Last: t.last.Time}
 	}
 	if behind {
 		now = t.last.Time
 	}
 	if len(t.torn) > 0 {
 		if err := l.repair(&t, now); err != nil {
-			return 0, err
+			return nil, time.Time{}, err
 		}
 	}
-	r.Time = now
-	if err := l.write(&t, r); err != nil {
-		return 0, err
+	return &t, now, nil
+}
+
+// keep signs what is to be signed before the next record, and begins a new file
+// where the old one is large or old enough.
+func (l *Ledger) keep(t *tail, now time.Time, size int) error {
+	rotate, err := l.rotationDue(t, now, size)
+	if err != nil {
+		return err
 	}
-	return t.last.Seq, nil
+	if err := l.checkpointIfDue(t, now, rotate); err != nil || !rotate {
+		return err
+	}
+	return l.rotate(t, now)
 }
 
 // LastTime returns the time of the last record, zero if there is none. It fails
@@ -148,24 +187,8 @@ func (l *Ledger) lastTime(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer unlock()
-	if err := l.checkPath(); err != nil {
-		return time.Time{}, err
-	}
 	t, err := readTail(l.file)
 	return t.last.Time, err
-}
-
-// checkPath fails with ErrReplaced if the path names another file by now.
-func (l *Ledger) checkPath() error {
-	opened, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	named, err := os.Lstat(l.path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(opened, named) {
-		return ErrReplaced
-	}
-	return err
 }
 
 // repairBody is the body of a repair record: what was cut off before it.
@@ -217,7 +240,7 @@ func (l *Ledger) write(t *tail, r Record) error {
 }
 
 // lock waits for the turn within this process and for the lock between
-// processes.
+// processes, on the file that is at the path now.
 func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case _, open := <-l.turn:
@@ -227,9 +250,24 @@ func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if err := lockFile(ctx, l.file, true); err != nil {
-		l.turn <- struct{}{}
-		return nil, err
+	for {
+		err := lockFile(ctx, l.file, true)
+		if err != nil {
+			l.turn <- struct{}{}
+			return nil, err
+		}
+		current, err := l.isCurrent()
+		if current {
+			break
+		}
+		unlockFile(l.file)
+		if err == nil {
+			err = l.reopen()
+		}
+		if err != nil {
+			l.turn <- struct{}{}
+			return nil, err
+		}
 	}
 	return func() {
 		unlockFile(l.file)
@@ -237,98 +275,39 @@ func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// TailError says that the last record of a ledger is damaged. Nothing is
-// appended then: Verify says what is wrong, and a person decides.
-type TailError struct{ Reason string }
-
-func (e *TailError) Error() string { return "the last record is damaged: " + e.Reason }
-
-// tail is the end of a ledger file.
-type tail struct {
-	// size is the length of the file up to the end of its last complete line.
-	size int64
-	last Record
-	// torn is what follows the last complete line: a write that was cut short.
-	torn []byte
+// isCurrent reports whether the path still names the file that is open.
+func (l *Ledger) isCurrent() (bool, error) {
+	named, err := os.Lstat(l.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, ErrReplaced
+	}
+	if err != nil {
+		return false, err
+	}
+	opened, err := l.file.Stat()
+	return err == nil && os.SameFile(opened, named), err
 }
 
-// readTail reads as much of the end of the file as its last record needs.
-func readTail(f *os.File) (tail, error) {
-	info, err := f.Stat()
+// reopen follows a rotation by somebody else. It fails with ErrReplaced if the
+// file that was open is not a closed segment of this ledger now.
+func (l *Ledger) reopen() error {
+	first, err := readBeginning(l.file)
 	if err != nil {
-		return tail{}, err
+		return err
 	}
-	size := info.Size()
-	for window := int64(8 << 10); ; window *= 2 {
-		window = min(window, size)
-		buf := make([]byte, window)
-		if _, err := io.ReadFull(io.NewSectionReader(f, size-window, window), buf); err != nil {
-			return tail{}, err
-		}
-		if window < size && window <= 2*MaxRecord && bytes.Count(buf, []byte{'\n'}) < 2 {
-			continue
-		}
-		return parseTail(buf, size)
+	opened, err := l.file.Stat()
+	if err != nil {
+		return err
 	}
+	sealed, err := os.Lstat(sealedPath(l.path, first.seq))
+	if first.seq == 0 || err != nil || !os.SameFile(opened, sealed) {
+		return ErrReplaced
+	}
+	file, err := openFile(l.path, false)
+	if err != nil {
+		return err
+	}
+	_ = l.file.Close() // every record was synced when it was written
+	l.file, l.begun = file, beginning{}
+	return nil
 }
-
-// parseTail reads the last record out of the last bytes of a file of that size.
-func parseTail(buf []byte, size int64) (tail, error) {
-	end := bytes.LastIndexByte(buf, '\n')
-	t := tail{torn: buf[end+1:], size: size - int64(len(buf)-end-1)}
-	if len(t.torn) > MaxRecord {
-		return tail{}, &TailError{fmt.Sprintf("an incomplete line of more than %d bytes", MaxRecord)}
-	}
-	if end < 0 {
-		return t, nil
-	}
-	start := bytes.LastIndexByte(buf[:end], '\n')
-	if start < 0 && int64(len(buf)) < size || end-start > MaxRecord {
-		return tail{}, &TailError{fmt.Sprintf("a line of more than %d bytes", MaxRecord)}
-	}
-	r, err := parseRecord(buf[start+1 : end])
-	if err != nil {
-		return tail{}, &TailError{err.Error()}
-	}
-	t.last = r
-	return t, nil
-}
-
-// OpenReader opens the ledger at path for reading, up to the end that it has at a
-// moment when nobody appends: a record that is being written right now is not
-// taken for a damaged one.
-func OpenReader(ctx context.Context, path string) (io.ReadCloser, error) {
-	f, err := openToRead(path)
-	if err != nil {
-		return nil, err
-	}
-	size, err := settledSize(ctx, f)
-	if err != nil {
-		_ = f.Close() // opened for reading only
-		return nil, fmt.Errorf("open ledger %q: %w", path, err)
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.NewSectionReader(f, 0, size), f}, nil
-}
-
-func settledSize(ctx context.Context, f *os.File) (int64, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return 0, errNotRegular
-	}
-	if err := lockFile(ctx, f, false); err != nil {
-		return 0, err
-	}
-	defer unlockFile(f)
-	if info, err = f.Stat(); err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
-var errNotRegular = errors.New("not a regular file")

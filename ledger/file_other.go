@@ -12,7 +12,7 @@ import (
 
 // openFile refuses: the gate does not run here yet, and a ledger that cannot be
 // locked must not be written.
-func openFile(string) (*os.File, error) {
+func openFile(string, bool) (*os.File, error) {
 	return nil, fmt.Errorf("writing a ledger on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
@@ -20,6 +20,8 @@ func openToRead(path string) (*os.File, error) { return os.Open(path) }
 
 // lockFile does nothing: nobody appends here.
 func lockFile(context.Context, *os.File, bool) error { return nil }
+
+func tryLock(*os.File) error { return errors.ErrUnsupported }
 
 func unlockFile(*os.File) {}
 

@@ -15,16 +15,20 @@ import (
 	"github.com/runwrit/writ/internal/guard"
 )
 
-// openFile opens or makes the file. Opening a FIFO or a device can block or act,
+// openFile opens the file, or makes it too. Opening a FIFO or a device can block or act,
 // so the path is looked at first, and what was opened once more.
-func openFile(path string) (*os.File, error) {
+func openFile(path string, make bool) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
 	if err := guard.Folder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	if make {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +83,9 @@ func lockFile(ctx context.Context, f *os.File, exclusive bool) error {
 		}
 	}
 }
+
+// tryLock takes the lock of a file that nobody else knows yet.
+func tryLock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
 // unlockFile cannot fail for a descriptor that is locked; if it did, closing it
 // would release the lock.

@@ -25,6 +25,8 @@ import (
 const (
 	envPath   = "WRIT_TEST_LEDGER"
 	envWrites = "WRIT_TEST_WRITES"
+	// envSegments has it begin a new segment every few records, and sign every second.
+	envSegments = "WRIT_TEST_SEGMENTS"
 )
 
 func TestMain(m *testing.M) {
@@ -39,19 +41,29 @@ func TestMain(m *testing.M) {
 
 // appendAll appends and prints the number of each record that is on disk.
 func appendAll(path, writes string) error {
-	l, err := ledger.Open(path, ledger.Options{})
+	var o ledger.Options
+	if os.Getenv(envSegments) != "" {
+		s, _, err := makeKey("web-01", "its own")
+		if err != nil {
+			return err
+		}
+		o = ledger.Options{Rotation: ledger.Rotation{Size: 1500}, Checkpoints: ledger.Checkpoints{Signer: s, Every: 2}}
+	}
+	l, err := ledger.Open(path, o)
 	if err != nil {
 		return err
 	}
 	n, filler := 1<<30, strings.Repeat("x", 100_000)
-	if writes != "endless" {
+	if writes == "many" {
+		filler = "x"
+	} else if writes != "endless" {
 		if _, err := fmt.Sscan(writes, &n); err != nil {
 			return err
 		}
 		filler = "x"
 	}
 	for i := range n {
-		seq, err := l.Append(context.Background(), ledger.Event{Type: ledger.TypeStart, Body: body{"i": i, "pid": os.Getpid(), "x": filler}})
+		seq, err := l.Append(context.Background(), ledger.Event{Type: ledger.TypeEnd, Body: body{"i": i, "pid": os.Getpid(), "x": filler}})
 		if err != nil {
 			return err
 		}
