@@ -17,7 +17,7 @@ import (
 
 // openFile opens the file, or makes it too. Opening a FIFO or a device can block or act,
 // so the path is looked at first, and what was opened once more.
-func openFile(path string, make bool) (*os.File, error) {
+func openFile(path string, create bool) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
@@ -25,7 +25,7 @@ func openFile(path string, make bool) (*os.File, error) {
 		return nil, err
 	}
 	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	if make {
+	if create {
 		flags |= os.O_CREATE
 	}
 	f, err := os.OpenFile(path, flags, 0o600)
