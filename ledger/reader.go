@@ -301,3 +301,32 @@ func lineEnd(f io.ReaderAt, offset, limit int64) (int64, error) {
 	}
 	return limit, nil
 }
+
+// ScanFrom calls visit with the records from that of number seq on, or from the
+// first one that is there, up to the end that the ledger has now. It takes the
+// first for true and checks the chain from there; an incomplete last line, which
+// the next append repairs, is left out. It fails as Scan does.
+func (l *Ledger) ScanFrom(ctx context.Context, seq uint64, visit func(Record) error) error {
+	if l == nil || l.turn == nil {
+		return ErrClosed
+	}
+	_, err := scanFrom(ctx, l.path, seq, visit)
+	return err
+}
+
+func scanFrom(ctx context.Context, path string, seq uint64, visit func(Record) error) (Summary, error) {
+	r, err := OpenReader(ctx, path)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer func() { _ = r.Close() }() // opened for reading only
+	if err := r.From(seq); err != nil {
+		return Summary{}, fmt.Errorf("read ledger %q: %w", path, err)
+	}
+	s, err := Scan(r, VerifyOptions{trustFirst: true}, visit)
+	var damage *ChainError
+	if errors.As(err, &damage) && damage.Problem == ProblemIncomplete && damage.File == path {
+		err = nil
+	}
+	return s, err
+}

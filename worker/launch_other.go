@@ -8,7 +8,11 @@ import (
 )
 
 // stage is never made here.
+<<<<<<< HEAD
 type stage struct{ home string }
+=======
+type stage struct{ folder string }
+>>>>>>> 3afcf9f (Close runs whose gate was killed as lost)
 
 func (w *Worker) stage(*plan) (*stage, error) { return nil, &SystemError{runtime.GOOS} }
 

@@ -257,6 +257,9 @@ type startBody struct {
 	Arguments   int       `json:"arguments"` // how many; the decision's input holds them
 	Env         []string  `json:"env"`       // names only
 	TimeoutMS   int64     `json:"timeout_ms"`
+	// Gate is the process that runs it: when that is gone without an end, the run
+	// is lost.
+	Gate gateID `json:"gate"`
 }
 
 func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
@@ -267,6 +270,7 @@ func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
 			ManifestSHA256: p.set.Digest(),
 		},
 		Interpreter: p.interpreter, Arguments: len(p.arguments), Env: namesOf(p.env), TimeoutMS: p.timeout.Milliseconds(),
+		Gate: p.gate,
 	}})
 }
 
@@ -285,6 +289,8 @@ type endBody struct {
 	StderrBytes int64    `json:"stderr_bytes"`
 	Warnings    []string `json:"warnings"`
 	Error       string   `json:"error"`
+	// Lost says that the gate ended before the run; left out where it did not.
+	Lost bool `json:"lost,omitempty"`
 }
 
 // recordEnd records how the run ended; failed says why nothing was started.
@@ -298,6 +304,7 @@ func (w *Worker) recordEnd(ctx context.Context, res *Result, failed error) error
 	if failed != nil {
 		body.Error = failed.Error()
 	}
+	body.Lost = errors.Is(failed, errLost)
 	seq, err := w.append(ctx, ledger.Event{Type: ledger.TypeEnd, Body: body})
 	res.End = seq
 	return err

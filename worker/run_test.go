@@ -556,6 +556,9 @@ func TestHelper(t *testing.T) {
 	case "sleeper":
 		g := newGate(t)
 		g.run("r.sh", "echo $$; exec sleep 300\n", func(j *worker.Job) { j.Stdout = os.Stdout })
+	case "registered":
+		g := newGate(t, inRegister)
+		g.run("r.sh", "echo $$; exec sleep 300\n", func(j *worker.Job) { j.Stdout = os.Stdout })
 	case "descriptors":
 		g := newGate(t)
 		// The shell lists its own descriptors without opening the folder itself.

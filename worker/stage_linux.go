@@ -38,8 +38,8 @@ func (w *Worker) stage(p *plan) (_ *stage, err error) {
 	if err := guard.Folder(w.tempDir); err != nil {
 		return nil, &StartError{"make a private folder", err}
 	}
-	s := &stage{script: memoryScript}
-	if s.folder, err = os.MkdirTemp(w.tempDir, "writ-run-"); err != nil {
+	s := &stage{script: memoryScript, folder: p.folder}
+	if err := os.Mkdir(s.folder, 0o700); err != nil {
 		return nil, &StartError{"make a private folder", err}
 	}
 	s.home = filepath.Join(s.folder, "home")

@@ -61,6 +61,10 @@ type Options struct {
 	LookupEnv func(name string) (value string, found bool)
 	// TempDir is where the private folder of a run is made; os.TempDir() if "".
 	TempDir string
+	// RunsDir is the register of the runs of this ledger that are under way, a folder
+	// that is made where it is missing; Recover looks there for those that were lost.
+	// Without it none are found.
+	RunsDir string
 }
 
 // ErrNoLedger is what New says, and every method of a Worker that New did not
@@ -78,6 +82,7 @@ type Worker struct {
 	interpreters map[runbook.Kind]string
 	lookupEnv    func(string) (string, bool)
 	tempDir      string
+	runsDir      string
 }
 
 // New returns a Worker. It fails with ErrNoLedger, or with *InterpreterError for
@@ -93,7 +98,11 @@ func New(o Options) (*Worker, error) {
 		}
 	}
 	w := &Worker{
+<<<<<<< HEAD
 		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
+=======
+		ledger: o.Ledger, uses: o.Uses, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
+>>>>>>> 3afcf9f (Close runs whose gate was killed as lost)
 		interpreters: maps.Clone(o.Interpreters),
 	}
 	if w.now == nil {
@@ -147,6 +156,12 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return res, err
 	}
+	o, err := w.register(p)
+	if err != nil {
+		return res, err
+	}
+	ended := true                        // also of what never began
+	defer func() { _ = o.done(ended) }() // what is left in the register Recover removes
 	s, err := w.stage(p)
 	if err != nil {
 		return res, err
@@ -172,6 +187,7 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	}
 	// The end is recorded also when ctx is what ended the run.
 	if err := w.recordEnd(context.WithoutCancel(ctx), &res, failed); err != nil {
+		ended = false
 		return res, errors.Join(failed, err)
 	}
 	return res, failed

@@ -162,10 +162,11 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
-	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses, Tokens: tokens})
+	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses, Tokens: tokens, RunsDir: runsDir(o.ledger)})
 	if err != nil {
 		return failed(err)
 	}
+	a.recoverLost(ctx, w)
 	if g.request.LastRecord, err = book.LastTime(ctx); err != nil {
 		return failed(err)
 	}

@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runwrit/writ/internal/guard"
+)
+
+// errHeld says that the file of a run is locked: the run is under way.
+var errHeld = errors.New("held by another process")
+
+// register enters the run of a decision into the register, and holds its file
+// until the run has ended. Others that look at the register wait for the moment
+// in which a file is there and not locked yet.
+func (w *Worker) register(p *plan) (*openRun, error) {
+	p.folder = w.newFolder()
+	var err error
+	if p.gate, err = thisGate(); err != nil {
+		return nil, &StartError{"find out who this process is", err}
+	}
+	if w.runsDir == "" {
+		return nil, nil //nolint:nilnil // a worker without a register
+	}
+	o, err := enter(w.runsDir, registered{Version: recordVersion, Decision: p.decision.seq, Gate: p.gate, Folder: p.folder})
+	if err != nil {
+		return nil, &StartError{"enter the run into the register", err}
+	}
+	return o, nil
+}
+
+func enter(dir string, is registered) (_ *openRun, err error) {
+	o := &openRun{path: filepath.Join(dir, strconv.FormatUint(is.Decision, 10)), is: is}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	if err := guard.Folder(dir); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(o.is)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lockRegister(dir, unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if o.file, err = os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600); err != nil {
+		return nil, err
+	}
+	if err = flock(o.file, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		_, err = o.file.Write(data)
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.done(true))
+	}
+	return o, nil
+}
+
+// lockRegister locks the folder: many may enter their runs, or one look for
+// those of others.
+func lockRegister(dir string, how int) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(d, how); err != nil {
+		_ = d.Close() // opened for reading only
+		return nil, err
+	}
+	return func() { _ = d.Close() }, nil
+}
+
+// listRegister names the runs in the register, and keeps others from entering
+// new ones until unlock is called.
+func listRegister(dir string) (names []string, unlock func(), err error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.IsDir() {
+		return nil, nil, fmt.Errorf("%q is not a folder", dir)
+	}
+	if err := guard.Folder(dir); err != nil {
+		return nil, nil, err
+	}
+	if unlock, err = lockRegister(dir, unix.LOCK_EX); err != nil {
+		return nil, nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, unlock, nil
+}
+
+// openRegistered opens and locks the file of a run. It fails with errHeld if
+// another process, or another run of this one, holds it.
+func openRegistered(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a regular file", path)
+	}
+	if err == nil {
+		err = guard.Entry(info)
+	}
+	if err == nil {
+		err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errHeld
+	}
+	// Whoever held it may have removed it just now.
+	if named, statErr := os.Lstat(path); err == nil && (statErr != nil || !os.SameFile(info, named)) {
+		err = os.ErrNotExist
+	}
+	if err != nil {
+		_ = f.Close() // opened for reading only
+		return nil, err
+	}
+	return f, nil
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// thisGate is the identity of this process.
+func thisGate() (gateID, error) { return processOf(os.Getpid()) }
+
+// alive says that the process is there, or that nobody can tell.
+func (g gateID) alive() bool {
+	boot, err := bootID()
+	if err != nil {
+		return true
+	}
+	if boot != g.BootID {
+		return false
+	}
+	now, err := processOf(g.PID)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return false
+	}
+	return err != nil || now == g
+}
+
+func processOf(pid int) (gateID, error) {
+	boot, err := bootID()
+	if err != nil {
+		return gateID{}, err
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return gateID{}, err
+	}
+	// The name, in parentheses, may hold anything.
+	end := bytes.LastIndexByte(stat, ')')
+	fields := strings.Fields(string(stat[end+1:]))
+	const state, started = 0, 19 // of those behind the name
+	if end < 0 || len(fields) <= started {
+		return gateID{}, fmt.Errorf("/proc/%d/stat has another form", pid)
+	}
+	if s := fields[state]; s == "Z" || s == "X" { // it has ended, and nobody has asked how
+		return gateID{}, os.ErrNotExist
+	}
+	ticks, err := strconv.ParseUint(fields[started], 10, 64)
+	if err != nil {
+		return gateID{}, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+	}
+	return gateID{PID: pid, Started: ticks, BootID: boot}, nil
+}
+
+func bootID() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(id)), nil
+}
