@@ -8,11 +8,7 @@ import (
 )
 
 // stage is never made here.
-<<<<<<< HEAD
-type stage struct{ home string }
-=======
-type stage struct{ folder string }
->>>>>>> 3afcf9f (Close runs whose gate was killed as lost)
+type stage struct{ home, folder string }
 
 func (w *Worker) stage(*plan) (*stage, error) { return nil, &SystemError{runtime.GOOS} }
 

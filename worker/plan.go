@@ -25,13 +25,11 @@ type plan struct {
 	timeout     time.Duration
 	grace       time.Duration
 
-<<<<<<< HEAD
 	audiences []string // for which the policy grants tokens
 	identity  []string // variables that say where to get them: NAME=value
-=======
+
 	folder string // the private folder, once it is made
 	gate   gateID // of this process
->>>>>>> 3afcf9f (Close runs whose gate was killed as lost)
 }
 
 // plan checks that the parts of a job belong together and that the permit

@@ -98,11 +98,7 @@ func New(o Options) (*Worker, error) {
 		}
 	}
 	w := &Worker{
-<<<<<<< HEAD
-		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir,
-=======
-		ledger: o.Ledger, uses: o.Uses, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
->>>>>>> 3afcf9f (Close runs whose gate was killed as lost)
+		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
 		interpreters: maps.Clone(o.Interpreters),
 	}
 	if w.now == nil {
@@ -160,8 +156,8 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return res, err
 	}
-	ended := true                        // also of what never began
-	defer func() { _ = o.done(ended) }() // what is left in the register Recover removes
+	open := false                        // whether the ledger holds a start without an end
+	defer func() { _ = o.done(!open) }() // what is left in the register Recover removes
 	s, err := w.stage(p)
 	if err != nil {
 		return res, err
@@ -177,6 +173,7 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	if res.Start, err = w.recordStart(ctx, p); err != nil {
 		return res, errors.Join(err, s.remove())
 	}
+	open = true
 	t.started(res.Start)
 	begun := w.now()
 	failed := s.launch(ctx, p, job, &res)
@@ -187,8 +184,8 @@ func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	}
 	// The end is recorded also when ctx is what ended the run.
 	if err := w.recordEnd(context.WithoutCancel(ctx), &res, failed); err != nil {
-		ended = false
 		return res, errors.Join(failed, err)
 	}
+	open = false
 	return res, failed
 }
