@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 
 	"internal/account":    {},
 	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/broker", "worker/identity", "worker/managedidentity"},
+	"internal/cgroup":     {},
 	"internal/confine":    {},
 	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
 	"examples":            {},
