@@ -71,6 +71,10 @@ type recordBody struct {
 	DurationMS int64  `json:"duration_ms"`
 	Error      string `json:"error"`
 
+	Audience string `json:"audience"`
+	Given    bool   `json:"given"`
+	Expires  string `json:"expires"`
+
 	DroppedBytes int `json:"dropped_bytes"`
 }
 
@@ -87,6 +91,8 @@ func aboutRecord(r ledger.Record) string {
 		return fmt.Sprintf("of decision %d: %s runs %s", b.Decision, b.Interpreter, b.Runbook.Name)
 	case ledger.TypeEnd:
 		return b.end()
+	case ledger.TypeToken:
+		return b.token()
 	case ledger.TypeRepair:
 		return fmt.Sprintf("an incomplete last line of %d bytes was cut off", b.DroppedBytes)
 	}
@@ -109,6 +115,16 @@ func (b *recordBody) decision() string {
 	}
 	return fmt.Sprintf("%s: %s; file %s; by %s on %s; %s",
 		word, why, orNone(b.Verdict), orNone(b.Input.Caller.ID), orNone(b.Input.Worker.ID), b.Runbook.Name)
+}
+
+func (b *recordBody) token() string {
+	switch {
+	case !b.Allow:
+		return fmt.Sprintf("of decision %d: no token for %s, which the policy does not grant", b.Decision, b.Audience)
+	case !b.Given:
+		return fmt.Sprintf("of decision %d: no token for %s: %s", b.Decision, b.Audience, b.Error)
+	}
+	return fmt.Sprintf("of decision %d: a token for %s until %s", b.Decision, b.Audience, b.Expires)
 }
 
 func (b *recordBody) end() string {

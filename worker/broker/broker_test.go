@@ -29,7 +29,7 @@ func TestAppServiceGivesTheTokenOfAGrantedAudience(t *testing.T) {
 			t.Errorf("%s: %q", name, got.header.Get(name))
 		}
 	}
-	recorded := []broker.Decision{{Audience: app, Allowed: true, Given: true, Expires: r.host.now.Add(time.Hour)}}
+	recorded := []broker.Decision{{Audience: app, Allowed: true, Given: true, Expires: r.host.Now().Add(time.Hour)}}
 	if diff := cmp.Diff(recorded, r.records()); diff != "" {
 		t.Error(diff)
 	}
@@ -101,8 +101,8 @@ func TestAudiencesAreComparedByteByByteButForOneSlash(t *testing.T) {
 			t.Errorf("%s: %s", resource, got.text)
 		}
 		// The source is asked for what the runbook asked for, not for what the list says.
-		if granted && (got.body["resource"] != r.host.asked[0] || strings.HasSuffix(r.host.asked[0], "/") != (strings.HasSuffix(resource, "/") || strings.HasSuffix(resource, "%2F"))) {
-			t.Errorf("%s: asked for %q", resource, r.host.asked)
+		if granted && (got.body["resource"] != r.host.questions()[0] || strings.HasSuffix(r.host.questions()[0], "/") != (strings.HasSuffix(resource, "/") || strings.HasSuffix(resource, "%2F"))) {
+			t.Errorf("%s: asked for %q", resource, r.host.questions())
 		}
 	}
 }
@@ -110,10 +110,10 @@ func TestAudiencesAreComparedByteByByteButForOneSlash(t *testing.T) {
 func TestATokenThatCannotBeRecordedIsNotHandedOut(t *testing.T) {
 	t.Parallel()
 	r := open(t, broker.AppService)
-	r.book.err = errDisk
+	r.book.fail(errDisk)
 	r.mustRefuse2(r.head(), 500, "record")
 	r.mustRefuse2(r.head("resource="+app, "resource=other"), 500, "record")
-	r.book.err = nil
+	r.book.fail(nil)
 	r.mustGive(r.head()) // and what was not handed out is not remembered as if it were
 	if n := len(r.records()); n != 1 {
 		t.Errorf("%d records", n)
@@ -144,7 +144,7 @@ func TestASourceThatFailsIsRecordedAndGivesNothing(t *testing.T) {
 		"an expired token": func(h *host) { h.life = 0 },
 	} {
 		r := open(t, broker.AppService)
-		change(r.host)
+		r.host.change(change)
 		r.mustRefuse2(r.head(), 503, "source")
 		got := r.records()
 		if len(got) != 1 || !got[0].Allowed || got[0].Given || got[0].Error == "" || !got[0].Expires.IsZero() {
@@ -187,7 +187,7 @@ func TestNothingAnswersWhenTheRunHasEnded(t *testing.T) {
 func TestTheEndOfARunEndsAQuestionToTheSource(t *testing.T) {
 	t.Parallel()
 	r := open(t, broker.AppService)
-	r.host.wait = make(chan struct{})
+	r.host.change(func(h *host) { h.wait = make(chan struct{}) })
 	conn, err := net.Dial("tcp", r.address())
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestTheEndOfARunEndsAQuestionToTheSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close() // returns although the source never answers
-	if n := len(r.host.asked); n != 0 {
+	if n := len(r.host.questions()); n != 0 {
 		t.Errorf("asked %d times", n)
 	}
 }
@@ -228,8 +228,8 @@ func TestManyQuestionsAtOnceTakeTurns(t *testing.T) {
 		all.Go(func() { r.send(r.head()) })
 	}
 	all.Wait()
-	if len(r.host.asked) != 1 || len(r.records()) != 1 {
-		t.Errorf("asked %d times, %d records", len(r.host.asked), len(r.records()))
+	if len(r.host.questions()) != 1 || len(r.records()) != 1 {
+		t.Errorf("asked %d times, %d records", len(r.host.questions()), len(r.records()))
 	}
 }
 

@@ -58,7 +58,7 @@ func ask(t *testing.T, scope string, env []string) string {
 
 // realTime makes the clock that of the library, which has no other.
 func realTime(r *run) *run {
-	r.host.now = time.Now().Truncate(time.Second)
+	r.host.change(func(h *host) { h.now = time.Now().Truncate(time.Second) })
 	return r
 }
 
@@ -75,8 +75,8 @@ func TestTheLibraryOfAzureGetsItsTokenByTheEnvironment(t *testing.T) {
 			for _, name := range names {
 				env = append(env, name+"="+r.env[name])
 			}
-			want := fmt.Sprintf("token: %s-1 %s\n", theToken, r.host.now.Add(time.Hour).UTC().Format(time.RFC3339))
-			if got := ask(t, azure+"/.default", env); got != want || r.host.asked[0] != azure {
+			want := fmt.Sprintf("token: %s-1 %s\n", theToken, r.host.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+			if got := ask(t, azure+"/.default", env); got != want || r.host.questions()[0] != azure {
 				t.Errorf("got %s, want %s", got, want)
 			}
 			if got := ask(t, "https://vault.azure.net/.default", env); !strings.Contains(got, "audience: the policy grants this runbook no token") {

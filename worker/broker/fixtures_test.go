@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,10 +51,27 @@ func (h *host) pass(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
+// change changes it while it is in use.
+func (h *host) change(f func(h *host)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f(h)
+}
+
+// questions are those that it was asked.
+func (h *host) questions() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.asked)
+}
+
 func (h *host) Token(ctx context.Context, audience string) ([]byte, time.Time, error) {
-	if h.wait != nil {
+	h.mu.Lock()
+	wait := h.wait
+	h.mu.Unlock()
+	if wait != nil {
 		select {
-		case <-h.wait:
+		case <-wait:
 		case <-ctx.Done():
 			return nil, time.Time{}, ctx.Err()
 		}
@@ -72,6 +90,12 @@ type book struct {
 	mu      sync.Mutex
 	records []broker.Decision
 	err     error
+}
+
+func (b *book) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
 }
 
 func (b *book) record(_ context.Context, d broker.Decision) error {
@@ -216,10 +240,8 @@ func (r *run) refused(got reply, status int, code string) {
 	if strings.Contains(got.text, theToken) || strings.Contains(got.text, string(r.Secret())) {
 		r.t.Errorf("a secret was told: %s", got.text)
 	}
-	r.host.mu.Lock()
-	defer r.host.mu.Unlock()
-	if len(r.host.asked) > 0 {
-		r.t.Errorf("the source was asked: %q", r.host.asked)
+	if asked := r.host.questions(); len(asked) > 0 {
+		r.t.Errorf("the source was asked: %q", asked)
 	}
 }
 
