@@ -29,6 +29,8 @@ type host struct {
 	mkdir, rmdir       func(folder string) error
 	write              func(folder, file, value string) error
 	delegated          func(folder string) bool
+	// look says that nothing may be changed.
+	look bool
 }
 
 func thisHost() host {
@@ -72,6 +74,13 @@ const gateGroup = "writ-gate"
 // fit for it: its processes move to a group "writ-gate" in it. An
 // *UnavailableError says why there is none.
 func Find(group string) (*Parent, error) { return thisHost().find(group) }
+
+// Look says what Find would find, and changes nothing.
+func Look(group string) (*Parent, error) {
+	h := thisHost()
+	h.look = true
+	return h.find(group)
+}
 
 func (h host) find(group string) (*Parent, error) {
 	if group != "" && (!path.IsAbs(group) || path.Clean(group) != group) {
@@ -152,6 +161,9 @@ func (h host) version2(folder string, own bool) (*Parent, error) {
 	if err := h.empty(folder, own); err != nil {
 		return nil, fmt.Errorf("version 2: %w", err)
 	}
+	if h.look {
+		return p, nil
+	}
 	if err := h.write(folder, "cgroup.subtree_control", "+memory +pids"); err != nil {
 		return nil, fmt.Errorf("version 2: %w", err)
 	}
@@ -186,6 +198,9 @@ func (h host) empty(folder string, own bool) error {
 		}
 		if !own || !h.delegated(folder) {
 			return fmt.Errorf("%s holds processes and is not delegated: let the service say Delegate=yes, or name a delegated group that holds none", folder)
+		}
+		if h.look {
+			return nil
 		}
 		gate := filepath.Join(folder, gateGroup)
 		if err := h.mkdir(gate); err != nil && !errors.Is(err, os.ErrExist) {

@@ -12,6 +12,9 @@ type Parent struct{}
 // Find fails.
 func Find(string) (*Parent, error) { return nil, &UnavailableError{onLinuxOnly} }
 
+// Look fails.
+func Look(string) (*Parent, error) { return nil, &UnavailableError{onLinuxOnly} }
+
 // Version returns 0.
 func (*Parent) Version() int { return 0 }
 

@@ -128,6 +128,14 @@ func TestOnTheStandInADelegatedServiceMovesAsideAndLimitsItsJobs(t *testing.T) {
 	s := newStandIn(t, "/writ.service")
 	service := s.group("writ.service", "101", "102")
 	s.delegated = []string{service}
+	look := s.host
+	look.look = true
+	if p, err := look.find(""); err != nil || p.Folder() != service {
+		t.Errorf("looking finds %v, %v", p, err)
+	}
+	if got := s.get(service, "cgroup.procs") + s.get(service, "cgroup.subtree_control"); got != "101\n102" {
+		t.Errorf("looking changed something: %q", got)
+	}
 	p, err := s.host.find("")
 	if err != nil {
 		t.Fatal(err)

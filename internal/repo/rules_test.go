@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 
 	"internal/account":    {},
 	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/broker", "worker/identity", "worker/managedidentity"},
+	"internal/abilities":  {"internal/cgroup", "internal/confine", "internal/guard"},
 	"internal/cgroup":     {},
 	"internal/confine":    {},
 	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
@@ -84,7 +85,7 @@ var mayImport = map[string][]string{
 
 // startsProcesses lists the packages, and the one file, whose own code may start
 // a process.
-var startsProcesses = []string{"worker", "internal/testenv", "signer/gpg.go"}
+var startsProcesses = []string{"worker", "internal/abilities", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
