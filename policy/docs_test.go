@@ -96,3 +96,12 @@ func TestEveryCodeAndFunctionIsDocumented(t *testing.T) {
 		t.Errorf("docs/policy.md lists %d functions, the engine allows %d", listed, len(policy.AllowedBuiltins))
 	}
 }
+
+func TestTheDocumentedRuleAboutTokensLoads(t *testing.T) {
+	t.Parallel()
+	pieces := blocks(page(t, "tokens.md"), "yaml part")
+	if len(pieces) != 1 {
+		t.Fatalf("%d pieces", len(pieces))
+	}
+	engine(t, peopleYAML+pieces[0])
+}

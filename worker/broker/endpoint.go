@@ -174,7 +174,7 @@ func (e *Endpoint) respond(head []byte, err error) []byte {
 	}
 	var no *refusalError
 	if !errors.As(err, &no) {
-		no = refuse(500, "internal", "the request could not be answered")
+		no = errNotHTTP
 	}
 	return no.response(e.o.Protocol)
 }
