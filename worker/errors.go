@@ -95,6 +95,18 @@ func (e *StartError) Error() string { return fmt.Sprintf("%s: %v", e.Doing, e.Er
 // Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
 
+// LogError says that the log of a run cannot be made as Options.Logs want it; nothing
+// was started.
+type LogError struct {
+	Dir string
+	Err error
+}
+
+func (e *LogError) Error() string { return fmt.Sprintf("make a log in %q: %v", e.Dir, e.Err) }
+
+// Unwrap returns the cause.
+func (e *LogError) Unwrap() error { return e.Err }
+
 // SystemError says that runbooks cannot be run on this operating system yet.
 type SystemError struct{ OS string }
 

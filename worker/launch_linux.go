@@ -26,9 +26,9 @@ func (s *stage) launch(ctx context.Context, p *plan, job Job, res *Result) error
 	if err != nil {
 		return &StartError{"prepare the process", err}
 	}
-	out, err := newOutput(job.Stdout, job.Stderr)
+	out, err := newOutput(p, job)
 	if err != nil {
-		return &StartError{"make pipes for the output", err}
+		return err
 	}
 	cmd.Stdout, cmd.Stderr = out.stdout.child, out.stderr.child
 	if err := cmd.Start(); err != nil {
@@ -36,6 +36,7 @@ func (s *stage) launch(ctx context.Context, p *plan, job Job, res *Result) error
 		return startFailure(p, err)
 	}
 	res.Started = true
+	job.OnState(Running)
 	limit := time.NewTimer(p.timeout)
 	defer limit.Stop()
 	out.copy()

@@ -30,6 +30,10 @@ type plan struct {
 
 	folder string // the private folder, once it is made
 	gate   gateID // of this process
+
+	secrets []string // masked in all output
+	logs    Logs
+	now     func() time.Time
 }
 
 // plan checks that the parts of a job belong together and that the permit
@@ -46,6 +50,7 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	p := &plan{
 		decision: job.Decision, name: job.Runbook.Name(), kind: runbook.KindOf(job.Runbook.Name()),
 		payload: payload, set: job.Runbook.Set(), grace: w.grace,
+		secrets: job.Decision.secrets, logs: w.logs, now: w.now,
 	}
 	o := permit.Obligations()
 	if p.timeout = o.Timeout; p.timeout <= 0 {

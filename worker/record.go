@@ -41,6 +41,7 @@ type Recorded struct {
 	digest   runbook.Digest
 	set      runbook.Digest
 	payload  runbook.Digest
+	secrets  []string // values of arguments that must not be shown
 	used     atomic.Bool
 }
 
@@ -120,6 +121,7 @@ func (w *Worker) Record(ctx context.Context, e Evidence) (*Recorded, error) {
 	return &Recorded{
 		seq: seq, decision: d, dryRun: e.DryRun,
 		file: rep.Name, verdict: rep.Verdict, digest: rep.File, payload: rep.Payload, set: listOf(rep),
+		secrets: secretsOf(e),
 	}, nil
 }
 
@@ -276,19 +278,26 @@ func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
 
 // endBody is the body of an end record.
 type endBody struct {
-	Version     int      `json:"version"`
-	Decision    uint64   `json:"decision"`
-	Start       uint64   `json:"start"`
-	Started     bool     `json:"started"`
-	Status      int      `json:"status"`
-	Signal      int      `json:"signal"`
-	TimedOut    bool     `json:"timed_out"`
-	Canceled    bool     `json:"canceled"`
-	DurationMS  int64    `json:"duration_ms"`
-	StdoutBytes int64    `json:"stdout_bytes"`
-	StderrBytes int64    `json:"stderr_bytes"`
-	Warnings    []string `json:"warnings"`
-	Error       string   `json:"error"`
+	Version     int    `json:"version"`
+	Decision    uint64 `json:"decision"`
+	Start       uint64 `json:"start"`
+	Started     bool   `json:"started"`
+	Status      int    `json:"status"`
+	Signal      int    `json:"signal"`
+	TimedOut    bool   `json:"timed_out"`
+	Canceled    bool   `json:"canceled"`
+	DurationMS  int64  `json:"duration_ms"`
+	StdoutBytes int64  `json:"stdout_bytes"`
+	StderrBytes int64  `json:"stderr_bytes"`
+	State       State  `json:"state"`
+	// The digests are of the whole streams, also of what a log does not hold; "" where
+	// nothing was started.
+	StdoutSHA256 runbook.Digest `json:"stdout_sha256"`
+	StderrSHA256 runbook.Digest `json:"stderr_sha256"`
+	Lines        LineCounts     `json:"lines"`
+	Logs         []logFacts     `json:"logs"`
+	Warnings     []string       `json:"warnings"`
+	Error        string         `json:"error"`
 	// Lost says that the gate ended before the run; left out where it did not.
 	Lost bool `json:"lost,omitempty"`
 }
@@ -299,6 +308,7 @@ func (w *Worker) recordEnd(ctx context.Context, res *Result, failed error) error
 		Version: recordVersion, Decision: res.Decision, Start: res.Start, Started: res.Started,
 		Status: res.Status, Signal: res.Signal, TimedOut: res.TimedOut, Canceled: res.Canceled,
 		DurationMS: res.Duration.Round(time.Millisecond).Milliseconds(), StdoutBytes: res.StdoutBytes, StderrBytes: res.StderrBytes,
+		State: StateOf(*res, failed), StdoutSHA256: res.StdoutDigest, StderrSHA256: res.StderrDigest, Lines: res.Lines, Logs: res.logs(),
 		Warnings: append([]string{}, res.Warnings...),
 	}
 	if failed != nil {

@@ -36,8 +36,14 @@ type Result struct {
 	// or the context ended.
 	TimedOut, Canceled bool
 	Duration           time.Duration
-	// StdoutBytes and StderrBytes count what the runbook wrote.
-	StdoutBytes, StderrBytes int64
+	// StdoutBytes and StderrBytes count what the runbook wrote, and the digests are of
+	// all of it, whatever of it was delivered or logged. A secret counts as its mask.
+	StdoutBytes, StderrBytes   int64
+	StdoutDigest, StderrDigest runbook.Digest
+	// Lines counts the lines of each stream.
+	Lines LineCounts
+	// StdoutLog and StderrLog are what is kept of it.
+	StdoutLog, StderrLog Log
 	// Warnings say what went wrong beside the run: output that could not be
 	// delivered, a folder that could not be removed.
 	Warnings []string
@@ -50,6 +56,28 @@ type Result struct {
 	// Manifest is the digest of the list of files that run with the payload; zero
 	// for none.
 	Manifest runbook.Digest
+}
+
+// logFacts are what result and record say about a log.
+type logFacts struct {
+	Stream string         `json:"stream"` // stdout, stderr
+	Path   string         `json:"path"`
+	Bytes  int64          `json:"bytes"`
+	Cut    bool           `json:"cut"`
+	SHA256 runbook.Digest `json:"sha256"`
+}
+
+func (r Result) logs() []logFacts {
+	facts := []logFacts{}
+	for _, l := range []struct {
+		stream string
+		log    Log
+	}{{"stdout", r.StdoutLog}, {"stderr", r.StderrLog}} {
+		if l.log.Path != "" {
+			facts = append(facts, logFacts{l.stream, l.log.Path, l.log.Bytes, l.log.Cut, l.log.Digest})
+		}
+	}
+	return facts
 }
 
 // ExitCode is the one place where the results of Run become an exit code. err
@@ -124,6 +152,7 @@ func failureCode(err error) string {
 		environment *EnvironmentError
 		obligation  *ObligationError
 		start       *StartError
+		log         *LogError
 		system      *SystemError
 		syntax      *policy.SyntaxError
 		folder      *policy.FolderError
@@ -147,6 +176,8 @@ func failureCode(err error) string {
 		return "obligation"
 	case errors.As(err, &start):
 		return "start"
+	case errors.As(err, &log):
+		return "log"
 	case errors.As(err, &system):
 		return "system"
 	case errors.As(err, &syntax):
@@ -194,6 +225,12 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		DurationMS    int64            `json:"duration_ms"`
 		StdoutBytes   int64            `json:"stdout_bytes"`
 		StderrBytes   int64            `json:"stderr_bytes"`
+		State         State            `json:"state"`
+		Exception     string           `json:"exception"`
+		StdoutSHA256  runbook.Digest   `json:"stdout_sha256"`
+		StderrSHA256  runbook.Digest   `json:"stderr_sha256"`
+		Lines         LineCounts       `json:"lines"`
+		Logs          []logFacts       `json:"logs"`
 		Warnings      []string         `json:"warnings"`
 	}{
 		Version: resultVersion, Origin: originGate, Exit: ExitCode(r, err), Codes: Codes(r, err),
@@ -201,6 +238,8 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		DecisionID: r.Decision, StartID: r.Start, EndID: r.End,
 		Started: r.Started, Signal: r.Signal, TimedOut: r.TimedOut, Canceled: r.Canceled,
 		DurationMS: r.Duration.Milliseconds(), StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes,
+		State: StateOf(r, err), Exception: Exception(r, err),
+		StdoutSHA256: r.StdoutDigest, StderrSHA256: r.StderrDigest, Lines: r.Lines, Logs: r.logs(),
 		Warnings: append([]string{}, r.Warnings...),
 	}
 	if err != nil {

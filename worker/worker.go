@@ -65,6 +65,8 @@ type Options struct {
 	// that is made where it is missing; Recover looks there for those that were lost.
 	// Without it none are found.
 	RunsDir string
+	// Logs says where the output of runs is kept; nowhere by default.
+	Logs Logs
 }
 
 // ErrNoLedger is what New says, and every method of a Worker that New did not
@@ -83,11 +85,12 @@ type Worker struct {
 	lookupEnv    func(string) (string, bool)
 	tempDir      string
 	runsDir      string
+	logs         Logs
 }
 
-// New returns a Worker. It fails with ErrNoLedger, or with *InterpreterError for
+// New returns a Worker. It fails with ErrNoLedger, with *InterpreterError for
 // an entry of Interpreters that is not an absolute path or of a kind that is
-// never run.
+// never run, or with *LogError for Logs that make no sense.
 func New(o Options) (*Worker, error) {
 	if o.Ledger == nil {
 		return nil, ErrNoLedger
@@ -97,9 +100,12 @@ func New(o Options) (*Worker, error) {
 			return nil, &InterpreterError{Kind: kind, Path: path, Reason: "want an absolute path, for a kind that can be run"}
 		}
 	}
+	if err := o.Logs.problem(); err != nil {
+		return nil, err
+	}
 	w := &Worker{
 		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
-		interpreters: maps.Clone(o.Interpreters),
+		interpreters: maps.Clone(o.Interpreters), logs: o.Logs,
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -127,8 +133,15 @@ type Job struct {
 	Stdin *os.File
 	// Stdout and Stderr take what the runbook writes; nil discards it. A writer
 	// that is both gets one write at a time. A writer that blocks stops the
-	// runbook; one that fails closes the runbook's output.
+	// runbook; one that fails closes the runbook's output. Secrets are masked.
 	Stdout, Stderr io.Writer
+	// OnLine is called with each line, one at a time; one that blocks stops the
+	// runbook. It may be nil.
+	OnLine func(Line)
+	// OnState is called with each state of the job, in their order, from another
+	// goroutine: the run does not wait for it, but Run does so for the last one, for
+	// two seconds at most. It may be nil.
+	OnState func(State)
 	// Dir is the working directory, absolute; if "", a fresh private folder that
 	// is removed after the run.
 	Dir string
@@ -141,9 +154,18 @@ type Job struct {
 // An error says that nothing was started, unless Result.Started is set: then the
 // end of the run could not be recorded (*LedgerError). The other errors:
 // *DeniedError, *PermitError, *EnvironmentError, *ObligationError,
-// *InterpreterError, *LedgerError, *StartError, *SystemError, ErrNoLedger, or that
-// of ctx. ExitCode makes an exit code of both results.
+// *InterpreterError, *LedgerError, *LogError, *StartError, *SystemError, ErrNoLedger,
+// or that of ctx. ExitCode makes an exit code of both results, StateOf a state.
 func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
+	s := newStates(job.OnState)
+	job.OnState = s.enter
+	s.enter(Queued)
+	res, err := w.run(ctx, job)
+	s.end(StateOf(res, err))
+	return res, err
+}
+
+func (w *Worker) run(ctx context.Context, job Job) (Result, error) {
 	if w == nil || w.ledger == nil {
 		return Result{}, ErrNoLedger
 	}

@@ -39,6 +39,8 @@ type Worker struct {
 	Run Run
 	// Interpreters are programs for kinds of runbooks; nil for none.
 	Interpreters map[string]Interpreter
+	// Logs says where the output of runs is kept; nil for nowhere.
+	Logs *Logs
 }
 
 // Options say how strictly Load looks at the file.

@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens", "logs"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -67,6 +67,9 @@ func (t *tree) worker(data []byte) *Worker {
 	}
 	if v := f["interpreters"]; v != nil {
 		w.Interpreters = t.interpreters(v)
+	}
+	if v := f["logs"]; v != nil {
+		w.Logs = t.logs(v)
 	}
 	if v := f["issuers"]; v != nil {
 		w.Issuers = t.issuers(v)
