@@ -12,7 +12,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node opa bwrap systemd-analyze
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -47,6 +47,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s); PKG=./internal/cms/... for one
 
 fuzz-gpg: ## MUTANTS (20000) documents, the same each time: valid here only with the text that gpg writes
 	WRIT_GPG_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 2h -v -run '^TestClearsignMutantsReadAsGnuPGReadsThem$$' ./format
+
+long-output: ## a run that writes 1 GiB, with logs, lines and a secret: says throughput and memory
+	WRIT_LONG_OUTPUT=1024 $(GO) test -count=1 -v -run '^TestALongOutputTakesConstantMemory$$' ./worker
 
 cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)

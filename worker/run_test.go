@@ -566,6 +566,8 @@ func TestHelper(t *testing.T) {
 			func(j *worker.Job) { j.Stdout = os.Stdout })
 	case "flood":
 		flood(t, newGate(t))
+	case "long":
+		longOutput(t)
 	case "ordinary":
 		g := newGate(t)
 		lockFolders(g)

@@ -23,7 +23,7 @@ const (
 	// Completed: the runbook ended by itself, with exit code 0, and that is recorded.
 	Completed State = "Completed"
 	// Failed: the runbook was denied, ended in another way, took too long, or cannot be
-	// run on this machine; or what became of it could not be recorded.
+	// run on this machine; or what became of it could not be recorded, or was lost.
 	Failed State = "Failed"
 	// Stopped: the worker was told to end it, or not to begin.
 	Stopped State = "Stopped"
@@ -41,6 +41,8 @@ func StateOf(r Result, err error) State {
 	switch code := ExitCode(r, err); {
 	case r.Canceled && err == nil, !r.Started && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		return Stopped
+	case errors.Is(err, errLost): // perhaps it was started
+		return Failed
 	case code == ExitGateFailure && !r.Started:
 		return Suspended
 	case code == 0:

@@ -21,13 +21,13 @@ import (
 )
 
 // withLogs keeps the output of runs below the gate's own folder.
-func withLogs(t *testing.T, max int64) (dir string, change func(*worker.Options)) {
+func withLogs(t *testing.T, most int64) (dir string, change func(*worker.Options)) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "logs")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return dir, func(o *worker.Options) { o.Logs = worker.Logs{Dir: dir, MaxBytes: max} }
+	return dir, func(o *worker.Options) { o.Logs = worker.Logs{Dir: dir, MaxBytes: most} }
 }
 
 func TestOutputIsLoggedAndDigested(t *testing.T) {
@@ -98,7 +98,7 @@ func TestALogThatCannotBeMadeStartsNothing(t *testing.T) {
 	if codes := worker.Codes(o.Result, o.err); !cmp.Equal(codes, []string{"log"}) || worker.StateOf(o.Result, o.err) != worker.Suspended {
 		t.Errorf("%v, %v", codes, o.err)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // what is refused
+	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if o := g.run("r.sh", "echo ran\n"); o.err == nil || o.Started || !strings.Contains(o.err.Error(), "chmod go-w") {

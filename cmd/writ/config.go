@@ -18,7 +18,7 @@ type configOption struct {
 }
 
 // saidByConfig are the flags that the file takes the place of.
-var saidByConfig = []string{"trust", "ca", "tsa", "keyring", "policy", "ledger", "state", "ticket-issuer", "worker-id", "worker-group", "label"}
+var saidByConfig = []string{"trust", "ca", "tsa", "keyring", "policy", "ledger", "state", "ticket-issuer", "worker-id", "worker-group", "label", "logs"}
 
 func (o *configOption) addTo(cmd *cobra.Command) {
 	cmd.Flags().Var(o, "config", "worker's configuration, a `file`, in place of the flags that say whom to trust, which policy, which worker and which ledger")

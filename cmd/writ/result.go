@@ -7,13 +7,20 @@ import (
 	"github.com/runwrit/writ/worker"
 )
 
-// checkResult refuses a result file that would take the place of what the run
-// reads or writes.
-func checkResult(o *runOptions) error {
-	for _, other := range []struct{ what, path string }{{"the runbook", o.path}, {"the ledger", o.ledger}, {"the configuration", o.config.path}, {"the token", o.token}} {
-		if samePlace(o.result, other.path) {
-			return usagef("--result %q is %s itself", o.result, other.what)
+// checkOutputs refuses a file of --result or --streams that would take the place of
+// what the run reads or writes.
+func checkOutputs(o *runOptions) error {
+	others := []struct{ what, path string }{{"the runbook", o.path}, {"the ledger", o.ledger}, {"the configuration", o.config.path}, {"the token", o.token}}
+	for _, file := range []struct{ flag, path string }{{"--result", o.result}, {"--streams", o.streams}} {
+		if file.path == "" {
+			continue
 		}
+		for _, other := range others {
+			if samePlace(file.path, other.path) {
+				return usagef("%s %q is %s itself", file.flag, file.path, other.what)
+			}
+		}
+		others = append(others, struct{ what, path string }{"the file of " + file.flag, file.path})
 	}
 	return nil
 }
@@ -40,7 +47,11 @@ type resultFile struct {
 	temp *os.File
 }
 
+// newResultFile makes the file for path; nil for "".
 func newResultFile(path string) (*resultFile, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // nobody wants it
+	}
 	if err := checkTarget("--result", path); err != nil {
 		return nil, err
 	}
@@ -56,6 +67,9 @@ func newResultFile(path string) (*resultFile, error) {
 }
 
 func (f *resultFile) write(o runOutcome) error {
+	if f == nil {
+		return nil
+	}
 	data, err := worker.EncodeResult(o.result, o.err)
 	if err != nil {
 		discard(f.temp)

@@ -25,7 +25,11 @@ type runOptions struct {
 	// ownLedger says that none was named, and ledger is the user's own.
 	ownLedger bool
 	result    string
-	dryRun    bool
+	streams   string
+	// told is the file of streams; nil for none.
+	told   *streamFile
+	logs   string
+	dryRun bool
 }
 
 func newRunCmd(a *app) *cobra.Command {
@@ -60,6 +64,8 @@ policy, 127 the runbook or its interpreter is missing, 128+n ended by signal n.
 	f := cmd.Flags()
 	f.StringVar(&o.ledger, "ledger", "", "record decision, start and end in this `file` (default: writ/ledger.jsonl in your state folder)")
 	f.StringVar(&o.result, "result", "", "write a JSON `file` that says whether gate or runbook made the exit code")
+	f.StringVar(&o.streams, "streams", "", "write each line of the runbook and each state of its job to a `file` of JSON lines, while it runs")
+	f.StringVar(&o.logs, "logs", "", "keep what the runbook writes, up to 10 MiB a stream, in this `folder`")
 	f.BoolVar(&o.dryRun, "dry-run", false, "decide, print the decision, and start nothing")
 	return cmd
 }
@@ -73,31 +79,37 @@ func (a *app) runRun(ctx context.Context, o *runOptions) error {
 	if o.dryRun && o.result != "" {
 		return usagef("--result says how a run ended, and with --dry-run nothing runs")
 	}
+	if o.dryRun && o.streams != "" {
+		return usagef("--streams tells what a runbook writes, and with --dry-run nothing runs")
+	}
 	unprepared := o.prepare()
-	run := func() runOutcome {
-		if unprepared != nil {
-			return failed(unprepared)
-		}
-		return a.gateAndRun(ctx, o)
-	}
-	if o.result == "" {
-		outcome := run()
-		a.warn(outcome)
-		return outcome.shown
-	}
-	if err := checkResult(o); err != nil {
+	if err := checkOutputs(o); err != nil {
 		return err
 	}
 	file, err := newResultFile(o.result)
 	if err != nil {
 		return fmt.Errorf("prepare the result file: %w", err)
 	}
-	outcome := run()
+	outcome := failed(unprepared)
+	if unprepared == nil {
+		outcome = a.runAndTell(ctx, o)
+	}
 	if err := file.write(outcome); err != nil {
 		return fmt.Errorf("write the result file: %w", err)
 	}
 	a.warn(outcome)
 	return outcome.shown
+}
+
+// runAndTell runs, and tells the file of --streams how it goes.
+func (a *app) runAndTell(ctx context.Context, o *runOptions) runOutcome {
+	var err error
+	if o.told, err = newStreamFile(o.streams, a.now); err != nil {
+		return failed(err)
+	}
+	outcome := a.gateAndRun(ctx, o)
+	o.told.close(&outcome)
+	return outcome
 }
 
 // prepare reads the configuration, and finds the ledger.
@@ -162,7 +174,11 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
-	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses, Tokens: tokens, RunsDir: runsDir(o.ledger)})
+	logs, err := o.runLogs()
+	if err != nil {
+		return failed(err)
+	}
+	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, Uses: g.statements.uses, Tokens: tokens, RunsDir: runsDir(o.ledger), Logs: logs})
 	if err != nil {
 		return failed(err)
 	}
@@ -204,7 +220,9 @@ func (a *app) dryRun(r render.Renderer, o *runOptions, c *candidate, d policy.De
 }
 
 func (a *app) runRecorded(ctx context.Context, w *worker.Worker, o *runOptions, c *candidate, d *worker.Recorded, limit time.Duration) runOutcome {
-	result, err := w.Run(ctx, worker.Job{Decision: d, Runbook: c.verified, Stdout: a.stdout, Stderr: a.stderr})
+	job := worker.Job{Decision: d, Runbook: c.verified, Stdout: a.stdout, Stderr: a.stderr}
+	o.told.addTo(&job)
+	result, err := w.Run(ctx, job)
 	outcome := runOutcome{result: result, err: err}
 	code := worker.ExitCode(result, err)
 	switch {

@@ -32,7 +32,7 @@ func (o *trustOptions) given() bool { return o.dir != "" || len(o.cas) > 0 || le
 func (o *trustOptions) load(guarded bool) (*verifier.TrustStore, error) {
 	if !o.given() {
 		return nil, &exitError{
-			code: exitMalformed, err: fmt.Errorf("no trust given: nothing could ever be valid"),
+			code: exitMalformed, err: fmt.Errorf("no trust given: %w", verifier.ErrNoTrust),
 			hints: []string{"name whom you trust: --trust DIR, --ca FILE or --keyring FILE"},
 		}
 	}

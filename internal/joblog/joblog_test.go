@@ -23,7 +23,7 @@ func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 func folder(t *testing.T) (*joblog.Folder, string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	f, err := joblog.Open(dir)
@@ -280,7 +280,7 @@ func BenchmarkStream(b *testing.B) {
 	for _, logged := range []bool{false, true} {
 		b.Run(fmt.Sprintf("logged=%t", logged), func(b *testing.B) {
 			dir := b.TempDir()
-			if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
+			if err := os.Chmod(dir, 0o700); err != nil {
 				b.Fatal(err)
 			}
 			f, err := joblog.Open(dir)
