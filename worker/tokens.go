@@ -59,6 +59,7 @@ func (w *Worker) openTokens(ctx context.Context, p *plan, home string) (*tokens,
 		}
 	}
 	p.identity = t.endpoint.Env()
+	p.secrets = append(p.secrets, string(t.endpoint.Secret())) // whoever reads a log while the run goes on could ask
 	return t, nil
 }
 

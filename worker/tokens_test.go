@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -280,12 +281,15 @@ func TestAttackSecretOfARunThatHasEnded(t *testing.T) {
 	for _, p := range broker.Protocols() {
 		g := newGate(t, withTokens(t, c, p))
 		g.timeout = "30s, tokens: [" + seedApp + "]"
-		o := g.must(g.run("r.sh", `echo "$IDENTITY_ENDPOINT"; echo "$IDENTITY_HEADER$(cat "$HOME/.identity.key" 2>/dev/null)"`))
+		o := g.must(g.run("r.sh", `echo "$IDENTITY_ENDPOINT"; secret="$IDENTITY_HEADER$(cat "$HOME/.identity.key" 2>/dev/null)"; echo "$secret" | rev; echo "$secret"`))
 		told := lines(o.stdout)
 		endpoint, err := url.Parse(told[0])
-		if err != nil || len(told) != 2 || len(told[1]) != 64 {
+		if err != nil || len(told) != 3 || len(told[1]) != 64 || told[2] != "***" {
 			t.Fatalf("%v, %q", err, told)
 		}
+		secret := []byte(told[1])
+		slices.Reverse(secret)
+		told[1] = string(secret)
 		if conn, err := net.Dial("tcp", endpoint.Host); err == nil {
 			_ = conn.Close()
 			t.Error("the port is open after the run")
