@@ -101,7 +101,7 @@ func TestARunWhoseGateWasKilledIsClosedAsLostAndItsFolderRemoved(t *testing.T) {
 		t.Fatal(diff)
 	}
 	end := bodies[2]
-	if end["lost"] != true || end["start"] != 2.0 || end["decision"] != 1.0 || end["status"] != -1.0 || end["error"] == "" {
+	if end["lost"] != true || end["state"] != "Failed" || end["start"] != 2.0 || end["decision"] != 1.0 || end["status"] != -1.0 || end["error"] == "" {
 		t.Errorf("the end is %v", end)
 	}
 	if diff := cmp.Diff(nothing(), g.recover()); diff != "" {
