@@ -68,12 +68,15 @@ func newOutput(p *plan, job Job) (*output, error) {
 
 func (o *output) both() [2]*stream { return [2]*stream{o.stdout, o.stderr} }
 
-// abandon closes and removes everything: the process was not started.
+// abandon closes everything and removes the logs: the runbook was not started. It may
+// be called whether or not copy was, and does nothing after finish.
 func (o *output) abandon() {
 	for _, s := range o.both() {
-		_ = s.read.Close() // a nil file says that it is none
-		_ = s.child.Close()
-		s.account.Discard()
+		_ = s.child.Close() // a nil file says that it is none
+		_ = s.read.SetReadDeadline(time.Unix(1, 0))
+		if s.discard() {
+			_ = s.read.Close()
+		}
 	}
 	if o.logs != nil {
 		o.logs.folder.Close()
@@ -279,6 +282,18 @@ func (s *stream) close() (joblog.Account, error) {
 	}
 	s.counter.Close()
 	return s.account.Close()
+}
+
+// discard removes the log, and reports whether there was something to do.
+func (s *stream) discard() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.closed = true
+	s.account.Discard()
+	return true
 }
 
 // readNow reads what is there; io.EOF says that there is nothing.
