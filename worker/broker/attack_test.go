@@ -109,6 +109,9 @@ func TestAttackHugeHeaders(t *testing.T) {
 		r.mustRefuse(r.head(header(strings.Repeat("A: b\r\n", 4_000)+"A: b")...), 431, "too-large")
 		r.mustRefuse(r.head("resource=", "resource="+strings.Repeat("a", 1<<20)), 431, "too-large")
 		r.mustRefuse(r.head("resource=", "resource="+strings.Repeat("a", 4_000)), 400, "resource")
+		exact := broker.MaxHead - len(r.head()) - len("X-A: \r\n")
+		r.mustRefuse(r.head(header("X-A: "+strings.Repeat("a", exact+1))...), 431, "too-large")
+		r.mustGive(r.head(header("X-A: " + strings.Repeat("a", exact))...))
 	})
 }
 

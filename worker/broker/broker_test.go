@@ -69,6 +69,9 @@ func TestArcNamesAFileAndWantsToSeeWhatIsInIt(t *testing.T) {
 	if r.Refused() != 0 {
 		t.Error("the first step of the protocol counts as a stranger's")
 	}
+	for _, other := range []string{"", "Metadata: false\r\n", "Metadata:\r\n"} {
+		r.mustRefuse(r.head("Metadata: true\r\n", other), 400, "metadata")
+	}
 	for _, version := range []string{"2020-06-01", "2019-11-01"} {
 		r.mustGive(r.head("2020-06-01", version, "Metadata: true", "METADATA: True"))
 	}
@@ -142,6 +145,7 @@ func TestASourceThatFailsIsRecordedAndGivesNothing(t *testing.T) {
 	for name, change := range map[string]func(*host){
 		"an error":         func(h *host) { h.err = errors.New("managed identity of imds: the answer has status 400") },
 		"an expired token": func(h *host) { h.life = 0 },
+		"an empty token":   func(h *host) { h.empty = true },
 	} {
 		r := open(t, broker.AppService)
 		r.host.change(change)

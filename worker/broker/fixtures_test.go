@@ -32,6 +32,7 @@ type host struct {
 	asked []string
 	life  time.Duration // of a token
 	err   error
+	empty bool
 	wait  chan struct{} // if not nil, until it is closed
 }
 
@@ -81,6 +82,9 @@ func (h *host) Token(ctx context.Context, audience string) ([]byte, time.Time, e
 	h.asked = append(h.asked, audience)
 	if h.err != nil {
 		return nil, time.Time{}, h.err
+	}
+	if h.empty {
+		return nil, h.now.Add(h.life), nil
 	}
 	return fmt.Appendf(nil, "%s-%d", theToken, len(h.asked)), h.now.Add(h.life), nil
 }

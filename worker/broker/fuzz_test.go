@@ -41,7 +41,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			again.WriteString("\r\n")
 			method2, path2, query2, header2, err := broker.Read([]byte(again.String()))
-			if again.Len() <= broker.MaxHead && (err != nil || method2 != method || path2 != path || query2 != query || !cmp.Equal(header, header2)) {
+			if err != nil || method2 != method || path2 != path || query2 != query || !cmp.Equal(header, header2) {
 				t.Fatalf("%q is read as %q, and that otherwise: %v", head, again.String(), err)
 			}
 		}

@@ -57,13 +57,11 @@ func readHead(conn net.Conn) ([]byte, error) {
 	}
 }
 
-// parseHead reads a request in its one form: lines that end in CR LF, printable ASCII,
+// parseHead reads what readHead has read, in its one form: lines that end in CR LF, printable ASCII,
 // each header once.
 func parseHead(head []byte) (*request, error) {
 	text, rest, whole := strings.Cut(string(head), string(endOfHead))
 	switch {
-	case len(head) > maxHead:
-		return nil, errTooLarge
 	case !whole:
 		return nil, errNotHTTP
 	case rest != "":
