@@ -47,11 +47,12 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-// environment is all that the runbook gets. home is a fresh private folder; the
-// policy may set HOME, TMPDIR and LANG otherwise, but not PATH.
-func environment(p *plan, home string) []string {
+// environment is all that the runbook gets. home and temp are fresh folders of its
+// own that are gone after it; the policy may set HOME, TMPDIR and LANG otherwise, but
+// not PATH.
+func environment(p *plan, home, temp string) []string {
 	env := []string{"PATH=" + Path}
-	fixed := append([]string{"LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + home}, interpreters[p.kind].env...)
+	fixed := append([]string{"LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + temp}, interpreters[p.kind].env...)
 	for _, entry := range fixed {
 		name, _, _ := strings.Cut(entry, "=")
 		if !contains(p.env, name) {

@@ -57,6 +57,17 @@ func (e *ObligationError) Error() string {
 	return fmt.Sprintf("the policy obliges to %s %q: %s", e.Name, e.Value, e.Reason)
 }
 
+// AccountError says that a run cannot take place as the account that Options.User
+// names, or that is the default; nothing was started.
+type AccountError struct{ Account, Reason string }
+
+func (e *AccountError) Error() string {
+	if e.Account == "" {
+		return "run as: " + e.Reason
+	}
+	return fmt.Sprintf("run as %s: %s", e.Account, e.Reason)
+}
+
 // InterpreterError says that there is no interpreter for the runbook's kind.
 type InterpreterError struct {
 	Kind   runbook.Kind

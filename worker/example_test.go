@@ -22,7 +22,7 @@ type service struct {
 	worker   *worker.Worker
 }
 
-func newService(trustDir, policyDir, ledgerFile string) (*service, error) {
+func newService(stage worker.Stage, trustDir, policyDir, ledgerFile string) (*service, error) {
 	trust, err := verifier.OpenTrust(trustDir, verifier.TrustOptions{Guarded: true})
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func newService(trustDir, policyDir, ledgerFile string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := worker.New(worker.Options{Ledger: book})
+	w, err := worker.New(worker.Options{Ledger: book, Stage: stage})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,8 @@ func (s *service) run(ctx context.Context, path string, request policy.Request) 
 
 // A worker of one's own.
 func Example() {
-	s, err := newService("/etc/writ/trust", "/etc/writ/policy", "/var/lib/writ/ledger.jsonl")
+	stage := worker.Enter(os.Exit) // first of all: here begins what the worker starts, too
+	s, err := newService(stage, "/etc/writ/trust", "/etc/writ/policy", "/var/lib/writ/ledger.jsonl")
 	if err != nil {
 		fmt.Println("the service does not start:", err)
 		return

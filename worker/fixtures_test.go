@@ -4,9 +4,11 @@ package worker_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,6 +64,12 @@ func newVerifier(t testing.TB, findings ...verifier.Finding) *verifier.Verifier 
 	return v
 }
 
+// TestMain makes the program of these tests its own stage.
+func TestMain(m *testing.M) {
+	worker.Enter(os.Exit)
+	m.Run() // its code becomes that of the process
+}
+
 // gate is everything around one run: a ledger, a worker, and what the policy is
 // to be asked.
 type gate struct {
@@ -73,6 +81,8 @@ type gate struct {
 	options worker.Options
 
 	timeout string   // as in grants.yaml
+	user    string   // the same; that of the gate if ""
+	sandbox string   // the same; none if ""
 	env     []string // the same
 	args    []policy.Argument
 	secret  string // name of a parameter
@@ -91,7 +101,7 @@ func newGate(t testing.TB, change ...func(*worker.Options)) *gate {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = book.Close() })
-	g.options = worker.Options{Ledger: book, Now: atTime, TempDir: g.temp, Grace: 200 * time.Millisecond}
+	g.options = worker.Options{Ledger: book, Stage: worker.Enter(os.Exit), Now: atTime, TempDir: g.temp, Grace: 200 * time.Millisecond}
 	for _, f := range change {
 		f(&g.options)
 	}
@@ -148,14 +158,31 @@ rules:
 
 // obligations is the rule's run key.
 func (g *gate) obligations() string {
-	if g.env == nil {
-		return "    run: {timeout: " + g.timeout + "}"
+	list := []string{"timeout: " + g.timeout, "sandbox: " + cmp.Or(g.sandbox, policy.SandboxNone)}
+	if g.user != nobodyNamed {
+		list = append(list, "user: "+cmp.Or(g.user, own(g.t)))
 	}
-	env, err := json.Marshal(g.env)
+	if g.env != nil {
+		env, err := json.Marshal(g.env)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		list = append(list, "env: "+string(env))
+	}
+	return "    run: {" + strings.Join(list, ", ") + "}"
+}
+
+// nobodyNamed is the user of a rule that names none.
+const nobodyNamed = "-"
+
+// own is the name of the account that the tests run as.
+func own(t testing.TB) string {
+	t.Helper()
+	u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return "    run: {timeout: " + g.timeout + ", env: " + string(env) + "}"
+	return u.Username
 }
 
 // parameters is the rule's key that allows every argument of the gate's list.

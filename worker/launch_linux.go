@@ -5,168 +5,189 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runwrit/writ/internal/contain"
+	"github.com/runwrit/writ/policy"
 )
 
-// launch starts the process, waits for its end and fills in res. An error says
-// that nothing was started.
-func (s *stage) launch(ctx context.Context, p *plan, job Job, res *Result) error {
-	// The kernel kills the child when the thread that started it ends, so that
-	// the runbook does not outlive a gate that was killed; hold on to the thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cmd, err := s.command(p, job)
+// contained is a run whose containment stands, and whose interpreter has not been
+// started yet.
+type contained struct {
+	// profile is the one that was used, by what it is held together and confined.
+	profile string
+	by      []string
+	place   *place
+	tokens  *tokens
+	process *contain.Process
+	out     *output
+}
+
+// contain makes the containment of the first profile that the policy lists and the host
+// can give. An error says that nothing was started, and that nothing is left.
+func (w *Worker) contain(ctx context.Context, p *plan, job Job) (*contained, error) {
+	var refused []string
+	for _, profile := range p.sandbox {
+		c, err := w.containIn(ctx, p, job, profile)
+		var unavailable *contain.UnavailableError
+		if !errors.As(err, &unavailable) {
+			return c, err
+		}
+		refused = append(refused, fmt.Sprintf("%s: %s", profile, unavailable))
+	}
+	return nil, &ObligationError{"sandbox", strings.Join(p.sandbox, ", "), "this host cannot give it: " + strings.Join(refused, "; ")}
+}
+
+func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string) (*contained, error) {
+	place, err := w.place(p, profile)
 	if err != nil {
+		return nil, err
+	}
+	c := &contained{profile: profile, place: place}
+	if c.tokens, err = w.openTokens(ctx, p, place); err != nil {
+		return nil, errors.Join(err, place.remove())
+	}
+	spec := w.spec(p, c)
+	if job.Dir != "" {
+		spec.Dir = job.Dir
+	}
+	if c.out, err = newOutput(p, job); err != nil {
+		c.tokens.close()
+		return nil, errors.Join(err, place.remove())
+	}
+	if err = checkDir(profile, spec.Dir); err == nil {
+		c.process, err = contain.Start(ctx, w.stage.program, spec, contain.IO{
+			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: place.extra(),
+		})
+	}
+	if err != nil {
+		c.out.abandon()
+		c.tokens.close()
+		var unfit *contain.SpecError
+		if errors.As(err, &unfit) {
+			err = &StartError{"prepare the process", err}
+		}
+		return nil, errors.Join(err, place.remove())
+	}
+	c.by = c.process.By()
+	c.out.copy()
+	return c, nil
+}
+
+// checkDir refuses what is no working directory. What there is in the profile strict,
+// only the stage can see.
+func checkDir(profile, dir string) error {
+	if !filepath.IsAbs(dir) {
+		return &StartError{"prepare the process", fmt.Errorf("working directory %q: want the absolute path of a folder", dir)}
+	}
+	if profile == policy.SandboxStrict {
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil {
 		return &StartError{"prepare the process", err}
+	} else if !info.IsDir() {
+		return &StartError{"prepare the process", fmt.Errorf("working directory %q: it is no folder", dir)}
 	}
-	out, err := newOutput(p, job)
-	if err != nil {
-		return err
+	return nil
+}
+
+// spec says how the run is started and contained. Nothing of it is parsed by a shell.
+func (w *Worker) spec(p *plan, c *contained) contain.Spec {
+	arguments := slices.Concat([]string{p.interpreter}, p.options, []string{c.place.script}, p.arguments)
+	s := contain.Spec{
+		Form: contain.Subreaper, Program: filepath.Clean(p.interpreter), Arguments: arguments,
+		Environment: environment(p, c.place.home, c.place.temp), Dir: c.place.home,
+		NoNewPrivs: c.profile != policy.SandboxNone, Scratch: c.place.folder,
 	}
-	cmd.Stdout, cmd.Stderr = out.stdout.child, out.stderr.child
-	if err := cmd.Start(); err != nil {
-		out.abandon()
-		return startFailure(p, err)
+	if p.user.other {
+		s.User = &contain.User{UID: p.user.uid, GID: p.user.gid, Groups: p.user.groups}
+	}
+	if c.profile == policy.SandboxStrict {
+		l := w.sandbox.Limits.orDefault()
+		s.Form, s.Read, s.Write = contain.Namespaces, w.sandbox.Read, w.sandbox.Write
+		s.Limits = contain.Limits{
+			Processes: uint64(l.Processes), FileSize: uint64(l.FileSize), OpenFiles: uint64(l.OpenFiles),
+			CPU: uint64(l.CPU / time.Second), Data: uint64(l.Memory), Temp: uint64(l.Temp),
+		}
+	}
+	return s
+}
+
+// close ends what there is of the run, and removes what it left.
+func (c *contained) close() error {
+	c.process.Close()
+	c.out.abandon()
+	c.tokens.close()
+	return c.place.remove()
+}
+
+// launch starts the interpreter, waits for its end and fills in res. An error says
+// that nothing was started.
+func (c *contained) launch(ctx context.Context, p *plan, job Job, res *Result) error {
+	if err := c.process.Go(); err != nil {
+		return startFailure(p, c.profile, err)
 	}
 	res.Started = true
 	job.OnState(Running)
 	limit := time.NewTimer(p.timeout)
 	defer limit.Stop()
-	out.copy()
-	err = supervise(ctx, cmd, limit.C, p.grace, res)
-	res.setStatus(cmd.ProcessState, err)
-	out.finish(ctx, limit.C, res)
+	status := c.supervise(ctx, limit.C, p.grace, res)
+	res.Status, res.Signal = status.Code, status.Signal
+	if status.Lost {
+		res.Warnings = append(res.Warnings, "what held the run together was ended from outside: how the runbook ended is not known")
+	}
+	if status.Left > 0 {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("%d processes that the runbook has started could not be ended", status.Left))
+	}
+	c.out.finish(ctx, limit.C, res)
 	return nil
 }
 
-// command describes the process. Nothing of it is parsed by a shell.
-func (s *stage) command(p *plan, job Job) (*exec.Cmd, error) {
-	dir := job.Dir
-	if dir == "" {
-		dir = s.home
-	}
-	if info, err := os.Stat(dir); err != nil {
-		return nil, err
-	} else if !info.IsDir() || !filepath.IsAbs(dir) {
-		return nil, fmt.Errorf("working directory %q: want the absolute path of a folder", dir)
-	}
-	if err := closeOnExec(); err != nil {
-		return nil, err
-	}
-	args := append([]string{p.interpreter}, p.options...)
-	args = append(args, s.script)
-	cmd := &exec.Cmd{
-		Path: p.interpreter,
-		Args: append(args, p.arguments...),
-		Env:  environment(p, s.home),
-		Dir:  dir,
-		SysProcAttr: &syscall.SysProcAttr{
-			Setpgid:   true,
-			Pdeathsig: syscall.SIGKILL,
-		},
-	}
-	if job.Stdin != nil { // a nil *os.File in an interface would not be nil
-		cmd.Stdin = job.Stdin
-	}
-	if s.memory != nil {
-		cmd.ExtraFiles = []*os.File{s.memory} // becomes descriptor 3
-	}
-	return cmd, nil
-}
-
-// closeOnExec keeps the runbook from inheriting descriptors that the gate itself
-// inherited. Go opens all of its own that way already.
-func closeOnExec() error {
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return err
-	}
-	for _, entry := range fds {
-		fd, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			return err
-		}
-		if fd <= 2 {
-			continue
-		}
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil && !errors.Is(err, unix.EBADF) {
-			return fmt.Errorf("keep descriptor %d from the runbook: %w", fd, err)
-		}
-	}
-	return nil
-}
-
-// startFailure tells an interpreter that cannot be executed from other failures;
-// the working directory is known to exist.
-func startFailure(p *plan, err error) error {
+// startFailure tells an interpreter that cannot be executed from other failures.
+func startFailure(p *plan, profile string, err error) error {
 	for _, cause := range []error{unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ENOTDIR} {
 		if errors.Is(err, cause) {
-			return &InterpreterError{p.kind, p.interpreter, "it cannot be executed: " + cause.Error()}
+			reason := "it cannot be executed: " + cause.Error()
+			if profile == policy.SandboxStrict {
+				reason += " (the profile strict shows it only what lies in the folders of the system, and what worker.yaml lists under run.sandbox.read)"
+			}
+			return &InterpreterError{p.kind, p.interpreter, reason}
 		}
 	}
 	return &StartError{"start the interpreter", err}
 }
 
-// supervise waits for the end of the process, and brings it about when the time
-// is up or ctx ends: SIGTERM to the group, SIGKILL after the grace. What is left
-// of the group when its leader has ended is killed.
-func supervise(ctx context.Context, cmd *exec.Cmd, limit <-chan time.Time, grace time.Duration, res *Result) error {
-	group := -cmd.Process.Pid
-	exited := make(chan error, 1)
-	go func() { exited <- awaitExit(cmd.Process.Pid) }()
+// supervise waits for the end of the run, and brings it about when the time is up or
+// ctx ends: SIGTERM to the interpreter's process group, and after the grace the end of
+// everything.
+func (c *contained) supervise(ctx context.Context, limit <-chan time.Time, grace time.Duration, res *Result) contain.Status {
+	ended := make(chan contain.Status, 1)
+	go func() { ended <- c.process.Wait() }()
 	canceled := ctx.Done()
 	var kill <-chan time.Time
 	for {
 		select {
-		case err := <-exited:
-			// Nobody has taken the leader's status yet, so that the number of the
-			// group cannot belong to another one by now.
-			_ = unix.Kill(group, unix.SIGKILL)
-			return errors.Join(err, cmd.Wait())
+		case status := <-ended:
+			return status
 		case <-limit:
 			res.TimedOut = true
 		case <-canceled:
 			canceled, res.Canceled = nil, true
 		case <-kill:
-			_ = unix.Kill(group, unix.SIGKILL)
+			c.process.Kill()
 			continue
 		}
 		if kill == nil {
-			_ = unix.Kill(group, unix.SIGTERM)
-			_ = unix.Kill(group, unix.SIGCONT) // one that is stopped would not notice
+			c.process.Signal(syscall.SIGTERM)
 			timer := time.NewTimer(grace)
 			defer timer.Stop()
 			kill = timer.C
 		}
-	}
-}
-
-// awaitExit waits until the process has ended, and leaves its status in place.
-func awaitExit(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-// setStatus takes over how the process ended; err is what waiting for it gave.
-func (r *Result) setStatus(state *os.ProcessState, err error) {
-	r.Status = -1
-	if state == nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("how the runbook ended is not known: %v", err))
-		return
-	}
-	r.Status = state.ExitCode()
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		r.Signal = int(status.Signal())
 	}
 }

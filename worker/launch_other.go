@@ -7,13 +7,24 @@ import (
 	"runtime"
 )
 
-// stage is never made here.
-type stage struct{ home, folder string }
+// contained is never made here.
+type contained struct {
+	profile string
+	by      []string
+	tokens  *tokens
+}
 
-func (w *Worker) stage(*plan) (*stage, error) { return nil, &SystemError{runtime.GOOS} }
+// place is never made either.
+type place struct{ home string }
 
-func (s *stage) launch(context.Context, *plan, Job, *Result) error {
+func (s *place) writeSecret(string, []byte, runUser) error { return &SystemError{runtime.GOOS} }
+
+func (w *Worker) contain(context.Context, *plan, Job) (*contained, error) {
+	return nil, &SystemError{runtime.GOOS}
+}
+
+func (c *contained) launch(context.Context, *plan, Job, *Result) error {
 	return &SystemError{runtime.GOOS}
 }
 
-func (s *stage) remove() error { return nil }
+func (c *contained) close() error { return nil }

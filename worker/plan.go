@@ -22,6 +22,8 @@ type plan struct {
 	options     []string // of the interpreter, before the script
 	arguments   []string // after the script
 	env         []string // what the policy lists: NAME=value
+	user        runUser
+	sandbox     []string // the profiles that may confine it, the preferred first
 	timeout     time.Duration
 	grace       time.Duration
 
@@ -56,7 +58,10 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if p.timeout = o.Timeout; p.timeout <= 0 {
 		return nil, &PermitError{"it sets no time limit"}
 	}
-	if err := honoured(o); err != nil {
+	if p.sandbox, err = profiles(o); err != nil {
+		return nil, err
+	}
+	if p.user, err = w.runAs(o.User); err != nil {
 		return nil, err
 	}
 	if err := w.tokensHonoured(o); err != nil {

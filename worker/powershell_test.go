@@ -68,7 +68,7 @@ exit 9
 		"name:Restart-Web.ps1", "mode:400", "mode:500", "mode:700", "same",
 		"HOME=" + folder + "/home", "LANG=C.UTF-8", "PATH=" + worker.Path,
 		"POWERSHELL_TELEMETRY_OPTOUT=1", "POWERSHELL_UPDATECHECK=Off",
-		"PWD=" + folder + "/home", "SHLVL=1", "TMPDIR=" + folder + "/home",
+		"PWD=" + folder + "/home", "SHLVL=1", "TMPDIR=" + folder + "/tmp",
 	}
 	// The stand-in is bash, which adds PWD, SHLVL and _.
 	got = slices.DeleteFunc(got, func(line string) bool { return strings.HasPrefix(line, "_=") })

@@ -262,9 +262,14 @@ type startBody struct {
 	// Gate is the process that runs it: when that is gone without an end, the run
 	// is lost.
 	Gate gateID `json:"gate"`
+	// User is the account that it runs as, Sandbox the profile that confines it, and
+	// Contained by what.
+	User      string   `json:"user"`
+	Sandbox   string   `json:"sandbox"`
+	Contained []string `json:"contained"`
 }
 
-func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
+func (w *Worker) recordStart(ctx context.Context, p *plan, c *contained) (uint64, error) {
 	return w.append(ctx, ledger.Event{Type: ledger.TypeStart, Body: startBody{
 		Version: recordVersion, Decision: p.decision.seq,
 		Runbook: fileFacts{
@@ -273,6 +278,7 @@ func (w *Worker) recordStart(ctx context.Context, p *plan) (uint64, error) {
 		},
 		Interpreter: p.interpreter, Arguments: len(p.arguments), Env: namesOf(p.env), TimeoutMS: p.timeout.Milliseconds(),
 		Gate: p.gate,
+		User: p.user.String(), Sandbox: c.profile, Contained: append([]string{}, c.by...),
 	}})
 }
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/runwrit/writ/internal/contain"
 	"github.com/runwrit/writ/ledger"
 )
 
@@ -279,7 +280,7 @@ func removeLeft(folder string) (bool, error) {
 	if !info.IsDir() {
 		return false, fmt.Errorf("%q is not a folder", folder)
 	}
-	return true, (&stage{folder: folder}).remove()
+	return true, contain.RemoveAll(folder)
 }
 
 // maxOpen bounds the starts without an end that RecoverAll keeps in mind.

@@ -240,7 +240,7 @@ func TestADenialBecauseOfTheClockIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = late.Close() })
-	w, err := worker.New(worker.Options{Ledger: late, Now: atTime})
+	w, err := worker.New(worker.Options{Ledger: late, Now: atTime, Stage: worker.Enter(os.Exit)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +325,7 @@ func TestTheEnvironmentHoldsOnlyWhatIsListed(t *testing.T) {
 		t.Errorf("HOME is %s", home)
 	}
 	want := map[string]string{
-		"PATH": worker.Path, "HOME": home, "TMPDIR": home, "LANG": "de_DE.UTF-8",
+		"PATH": worker.Path, "HOME": home, "TMPDIR": filepath.Join(filepath.Dir(home), "tmp"), "LANG": "de_DE.UTF-8",
 		"GRANTED": "from the gate", "SET": "a b$(x)", "EMPTY": "",
 	}
 	delete(got, "LC_CTYPE") // python adds it to its own environment

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -35,8 +34,8 @@ func (w *Worker) tokensHonoured(o policy.Obligations) error {
 }
 
 // openTokens opens the port at which the runbook of p asks for tokens, if it is granted
-// any, and adds to the environment where it is. Home is the runbook's own folder.
-func (w *Worker) openTokens(ctx context.Context, p *plan, home string) (*tokens, error) {
+// any, and adds to the environment where it is.
+func (w *Worker) openTokens(ctx context.Context, p *plan, place *place) (*tokens, error) {
 	if len(p.audiences) == 0 {
 		return nil, nil //nolint:nilnil // none are granted
 	}
@@ -45,7 +44,7 @@ func (w *Worker) openTokens(ctx context.Context, p *plan, home string) (*tokens,
 		return w.recordToken(ctx, p, t.start.Load(), d)
 	}}
 	if w.tokens.Protocol() == broker.Arc {
-		job.SecretFile = filepath.Join(home, ".identity.key")
+		job.SecretFile = filepath.Join(place.home, ".identity.key")
 	}
 	var err error
 	if t.endpoint, err = w.tokens.Open(ctx, job); err != nil {
@@ -53,7 +52,7 @@ func (w *Worker) openTokens(ctx context.Context, p *plan, home string) (*tokens,
 	}
 	if job.SecretFile != "" {
 		// Removed with the folder.
-		if err := writeSecret(job.SecretFile, t.endpoint.Secret()); err != nil {
+		if err := place.writeSecret(job.SecretFile, t.endpoint.Secret(), p.user); err != nil {
 			t.close()
 			return nil, &StartError{"put the secret for tokens where the runbook reads it", err}
 		}
@@ -61,16 +60,6 @@ func (w *Worker) openTokens(ctx context.Context, p *plan, home string) (*tokens,
 	p.identity = t.endpoint.Env()
 	p.secrets = append(p.secrets, string(t.endpoint.Secret())) // whoever reads a log while the run goes on could ask
 	return t, nil
-}
-
-// writeSecret makes a file that only its owner can read.
-func writeSecret(path string, secret []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(secret)
-	return errors.Join(err, f.Close())
 }
 
 // started says that the run's start is on record.

@@ -68,7 +68,7 @@ func stateFolder(t testing.TB) string {
 func TestABreakGlassStatementIsUsedUpBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
 	state := stateFolder(t)
-	g := newGate(t, withUses(t, state))
+	g := newGate(t, withUses(t, state), forNobody(t))
 	v := g.verify("a.sh", "echo run\n")
 	e := g.broken(v)
 	if e.Decision.Override == nil {

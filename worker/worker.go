@@ -5,18 +5,19 @@
 // Record writes a decision to the ledger, Run runs what it permits. What Run
 // promises on Linux: nothing starts without a permit of a policy.Engine that has
 // not lapsed, a recorded decision, and a start record on disk; the interpreter
-// reads the payload from a sealed memory file that nobody can change, or with all
-// files of its set from a private folder; no argument
+// reads the payload from a sealed memory file that nobody can change, from a read-only
+// root folder, or with all files of its set from a private folder; no argument
 // is parsed by a shell; the environment holds only what the package sets and what
-// the policy lists; nothing of the gate's open files reaches the runbook; the time
-// limit holds for the whole process group. Elsewhere Run refuses with
-// *SystemError.
+// the policy lists; nothing of the gate's open files reaches the runbook; it is confined
+// as the policy says, runs as the account that the policy says, and as root only if that
+// is named; and when Run returns, every process that it has started is gone, whatever
+// it did. Elsewhere Run refuses with *SystemError.
 //
-// What it does not promise yet: the runbook is not confined. It runs as the user
-// of the gate, sees its files and network, and a process of it that leaves the
-// process group (setsid) outlives the run. A PowerShell runbook, and a set, are read
-// from a private copy, which processes of the same user and root could change
-// before it was read. docs/worker.md says more.
+// What it does not promise: the network is the host's. Outside of the profile strict a
+// runbook sees the files of its user, and a PowerShell runbook, and a set, are read from a
+// private copy, which root and processes of the gate's user could change before it was
+// read. In the profile none it can do what its user can, to the gate, too, if that is the
+// gate's own. docs/worker.md says more.
 package worker
 
 import (
@@ -26,8 +27,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/runwrit/writ/internal/account"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -38,8 +41,10 @@ import (
 // it is killed.
 const DefaultGrace = 10 * time.Second
 
-// Options are the parts of a Worker. Ledger is required.
+// Options are the parts of a Worker. Ledger and Stage are required.
 type Options struct {
+	// Stage starts the runbooks; Enter returns it.
+	Stage Stage
 	// Ledger takes the records. If it fails, nothing runs.
 	Ledger ledger.Sink
 	// Uses counts what may be used only so often. Without it nothing runs that uses
@@ -67,6 +72,11 @@ type Options struct {
 	RunsDir string
 	// Logs says where the output of runs is kept; nowhere by default.
 	Logs Logs
+	// User is the account that runbooks run as where the policy does not say: DefaultUser
+	// if "" and the gate is root, else the gate's own.
+	User string
+	// Sandbox is for the profile strict.
+	Sandbox Sandbox
 }
 
 // ErrNoLedger is what New says, and every method of a Worker that New did not
@@ -86,14 +96,28 @@ type Worker struct {
 	tempDir      string
 	runsDir      string
 	logs         Logs
+	stage        Stage
+	user         string
+	accounts     account.Database
+	sandbox      Sandbox
 }
 
-// New returns a Worker. It fails with ErrNoLedger, with *InterpreterError for
-// an entry of Interpreters that is not an absolute path or of a kind that is
-// never run, or with *LogError for Logs that make no sense.
+// New returns a Worker. It fails with ErrNoLedger or ErrNoStage, with *SandboxError, with
+// *AccountError if User does not name an account, or with *InterpreterError for an entry
+// of Interpreters that is not an absolute path or of a kind that is never run, or with
+// *LogError for Logs that make no sense.
 func New(o Options) (*Worker, error) {
 	if o.Ledger == nil {
 		return nil, ErrNoLedger
+	}
+	if o.Stage == (Stage{}) {
+		return nil, ErrNoStage
+	}
+	if err := o.Sandbox.check(); err != nil {
+		return nil, err
+	}
+	if bad := account.Problem(o.User); o.User != "" && bad != "" {
+		return nil, &AccountError{o.User, bad}
 	}
 	for kind, path := range o.Interpreters {
 		if _, known := interpreters[kind]; !known || !filepath.IsAbs(path) {
@@ -105,7 +129,8 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
-		interpreters: maps.Clone(o.Interpreters), logs: o.Logs,
+		interpreters: maps.Clone(o.Interpreters), logs: o.Logs, stage: o.Stage, user: o.User, accounts: account.System(),
+		sandbox: Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits},
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -174,34 +199,29 @@ func (w *Worker) run(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return res, err
 	}
+	if err := ctx.Err(); err != nil {
+		return res, err
+	}
 	o, err := w.register(p)
 	if err != nil {
 		return res, err
 	}
 	open := false                        // whether the ledger holds a start without an end
 	defer func() { _ = o.done(!open) }() // what is left in the register Recover removes
-	s, err := w.stage(p)
+	c, err := w.contain(ctx, p, job)
 	if err != nil {
 		return res, err
 	}
-	t, err := w.openTokens(ctx, p, s.home)
-	if err != nil {
-		return res, errors.Join(err, s.remove())
-	}
-	defer t.close()
-	if err := ctx.Err(); err != nil {
-		return res, errors.Join(err, s.remove())
-	}
-	if res.Start, err = w.recordStart(ctx, p); err != nil {
-		return res, errors.Join(err, s.remove())
+	if res.Start, err = w.recordStart(ctx, p, c); err != nil {
+		return res, errors.Join(err, c.close())
 	}
 	open = true
-	t.started(res.Start)
+	c.tokens.started(res.Start)
 	begun := w.now()
-	failed := s.launch(ctx, p, job, &res)
+	failed := c.launch(ctx, p, job, &res)
 	res.Duration = max(0, w.now().Sub(begun))
-	res.Warnings = append(res.Warnings, t.close()...)
-	if err := s.remove(); err != nil {
+	res.Warnings = append(res.Warnings, c.tokens.close()...)
+	if err := c.close(); err != nil {
 		res.Warnings = append(res.Warnings, err.Error())
 	}
 	// The end is recorded also when ctx is what ended the run.

@@ -15,6 +15,7 @@ import (
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker"
 )
 
 // app is what the commands get from the process around them.
@@ -24,6 +25,8 @@ type app struct {
 	// progress says that stderr is a terminal on which a line may be redrawn.
 	progress bool
 	now      func() time.Time
+	// stage is what starts runbooks.
+	stage worker.Stage
 }
 
 func newApp() *app {

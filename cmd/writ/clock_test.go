@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,7 +25,7 @@ func TestAClockBehindTheLedgerStopsTheGate(t *testing.T) {
 	call := func(want int, args ...string) (stdout, stderr string) {
 		t.Helper()
 		var out, errs bytes.Buffer
-		a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: func() time.Time { return now }}
+		a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: func() time.Time { return now }, stage: worker.Enter(os.Exit)}
 		if code := execute(t.Context(), a, args); code != want {
 			t.Fatalf("%q: exit code %d, want %d: %s", args, code, want, errs.String())
 		}

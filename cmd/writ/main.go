@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/runwrit/writ/worker"
 )
 
 // gcPercent trades memory that a short process does not keep for the time that
@@ -18,12 +20,15 @@ import (
 const gcPercent = 400
 
 func main() {
+	stage := worker.Enter(os.Exit) // first of all: this program is also what starts a runbook
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	ownZones()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
-	code := execute(ctx, newApp(), commandLine(os.Args[0], os.Args[1:]))
+	a := newApp()
+	a.stage = stage
+	code := execute(ctx, a, commandLine(os.Args[0], os.Args[1:]))
 	stop()
 	os.Exit(code)
 }

@@ -12,10 +12,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/worker"
 )
 
 // The scripts call the real main: this test binary stands in for "writ".
 func TestMain(m *testing.M) {
+	worker.Enter(os.Exit)
 	if filepath.Base(os.Args[0]) == "gpg" { // a link that a test made
 		main()
 	}
@@ -41,7 +43,18 @@ func params(t *testing.T) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DEMO", demo)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
-			return nil
+			// Runbooks of root's gate run as nobody, who cannot enter the folder of a test.
+			temp, err := os.MkdirTemp("", "writ-scripts-") //nolint:usetesting // the folder of t.TempDir is closed to others
+			if err != nil {
+				return err
+			}
+			env.Setenv("TMPDIR", temp)
+			env.Defer(func() {
+				if err := os.Remove(temp); err != nil { // only if nothing was left
+					t.Error(err)
+				}
+			})
+			return os.Chmod(temp, 0o711)
 		},
 		RequireExplicitExec: true,
 	}

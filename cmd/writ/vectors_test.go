@@ -13,6 +13,7 @@ import (
 
 	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker"
 )
 
 // call runs one command line in process.
@@ -20,6 +21,7 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := newApp()
+	a.stage = worker.Enter(os.Exit)
 	a.stdin, a.stdout, a.stderr, a.progress = strings.NewReader(""), &out, &errs, false
 	code = execute(t.Context(), a, args)
 	return code, out.String(), errs.String()

@@ -17,12 +17,14 @@ import (
 
 	"github.com/runwrit/writ/examples/internal/demo"
 	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/worker"
 )
 
 // asProgram makes the test's binary the program that it tests.
 const asProgram = "WRIT_EXAMPLE_AGENT"
 
 func TestMain(m *testing.M) {
+	worker.Enter(os.Exit)
 	if os.Getenv(asProgram) != "" {
 		main()
 		return
@@ -72,7 +74,7 @@ func (s *station) arguments() []string {
 func (s *station) work() (stop func() error) {
 	ctx, cancel := context.WithCancel(s.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, s.arguments()) }()
+	go func() { ended <- run(ctx, worker.Enter(os.Exit), s.arguments()) }()
 	return func() error {
 		cancel()
 		return <-ended
@@ -320,14 +322,14 @@ func TestOneAgentWorksOnAQueueThatIsItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), s.arguments()); err == nil || !strings.Contains(err.Error(), "another agent") {
+	if err := run(t.Context(), worker.Enter(os.Exit), s.arguments()); err == nil || !strings.Contains(err.Error(), "another agent") {
 		t.Errorf("a second agent: %v", err)
 	}
 	q.close()
 	if err := os.Chmod(s.queue, 0o770); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), s.arguments()); err == nil || !strings.Contains(err.Error(), "chmod 700") {
+	if err := run(t.Context(), worker.Enter(os.Exit), s.arguments()); err == nil || !strings.Contains(err.Error(), "chmod 700") {
 		t.Errorf("a queue for others: %v", err)
 	}
 }

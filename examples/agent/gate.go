@@ -22,7 +22,10 @@ import (
 )
 
 // settings say where everything is.
-type settings struct{ runbooks, trust, policy, ledger, group string }
+type settings struct {
+	runbooks, trust, policy, ledger, group string
+	stage                                  worker.Stage
+}
 
 // gate is what all jobs go through. All of its parts are safe for several at a
 // time.
@@ -63,7 +66,7 @@ func openGate(s settings) (*gate, error) {
 	if g.book, err = ledger.Open(s.ledger, ledger.Options{}); err != nil {
 		return nil, err
 	}
-	if g.worker, err = worker.New(worker.Options{Ledger: g.book}); err != nil {
+	if g.worker, err = worker.New(worker.Options{Ledger: g.book, Stage: s.stage}); err != nil {
 		return nil, errors.Join(err, g.book.Close())
 	}
 	return g, nil

@@ -19,14 +19,17 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/runwrit/writ/worker"
 )
 
 // interval is how often the agent looks for new jobs and for jobs to be stopped.
 const interval = 200 * time.Millisecond
 
 func main() {
+	stage := worker.Enter(os.Exit) // first of all: here begins each job that the worker starts, too
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	err := run(ctx, stage, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
@@ -35,8 +38,8 @@ func main() {
 }
 
 // run works until ctx ends, which ends the jobs, too.
-func run(ctx context.Context, args []string) error {
-	var s settings
+func run(ctx context.Context, stage worker.Stage, args []string) error {
+	s := settings{stage: stage}
 	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
 	dir := flags.String("queue", "", "queue, a `folder`")
 	jobs := flags.Int("jobs", 4, "how many jobs run at a time")

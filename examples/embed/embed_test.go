@@ -11,12 +11,14 @@ import (
 
 	"github.com/runwrit/writ/examples/internal/demo"
 	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/worker"
 )
 
 // asProgram makes the test's binary the program that it tests.
 const asProgram = "WRIT_EXAMPLE_EMBED"
 
 func TestMain(m *testing.M) {
+	worker.Enter(os.Exit)
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

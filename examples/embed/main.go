@@ -29,11 +29,12 @@ import (
 )
 
 func main() {
+	stage := worker.Enter(os.Exit) // first of all: here begins each runbook that the worker starts, too
 	// Without this a closed standard output ends the program before the end of the
 	// run is recorded.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	result, err := embed(ctx, os.Args[1:])
+	result, err := embed(ctx, stage, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "embed:", err)
@@ -41,7 +42,7 @@ func main() {
 	os.Exit(worker.ExitCode(result, err)) // also of an error before the run
 }
 
-func embed(ctx context.Context, args []string) (worker.Result, error) {
+func embed(ctx context.Context, stage worker.Stage, args []string) (worker.Result, error) {
 	flags := flag.NewFlagSet("embed", flag.ContinueOnError)
 	trust := flags.String("trust", "", "trust store, a `folder`")
 	rules := flags.String("policy", "", "policy, a `folder`")
@@ -73,7 +74,7 @@ func embed(ctx context.Context, args []string) (worker.Result, error) {
 		return worker.Result{}, err
 	}
 	defer func() { _ = records.Close() }() // every record was synced when it was written
-	w, err := worker.New(worker.Options{Ledger: records})
+	w, err := worker.New(worker.Options{Ledger: records, Stage: stage})
 	if err != nil {
 		return worker.Result{}, err
 	}

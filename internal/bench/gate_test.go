@@ -57,7 +57,7 @@ func (b *bench) replays() {
 	b.write("replay/policy/grants.yaml", []byte(text))
 	book, err := ledger.Open(b.path("replay/ledger.jsonl"), ledger.Options{})
 	b.check(err)
-	w, err := worker.New(worker.Options{Ledger: book})
+	w, err := worker.New(worker.Options{Ledger: book, Stage: worker.Enter(os.Exit)})
 	b.check(err)
 	for range decisions {
 		in, err := policy.NewInput(verified, policy.Request{

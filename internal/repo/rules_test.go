@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/account", "internal/guard", "internal/once", "internal/joblog", "internal/streams"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/account", "internal/contain", "internal/guard", "internal/once", "internal/joblog", "internal/streams"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"internal/audience":   {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
+	"internal/contain":    {"internal/confine"},
 	"internal/guid":       {},
 	"internal/joblog":     {"internal/guard"},
 	"internal/newkeys":    {},
@@ -87,7 +88,7 @@ var mayImport = map[string][]string{
 
 // startsProcesses lists the packages, and the one file, whose own code may start
 // a process.
-var startsProcesses = []string{"worker", "internal/abilities", "internal/testenv", "signer/gpg.go"}
+var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "signer/gpg.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
@@ -350,7 +351,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams",
+	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {

@@ -147,7 +147,7 @@ func (g *gate) record(questions ...asked) string {
 		g.t.Fatal(err)
 	}
 	defer func() { _ = book.Close() }()
-	w, err := worker.New(worker.Options{Ledger: book, Now: atTime})
+	w, err := worker.New(worker.Options{Ledger: book, Stage: worker.Enter(os.Exit), Now: atTime})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package contain
+
+// StageName is the name under which a program is executed to be a stage.
+const StageName = "writ-stage"
+
+// Self is the program that a stage runs when it is the caller's own.
+const Self = "/proc/self/exe"
+
+// IsStage is never true here.
+func IsStage() bool { return false }
+
+// RunStage does nothing here.
+func RunStage() int { return 1 }
