@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/internal/doctor"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/lint"
@@ -92,6 +93,8 @@ type Renderer interface {
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter
+	// Doctor is of a host.
+	Doctor(w io.Writer, r *doctor.Report) error
 }
 
 // FormatError says that there is no output format of this name.

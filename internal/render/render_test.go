@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/internal/doctor"
 	"github.com/runwrit/writ/internal/manifest"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/ledger"
@@ -105,6 +106,10 @@ func renderAll(t *testing.T, name string) map[string]string {
 	}
 	take("records", records.Close())
 	take("no records", r.Records(&b).Close())
+	take("doctor", r.Doctor(&b, &doctor.Report{
+		Root: evil, Unread: []doctor.Unread{{Where: evil, Detail: evil}},
+		Findings: []doctor.Finding{{Code: "odd", Where: evil, Detail: evil, Why: evil, Mend: []string{evil}, Note: evil}},
+	}))
 	take("version", r.Version(&b, render.Version{Version: evil, Formats: []string{"authenticode"}}))
 	return out
 }
@@ -263,6 +268,7 @@ func TestARendererReturnsTheErrorOfWriting(t *testing.T) {
 			"inspect": r.Inspect(broken{}, render.Inspection{File: file}),
 			"audit":   r.Audit(broken{}, &audit.Result{}),
 			"version": r.Version(broken{}, render.Version{}),
+			"doctor":  r.Doctor(broken{}, &doctor.Report{}),
 		} {
 			if !errors.Is(err, errBroken) {
 				t.Errorf("%s of %s: %v", what, name, err)

@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"internal/manifest":   {"runbook"},
 	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/manifest", "policy/bundle", "policy/store"},
+	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/doctor", "internal/manifest", "policy/bundle", "policy/store"},
 
 	"internal/strictjson": {},
 	"policy/index":        {"runbook", "policy", "internal/guard", "internal/guid"},
@@ -63,6 +63,7 @@ var mayImport = map[string][]string{
 	"internal/abilities":  {"internal/cgroup", "internal/confine", "internal/guard"},
 	"internal/cgroup":     {},
 	"internal/confine":    {},
+	"internal/doctor":     {"verifier", "internal/abilities", "internal/config", "internal/hybrid", "internal/pgpcert"},
 	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
 	"examples":            {},
 	"internal/audience":   {},
@@ -82,7 +83,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/config", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
+		"internal/approvals", "internal/abilities", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
 	},
 }
 
@@ -350,7 +351,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
+	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/doctor", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams",
 }
 
