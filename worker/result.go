@@ -48,6 +48,11 @@ type Result struct {
 	// delivered, a folder that could not be removed.
 	Warnings []string
 
+	// User is the account that it ran as, Sandbox the profile that confined it, and
+	// Contained by what; empty where no start was recorded.
+	User, Sandbox string
+	Contained     []string
+
 	// Decision, Start and End are the numbers of the run's records in the ledger,
 	// 0 for one that was not written.
 	Decision, Start, End uint64
@@ -230,6 +235,9 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		StdoutSHA256  runbook.Digest   `json:"stdout_sha256"`
 		StderrSHA256  runbook.Digest   `json:"stderr_sha256"`
 		Lines         LineCounts       `json:"lines"`
+		User          string           `json:"user"`
+		Sandbox       string           `json:"sandbox"`
+		Contained     []string         `json:"contained"`
 		Logs          []logFacts       `json:"logs"`
 		Warnings      []string         `json:"warnings"`
 	}{
@@ -240,6 +248,7 @@ func EncodeResult(r Result, err error) ([]byte, error) {
 		DurationMS: r.Duration.Milliseconds(), StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes,
 		State: StateOf(r, err), Exception: Exception(r, err),
 		StdoutSHA256: r.StdoutDigest, StderrSHA256: r.StderrDigest, Lines: r.Lines, Logs: r.logs(),
+		User: r.User, Sandbox: r.Sandbox, Contained: append([]string{}, r.Contained...),
 		Warnings: append([]string{}, r.Warnings...),
 	}
 	if err != nil {

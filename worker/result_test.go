@@ -81,6 +81,7 @@ func TestEncodeResult(t *testing.T) {
 	data, err := worker.EncodeResult(worker.Result{
 		Started: true, Status: 3, Duration: 1500 * time.Millisecond, StdoutBytes: 4, StderrBytes: 5,
 		StdoutDigest: digest, Lines: worker.LineCounts{Output: 1, Warning: 2}, StderrLog: worker.Log{Path: "/logs/x", Bytes: 5, Cut: true, Digest: digest},
+		User: "svc", Sandbox: "strict", Contained: []string{"namespaces"},
 		Decision: 7, Start: 8, End: 9, Verdict: verifier.Valid, Runbook: digest, Payload: digest,
 	}, nil)
 	if err != nil {
@@ -90,7 +91,7 @@ func TestEncodeResult(t *testing.T) {
 		`","payload_digest":"` + digest.String() + `","decision_id":7,"start_id":8,"end_id":9,"started":true,"status":3,"signal":0,` +
 		`"timed_out":false,"canceled":false,"duration_ms":1500,"stdout_bytes":4,"stderr_bytes":5,` +
 		`"state":"Failed","exception":"The runbook ended with exit code 3.","stdout_sha256":"` + digest.String() + `","stderr_sha256":"",` +
-		`"lines":{"output":1,"error":0,"warning":2,"verbose":0,"debug":0},` +
+		`"lines":{"output":1,"error":0,"warning":2,"verbose":0,"debug":0},"user":"svc","sandbox":"strict","contained":["namespaces"],` +
 		`"logs":[{"stream":"stderr","path":"/logs/x","bytes":5,"cut":true,"sha256":"` + digest.String() + `"}],"warnings":[]}` + "\n"
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)

@@ -310,3 +310,14 @@ func TestStatesAreToldInTheirOrder(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestTheResultSaysHowTheRunWasContained(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	o := g.must(g.run("r.sh", "true\n"))
+	_, bodies := g.records()
+	start := bodies[1]
+	if o.User == "" || start["user"] != o.User || start["sandbox"] != o.Sandbox || !cmp.Equal(anyStrings(start["contained"]), o.Contained) {
+		t.Errorf("%q, %q, %q, recorded was %v", o.User, o.Sandbox, o.Contained, start)
+	}
+}

@@ -216,6 +216,7 @@ func (w *Worker) run(ctx context.Context, job Job) (Result, error) {
 		return res, errors.Join(err, c.close())
 	}
 	open = true
+	res.User, res.Sandbox, res.Contained = p.user.String(), c.profile, c.by
 	c.tokens.started(res.Start)
 	begun := w.now()
 	failed := c.launch(ctx, p, job, &res)
