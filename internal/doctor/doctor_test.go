@@ -128,6 +128,15 @@ var broken = []struct {
 	{"a ledger in a folder of everybody", good, files{"/var/lib/writ": folder(0o777), "/var/lib/writ/ledger.jsonl": nil}, "ledger-writable", "/var/lib/writ", 0, "", nil},
 	{"a state folder of everybody", good, files{"/var/lib/writ": folder(0o777)}, "state-writable", "/var/lib/writ", 0, "", nil},
 	{"a program that everybody may write", good, files{"/usr/bin/writ": {mode: 0o777}}, "program-writable", "/usr/bin/writ", 0, "", nil},
+	{"a shim that everybody may turn", old, files{"/opt/writ/gpg": folder(0o777)}, "program-writable", "/opt/writ/gpg", 0, "/opt/writ/gpg/gpg: everybody may write it", nil},
+	{"an interpreter that everybody may write", good, files{"/usr/bin/python3": link("python3.11"), "/usr/bin/python3.11": {mode: 0o777}}, "interpreter-writable", "/usr/bin/python3.11", 0, "/usr/bin/python3: everybody may write it", nil},
+	{"a folder of programs that everybody may write", good, files{"/usr/local/bin": folder(0o777)}, "interpreter-writable", "/usr/local/bin", 0, "", nil},
+	{"an interpreter of its own that everybody may write", good, files{"/etc/writ/worker.yaml": text(workerYAML + "interpreters: {perl: {program: /opt/perl}}\n"), "/opt/perl": {mode: 0o777}}, "interpreter-writable", "/opt/perl", 0, "", nil},
+	{"an interpreter that is not there", good, files{"/etc/writ/worker.yaml": text(workerYAML + "interpreters: {perl: {program: /opt/perl}}\n")}, "config-unusable", "/opt/perl", 0, "for perl", files{"/opt/perl": {mode: 0o755}}},
+	{"no folder for logs", good, files{"/etc/writ/worker.yaml": text(workerYAML + "logs: {dir: /var/log/writ}\n")}, "logs-missing", "/var/log/writ", 0, "", nil},
+	{"a folder for logs of everybody", good, files{"/etc/writ/worker.yaml": text(workerYAML + "logs: {dir: /var/log/writ}\n"), "/var/log/writ": folder(0o777)}, "logs-writable", "/var/log/writ", 0, "", nil},
+	{"a sandbox that is open where the ledger is", good, files{"/etc/writ/worker.yaml": text(workerYAML + "run: {sandbox: {write: [/var]}}\n")}, "sandbox-opens", "/var", 0, "and the ledger is /var/lib/writ/ledger.jsonl", files{"/etc/writ/worker.yaml": text(workerYAML)}},
+	{"a sandbox that is open where the policy is, by a link", good, files{"/etc/writ/worker.yaml": text(workerYAML + "run: {sandbox: {write: [/srv/p]}}\n"), "/srv/p": link("/etc/writ/policy")}, "sandbox-opens", "/srv/p", 0, "and the policy is", files{"/etc/writ/worker.yaml": text(workerYAML)}},
 	{"a clock behind the ledger", good, files{"/var/lib/writ/ledger.jsonl": {data: `{"time":"2026-11-22T12:30:00Z"}` + "\n" + `{"time`, mode: 0o600}}, "clock-behind-ledger", "/var/lib/writ/ledger.jsonl", 0, "it is 2026-11-22T12:00:00Z, and the last record is of 2026-11-22T12:30:00Z", files{"/var/lib/writ/ledger.jsonl": {mode: 0o600}}},
 }
 
@@ -170,6 +179,48 @@ func TestEachBrokenHostIsFoundAndMended(t *testing.T) {
 				t.Errorf("it is there still:\n%s", said(r))
 			}
 		})
+	}
+}
+
+// TestAHostIsMendedByItsOwnCommands: with everything wrong at once, the commands
+// in their order leave nothing that a command mends.
+func TestAHostIsMendedByItsOwnCommands(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("skipped: only root can give files away")
+	}
+	host := old()
+	for _, c := range broken {
+		if c.hand == nil && c.base().over(c.wrong)[oldPath] != nil && c.wrong["/etc/writ/worker.yaml"] == nil {
+			for p, f := range c.wrong {
+				if was := host[p]; f != nil && (was == nil || was.data == "" || f.data != "") {
+					host[p] = f
+				}
+			}
+		}
+	}
+	host[oldPath] = &file{data: strings.NewReplacer("= True", "= off", "[metadata]", "bypass_certificate_verification = 1\n[metadata]").Replace(oldConf), mode: 0o666, uid: 997, gid: 996}
+	host["/etc/sudoers"] = text("nxautomation ALL=NOPASSWD: \\\n  ALL\n@includedir /etc/sudoers.d\n")
+	host["/usr/bin"] = folder(0o777)
+	delete(host, "/opt/writ/gpg/gpg")
+	root := host.build(t)
+	before := examine(t, root, doctor.Options{})
+	codes := map[doctor.Code]bool{}
+	for _, f := range before.Findings {
+		for _, m := range f.Mend {
+			if !strings.HasPrefix(m, "writ ") && !strings.HasPrefix(m, "visudo ") {
+				shell(t, m)
+				codes[f.Code] = true
+			}
+		}
+	}
+	if len(codes) < 12 {
+		t.Errorf("only %v were mended", codes)
+	}
+	for _, f := range examine(t, root, doctor.Options{}).Findings {
+		if len(f.Mend) > 0 && f.Code != "old-worker" && !strings.HasPrefix(f.Mend[0], "visudo ") {
+			t.Errorf("%s %s:%d: %s is there still", f.Code, f.Where, f.Line, f.Detail)
+		}
 	}
 }
 

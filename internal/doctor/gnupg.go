@@ -120,7 +120,7 @@ func (x *examination) secretKeys(dir string) {
 			return
 		}
 		f := Finding{Code: "secret-keys", Where: p, Note: note}
-		x.mend(&f, p, "shred -u -- PATH")
+		x.mend(&f, p, "rm -- PATH")
 		x.add(f)
 	}
 	private := path.Join(dir, "private-keys-v1.d")

@@ -31,6 +31,7 @@ func (x *examination) oldGPG() {
 			continue
 		}
 		if path.Base(at.path) == "writ" {
+			x.writable("program-writable", path.Join(dir, "gpg"), x.flaws(at, onlyRoot))
 			return // writ gpg-shim answers
 		}
 		x.add(Finding{
@@ -57,7 +58,7 @@ func (x *examination) shim() []string {
 	return []string{
 		"install -d -m 755 -- " + folder,
 		"ln -s " + program + " " + link,
-		fmt.Sprintf(`echo 'Defaults>nxautomation secure_path="/opt/writ/gpg:%s"' > %s && chmod 440 %s`, usualPath, rule, rule),
+		fmt.Sprintf(`echo 'Defaults>nxautomation secure_path="/opt/writ/gpg:%s"' >> %s && chmod 440 %s`, usualPath, rule, rule),
 	}
 }
 

@@ -32,10 +32,14 @@ func (x *examination) own() {
 	if m := w.ManagedIdentity; m != nil {
 		x.configFile(m.HeaderFile, good)
 	}
+	if w.Tokens != nil && w.Tokens.Identity != nil {
+		x.configFile(w.Tokens.Identity.HeaderFile, good)
+	}
 	x.trust(w.Trust, good)
 	x.policy(w.Policy, good)
 	x.ledger(w.Ledger, good)
 	x.state(w.State, good)
+	x.running(w, good)
 }
 
 // config reads worker.yaml.

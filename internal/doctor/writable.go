@@ -20,7 +20,7 @@ type flaw struct {
 }
 
 const (
-	ownIt   = "chown root -- PATH"
+	ownIt   = "chown -h root -- PATH"
 	closeIt = "chmod go-w -- PATH"
 )
 

@@ -106,7 +106,7 @@ func (m *Carried) warn(c *Conf) {
 func (m *Carried) leaveBehind(c *Conf) {
 	const service = "writ asks no service for jobs: whoever has a job calls writ run"
 	for _, x := range []struct{ option, value, why string }{
-		{"working_directory_path", c.WorkingDirectory, "a runbook is never written into a folder and run from there: it gets a private folder for each job, which is removed"},
+		{"working_directory_path", c.WorkingDirectory, "a runbook is never written into a folder and run from there: it gets a private folder for each job, which is removed; one that needs this folder in the sandbox strict needs it under run.sandbox.write"},
 		{"jrds_base_uri", c.BaseURI, service},
 		{"account_id", c.AccountID, service},
 		{"jrds_cert_path", c.CertPath, service},
@@ -123,6 +123,7 @@ func (m *Carried) leaveBehind(c *Conf) {
 			m.leave(x.option, x.why)
 		}
 	}
+	m.leave("the account nxautomation", "a gate that is root runs runbooks as nobody, as run.user of worker.yaml, or as the policy says; sudo works in the sandbox none only")
 	for _, s := range c.Unread {
 		m.leave(fmt.Sprintf("line %d: [%s] %s", s.Line, s.Section, s.Option), "the old worker did not read it either")
 	}
