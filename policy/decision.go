@@ -163,6 +163,9 @@ type Permit struct {
 	obligations   Obligations
 	expires       time.Time
 	uses          []Use
+	// secret says of parameters that their values must be told to nobody but the
+	// runbook.
+	secret map[string]bool
 }
 
 // File is the digest of the signed file that was decided on.
@@ -178,6 +181,10 @@ func (p *Permit) Manifest() Manifest { return p.manifest }
 // Arguments are the arguments that were decided on, in their order.
 func (p *Permit) Arguments() []Argument { return slices.Clone(p.arguments) }
 
+// Secret reports whether a parameter, named as in Input.Parameters, is one whose
+// value only the runbook may learn.
+func (p *Permit) Secret(parameter string) bool { return p.secret[parameter] }
+
 // Obligations are what the run must hold to.
 func (p *Permit) Obligations() Obligations {
 	o := p.obligations
@@ -191,6 +198,10 @@ func (p *Permit) Expires() time.Time { return p.expires }
 type Argument struct {
 	Name  string `json:"name,omitempty"`
 	Value string `json:"value"`
+	// JSON says that Value is a list or an object, which no command line can carry:
+	// the runbook gets it in the document of its parameters only. A policy reads the
+	// text.
+	JSON bool `json:"json,omitempty"`
 }
 
 // parameters is the view of the arguments that a policy sees: a map from name

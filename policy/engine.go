@@ -265,6 +265,7 @@ func (e *Engine) judge(in *Input, f *facts, doc *document) Decision {
 			manifest: in.Runbook.manifest(),
 			expires:  time.Unix(0, in.NowNS).UTC().Add(permitLife),
 			uses:     append(in.Ticket.uses(), d.Override.uses()...),
+			secret:   map[string]bool{},
 		}
 	}
 	return d

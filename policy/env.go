@@ -7,19 +7,29 @@ import (
 
 var envForm = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, 128)
 
-// Names and prefixes of environment variables that change what an interpreter
-// or the dynamic linker runs, or that carry the worker's own identity. They are
-// in upper case; the comparison ignores case, as Windows does.
+// Names and prefixes of environment variables that change what an interpreter, the
+// dynamic linker or the C library runs or believes, that carry the worker's own
+// identity, or that the worker itself sets. They are in upper case; the comparison
+// ignores case, as Windows does.
 var (
 	refusedEnv = []string{
+		// shells
 		"BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "IFS", "PROMPT_COMMAND", "CDPATH", "GLOBIGNORE", "SHELL",
-		"PSMODULEPATH", "__PSLOCKDOWNPOLICY", "GCONV_PATH", "LOCPATH", "NLSPATH", "GLIBC_TUNABLES", "HOSTALIASES", "RES_OPTIONS",
-		"NODE_OPTIONS", "NODE_PATH", "PERLLIB", "PERLIO", "RUBYOPT", "RUBYLIB", "PATH", "PATHEXT", "COMSPEC",
-		"AZURE_POD_IDENTITY_AUTHORITY_HOST", "DEFAULT_IDENTITY_CLIENT_ID",
+		"FPATH", "ZDOTDIR", "NULLCMD", "READNULLCMD", "INPUTRC",
+		// PowerShell and Windows
+		"PSMODULEPATH", "PSEXECUTIONPOLICYPREFERENCE", "__PSLOCKDOWNPOLICY", "PATH", "PATHEXT", "COMSPEC",
+		// the C library
+		"GCONV_PATH", "GETCONF_DIR", "LOCPATH", "NLSPATH", "GLIBC_TUNABLES", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS",
+		"RESOLV_HOST_CONF", "NIS_PATH", "TZDIR", "TERMINFO", "TERMINFO_DIRS", "TERMCAP",
+		// what programs load, or begin with
+		"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
+		"NODE_OPTIONS", "NODE_PATH", "KRB5_CONFIG", "KRB5_KTNAME",
+		// who the worker is
+		"AZURE_CONFIG_DIR", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "DEFAULT_IDENTITY_CLIENT_ID",
 	}
 	refusedEnvPrefixes = []string{
-		"LD_", "DYLD_", "PYTHON", "BASH_FUNC_", "PERL5", "DOTNET_", "CORECLR_", "COR_", "COMPLUS_", "POWERSHELL_",
-		"IDENTITY_", "MSI_", "IMDS_", "MALLOC_",
+		"LD_", "DYLD_", "_RLD", "PYTHON", "BASH_FUNC_", "PERL", "RUBY", "GEM_", "BUNDLE_", "DOTNET_", "CORECLR_", "COR_", "COMPLUS_",
+		"POWERSHELL_", "IDENTITY_", "MSI_", "IMDS_", "MALLOC_", "WRIT_",
 	}
 )
 
@@ -30,6 +40,10 @@ func EnvRefused(name string) bool {
 	return slices.Contains(refusedEnv, upper) ||
 		slices.ContainsFunc(refusedEnvPrefixes, func(p string) bool { return strings.HasPrefix(upper, p) })
 }
+
+// EnvFunction reports whether the value of an environment variable is a shell
+// function, whatever the name of the variable: none ever reaches a runbook.
+func EnvFunction(value string) bool { return strings.HasPrefix(strings.TrimLeft(value, " \t"), "()") }
 
 // envProblem says why entry ("NAME" or "NAME=value") cannot be an obligation,
 // "" if it can.
@@ -43,6 +57,9 @@ func envProblem(entry string) string {
 	}
 	if bad := textProblem(value, maxText); bad != "" {
 		return "the value " + bad
+	}
+	if EnvFunction(value) {
+		return "the value is a function: an old shell would run what stands in it"
 	}
 	return ""
 }

@@ -53,6 +53,11 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"too large together", "a.sh.asc", large},
 		{"a name without a value, which pwsh takes the next argument for", "a.ps1", []policy.Argument{{Name: "Force"}, {Value: "x"}}},
 		{"a position that PowerShell takes for a name", "a.ps1", []policy.Argument{{Value: "-Force"}}},
+		{"JSON without a name", "a.ps1", []policy.Argument{{Value: "[1]", JSON: true}}},
+		{"JSON that is none", "a.ps1", []policy.Argument{{Name: "A", Value: "[1", JSON: true}}},
+		{"JSON that is a text", "a.ps1", []policy.Argument{{Name: "A", Value: `"x"`, JSON: true}}},
+		{"JSON that is nothing", "a.sh", []policy.Argument{{Name: "A", JSON: true}}},
+		{"JSON with a line end", "a.sh", []policy.Argument{{Name: "A", Value: "[\n]", JSON: true}}},
 		{"a position with a long dash", "a.ps1", []policy.Argument{{Value: "\u2014Force"}}},
 	}
 	for _, tt := range tests {

@@ -48,7 +48,7 @@ const (
 	// MaxArguments is how many arguments a runbook may be given.
 	MaxArguments = 256
 	// MaxArgument is the longest value of an argument in bytes.
-	MaxArgument = 8 << 10
+	MaxArgument = 32 << 10
 	// maxArguments is the length of all names and values together.
 	maxArgumentsSize = 64 << 10
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
@@ -65,6 +66,8 @@ func argumentProblem(kind runbook.Kind, a Argument) string {
 		return "the value " + bad
 	}
 	switch {
+	case a.JSON && (a.Name == "" || !json.Valid([]byte(a.Value)) || !strings.ContainsAny(a.Value[:1], "[{")):
+		return "want a list or an object in JSON, with a name"
 	case a.Name == "" && len(a.Value) > 1 && beginsWithDash(a.Value):
 		return "a value that begins with a dash could be taken for an option: give it by a name"
 	case a.Name != "" && a.Value == "" && kind == runbook.PowerShell:

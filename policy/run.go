@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/account"
 	"github.com/runwrit/writ/internal/audience"
 	"github.com/runwrit/writ/internal/strictyaml"
 )
@@ -36,12 +37,7 @@ func (t *tree) run(n *yaml.Node, field string, o *Obligations) {
 			names[strings.ToUpper(name)] = true
 		}
 	}
-	o.User = t.Word(f["user"], field+".user", func(s string) string {
-		if accountForm.holds(s) {
-			return ""
-		}
-		return "want the name of an account"
-	})
+	o.User = t.Word(f["user"], field+".user", account.Problem)
 	if v := f["sandbox"]; v != nil {
 		o.Sandbox = t.sandbox(v, field+".sandbox")
 	}

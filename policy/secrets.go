@@ -68,10 +68,14 @@ func (d *Decision) hide(in *Input, f *facts) {
 	d.shown = map[string]bool{}
 	var secret []string
 	for name, value := range in.Parameters {
-		switch {
-		case !f.secrets.has(name):
+		if !f.secrets.has(name) {
 			d.shown[name] = true
-		case value != "":
+			continue
+		}
+		if d.permit != nil {
+			d.permit.secret[name] = true
+		}
+		if value != "" {
 			// As it is, and as sprintf and json.marshal of Rego write it.
 			quoted, encoded := strconv.Quote(value), asJSON(value)
 			secret = append(secret, value, quoted[1:len(quoted)-1], encoded[1:len(encoded)-1])

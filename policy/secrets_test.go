@@ -221,3 +221,32 @@ func TestSecretsOfRowsThatCannotBeReadDeny(t *testing.T) {
 		t.Error("what may be secret is told")
 	}
 }
+
+// TestAPermitSaysWhichParametersAreSecret: by name, in any case of letters, and by position;
+// a denial says nothing of the kind.
+func TestAPermitSaysWhichParametersAreSecret(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+strings.Replace(secretRule, "Choice: {", `"2": {`, 1))
+	in, err := policy.NewInput(verified(t, "restart.sh", aliceKey), request("/srv/runbooks/restart.sh",
+		policy.Argument{Name: "Password", Value: "hunter2"}, policy.Argument{Name: "Service", Value: "nginx"}, policy.Argument{Value: "one"}, policy.Argument{Value: "hunter3"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	permit, err := e.Decide(t.Context(), in).Permit()
+	if err == nil {
+		t.Fatal("the first position is not named by the rule")
+	}
+	if permit != nil {
+		t.Error("a denial carries a permit")
+	}
+	e = engine(t, peopleYAML+strings.Replace(secretRule, "Choice: {", "\"1\": {type: string}\n      \"2\": {", 1))
+	d := e.Decide(t.Context(), in)
+	if permit, err = d.Permit(); err != nil {
+		t.Fatal(d.Deny)
+	}
+	for name, secret := range map[string]bool{"Password": true, "Service": false, "1": false, "2": true, "3": false, "Pin": false} {
+		if permit.Secret(name) != secret {
+			t.Errorf("%s: %v", name, permit.Secret(name))
+		}
+	}
+}

@@ -29,8 +29,11 @@ func granted(list []string, lookup func(string) (string, bool)) ([]string, error
 				continue
 			}
 		}
-		if strings.ContainsRune(value, 0) {
+		switch {
+		case strings.ContainsRune(value, 0):
 			return nil, &EnvironmentError{name, "its value holds a NUL character"}
+		case policy.EnvFunction(value):
+			return nil, &EnvironmentError{name, "its value is a function: an old shell would run what stands in it"}
 		}
 		env = append(env, name+"="+value)
 	}
@@ -48,12 +51,24 @@ func plainName(name string) bool {
 }
 
 // environment is all that the runbook gets. home and temp are fresh folders of its
-// own that are gone after it; the policy may set HOME, TMPDIR and LANG otherwise, but
-// not PATH.
-func environment(p *plan, home, temp string) []string {
-	env := []string{"PATH=" + Path}
-	fixed := append([]string{"LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + temp}, interpreters[p.kind].env...)
-	for _, entry := range fixed {
+// own that are gone after it; document is where its parameters are, "" for nowhere.
+// The policy may set HOME, TMPDIR, LANG, USER and LOGNAME otherwise, and nothing
+// else of what stands here.
+func environment(p *plan, home, temp, document string) []string {
+	env := []string{
+		"PATH=" + Path,
+		// Else az would keep who has logged in with whatever HOME the policy names; the
+		// modules of Az for PowerShell keep it in the folder .Azure of HOME.
+		"AZURE_CONFIG_DIR=" + home + "/.azure",
+	}
+	if document != "" {
+		env = append(env, ParametersVariable+"="+document)
+	}
+	fixed := []string{"LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + temp}
+	if p.user.name != "" {
+		fixed = append(fixed, "USER="+p.user.name, "LOGNAME="+p.user.name)
+	}
+	for _, entry := range append(fixed, languages[p.kind].env...) {
 		name, _, _ := strings.Cut(entry, "=")
 		if !contains(p.env, name) {
 			env = append(env, entry)

@@ -160,7 +160,7 @@ rules:
 func (g *gate) obligations() string {
 	list := []string{"timeout: " + g.timeout, "sandbox: " + cmp.Or(g.sandbox, policy.SandboxNone)}
 	if g.user != nobodyNamed {
-		list = append(list, "user: "+cmp.Or(g.user, own(g.t)))
+		list = append(list, "user: '"+cmp.Or(g.user, own(g.t))+"'")
 	}
 	if g.env != nil {
 		env, err := json.Marshal(g.env)

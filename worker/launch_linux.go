@@ -61,9 +61,10 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string
 		c.tokens.close()
 		return nil, errors.Join(err, place.remove())
 	}
+	extra, _ := place.extra()
 	if err = checkDir(profile, spec.Dir); err == nil {
 		c.process, err = contain.Start(ctx, w.stage.program, spec, contain.IO{
-			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: place.extra(),
+			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: extra,
 		})
 	}
 	if err != nil {
@@ -99,10 +100,11 @@ func checkDir(profile, dir string) error {
 
 // spec says how the run is started and contained. Nothing of it is parsed by a shell.
 func (w *Worker) spec(p *plan, c *contained) contain.Spec {
+	_, document := c.place.extra()
 	arguments := slices.Concat([]string{p.interpreter}, p.options, []string{c.place.script}, p.arguments)
 	s := contain.Spec{
 		Form: contain.Subreaper, Program: filepath.Clean(p.interpreter), Arguments: arguments,
-		Environment: environment(p, c.place.home, c.place.temp), Dir: c.place.home,
+		Environment: environment(p, c.place.home, c.place.temp, document), Dir: c.place.home,
 		NoNewPrivs: c.profile != policy.SandboxNone, Scratch: c.place.folder,
 	}
 	if p.user.other {

@@ -31,16 +31,23 @@ type place struct {
 	content *contain.Content
 	// memory holds the script, unless the interpreter insists on a name.
 	memory *os.File
+	// document holds the parameters; nil for none.
+	document *os.File
 	// script is the path that the interpreter is given.
 	script string
 }
 
-// extra are the descriptors that the runbook gets after the three standard ones.
-func (s *place) extra() []*os.File {
-	if s.memory == nil {
-		return nil
+// extra are the descriptors that the runbook gets after the three standard ones, and
+// the path of the document among them; "" for none.
+func (s *place) extra() (files []*os.File, document string) {
+	if s.memory != nil {
+		files = append(files, s.memory)
 	}
-	return []*os.File{s.memory}
+	if s.document != nil {
+		document = fmt.Sprintf("/dev/fd/%d", contain.FirstExtra+len(files))
+		files = append(files, s.document)
+	}
+	return files, document
 }
 
 // memoryScript is the path under which the interpreter finds the sealed file: its
@@ -49,9 +56,22 @@ const memoryScript = "/dev/fd/3"
 
 // place prepares the run of p in a profile. What it made is removed by remove.
 func (w *Worker) place(p *plan, profile string) (*place, error) {
+	prepare := w.privatePlace
 	if profile == policy.SandboxStrict {
-		return strictPlace(p)
+		prepare = strictPlace
 	}
+	s, err := prepare(p)
+	if err != nil || p.document == nil {
+		return s, err
+	}
+	if s.document, err = contain.Sealed("writ-parameters", p.document); err != nil {
+		return nil, errors.Join(&StartError{"put the parameters where the runbook reads them", err}, s.remove())
+	}
+	return s, nil
+}
+
+// privatePlace makes the private folder.
+func (w *Worker) privatePlace(p *plan) (*place, error) {
 	if !filepath.IsAbs(w.tempDir) {
 		return nil, &StartError{"make a private folder", fmt.Errorf("%q is not an absolute path", w.tempDir)}
 	}
@@ -69,7 +89,7 @@ func (w *Worker) place(p *plan, profile string) (*place, error) {
 	switch {
 	case p.set != nil:
 		s.script, err = privateSet(filepath.Join(s.folder, "project"), p.set)
-	case interpreters[p.kind].byName:
+	case languages[p.kind].byName:
 		s.script, err = privateCopy(filepath.Join(s.folder, "script"), p.name, p.payload)
 	default:
 		s.memory, err = contain.Sealed("writ-payload", p.payload)
@@ -254,8 +274,8 @@ func (s *place) writeSecret(path string, secret []byte, u runUser) error {
 // remove removes everything that place made, and what the runbook left in the
 // private folder. It may be called once.
 func (s *place) remove() error {
-	if s.memory != nil {
-		_ = s.memory.Close() // opened for reading only
+	for _, f := range []*os.File{s.memory, s.document} {
+		_ = f.Close() // opened for reading only, or nil
 	}
 	if s.content != nil {
 		_ = s.content.Close() // it was written to by this process only

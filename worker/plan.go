@@ -21,11 +21,13 @@ type plan struct {
 	interpreter string   // absolute path
 	options     []string // of the interpreter, before the script
 	arguments   []string // after the script
-	env         []string // what the policy lists: NAME=value
-	user        runUser
-	sandbox     []string // the profiles that may confine it, the preferred first
-	timeout     time.Duration
-	grace       time.Duration
+	// document holds the parameters in JSON; nil where the arguments say all.
+	document []byte
+	env      []string // what the policy lists: NAME=value
+	user     runUser
+	sandbox  []string // the profiles that may confine it, the preferred first
+	timeout  time.Duration
+	grace    time.Duration
 
 	audiences []string // for which the policy grants tokens
 	identity  []string // variables that say where to get them: NAME=value
@@ -68,10 +70,14 @@ func (w *Worker) plan(job Job) (*plan, error) {
 		return nil, err
 	}
 	p.audiences = o.Tokens
-	if p.interpreter, p.options, err = w.interpreter(p.kind, p.set != nil); err != nil {
+	if p.interpreter, p.options, err = w.interpreter(p); err != nil {
 		return nil, err
 	}
-	p.arguments = commandLine(p.kind, permit.Arguments())
+	args := argumentsOf(permit)
+	p.arguments = commandLine(p.kind, args)
+	if p.document, err = document(args); err != nil {
+		return nil, &PermitError{"its parameters cannot be written as JSON"}
+	}
 	if p.env, err = granted(o.Env, w.lookupEnv); err != nil {
 		return nil, err
 	}

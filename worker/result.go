@@ -156,6 +156,7 @@ func failureCode(err error) string {
 		permit      *PermitError
 		environment *EnvironmentError
 		obligation  *ObligationError
+		account     *AccountError
 		start       *StartError
 		log         *LogError
 		system      *SystemError
@@ -179,6 +180,8 @@ func failureCode(err error) string {
 		return "environment"
 	case errors.As(err, &obligation):
 		return "obligation"
+	case errors.As(err, &account):
+		return "account"
 	case errors.As(err, &start):
 		return "start"
 	case errors.As(err, &log):

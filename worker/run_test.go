@@ -569,6 +569,7 @@ func TestHelper(t *testing.T) {
 	case "long":
 		longOutput(t)
 	case "ordinary":
+		ownAccountOnly(t)
 		g := newGate(t)
 		lockFolders(g)
 		powershell := newGate(t, standIn(t, "exit 0\n"))

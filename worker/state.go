@@ -86,7 +86,7 @@ func Exception(r Result, err error) string {
 
 // runs says whether runbooks of a kind are run at all.
 func runs(kind runbook.Kind) bool {
-	_, known := interpreters[kind]
+	_, known := languages[kind]
 	return known
 }
 

@@ -98,6 +98,9 @@ func secretsOf(e Evidence) []string {
 		}
 		if value, known := e.Input.Parameters[name]; !known || value != a.Value || slices.Contains(hidden, name) {
 			secrets = append(secrets, a.Value)
+			if a.JSON {
+				secrets = append(secrets, textsOf(a.Value)...)
+			}
 		}
 	}
 	return secrets

@@ -207,8 +207,8 @@ func TestAttackRunbookPrintsItsSecrets(t *testing.T) {
 	g.args = []policy.Argument{{Name: "password", Value: "hunter2 \"x\""}, {Name: "service", Value: "nginx"}}
 	g.secret = "password"
 	var told []string
-	o := g.must(g.run("r.sh", `p=${1#--password=}
-echo "as it is: $p, $2"; echo "error: $p" >&2
+	o := g.must(g.run("r.sh", `p=$(python3 -Ic 'import json, os; print(json.load(open(os.environ["WRIT_PARAMETERS"]))["password"])')
+echo "as it is: $p, $1"; echo "error: $p" >&2
 for ((i = 0; i < ${#p}; i++)); do printf '%s' "${p:$i:1}"; sleep 0.002; done; echo
 printf '"%s"\n' "${p//\"/\\\"}"; printf '%s' "$p" | base64
 printf '%s' "${p:0:5}"

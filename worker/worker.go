@@ -26,7 +26,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -58,9 +57,13 @@ type Options struct {
 	// Grace is how long a process group may take to end after SIGTERM;
 	// DefaultGrace if 0.
 	Grace time.Duration
-	// Interpreters names the interpreter's program for a kind, by absolute path,
-	// in place of the one that is looked for in Path.
-	Interpreters map[runbook.Kind]string
+	// User is the account that runbooks run as where the policy names none: "user",
+	// "DOMAIN\\user" or "user@domain". It is never root, by whatever name. "" is the
+	// gate's own account, and DefaultUser for root's gate.
+	User string
+	// Interpreters names the program for a kind, in place of the one that is looked
+	// for in Path; for Perl, Ruby and JavaScript none is looked for.
+	Interpreters map[runbook.Kind]Interpreter
 	// LookupEnv gives the gate's own environment, of which the policy may pass
 	// variables on; os.LookupEnv if nil.
 	LookupEnv func(name string) (value string, found bool)
@@ -72,9 +75,6 @@ type Options struct {
 	RunsDir string
 	// Logs says where the output of runs is kept; nowhere by default.
 	Logs Logs
-	// User is the account that runbooks run as where the policy does not say: DefaultUser
-	// if "" and the gate is root, else the gate's own.
-	User string
 	// Sandbox is for the profile strict.
 	Sandbox Sandbox
 }
@@ -91,20 +91,20 @@ type Worker struct {
 	tokens       *broker.Broker
 	now          func() time.Time
 	grace        time.Duration
-	interpreters map[runbook.Kind]string
+	interpreters map[runbook.Kind]Interpreter
+	user         string
+	accounts     account.Database
 	lookupEnv    func(string) (string, bool)
 	tempDir      string
 	runsDir      string
 	logs         Logs
 	stage        Stage
-	user         string
-	accounts     account.Database
 	sandbox      Sandbox
 }
 
-// New returns a Worker. It fails with ErrNoLedger or ErrNoStage, with *SandboxError, with
-// *AccountError if User does not name an account, or with *InterpreterError for an entry
-// of Interpreters that is not an absolute path or of a kind that is never run, or with
+// New returns a Worker. It fails with ErrNoLedger or ErrNoStage; with *SandboxError; with
+// *InterpreterError for a row of Interpreters that has no absolute path, or is for a kind
+// that is never run; with *AccountError if User does not name an account; or with
 // *LogError for Logs that make no sense.
 func New(o Options) (*Worker, error) {
 	if o.Ledger == nil {
@@ -119,10 +119,8 @@ func New(o Options) (*Worker, error) {
 	if bad := account.Problem(o.User); o.User != "" && bad != "" {
 		return nil, &AccountError{o.User, bad}
 	}
-	for kind, path := range o.Interpreters {
-		if _, known := interpreters[kind]; !known || !filepath.IsAbs(path) {
-			return nil, &InterpreterError{Kind: kind, Path: path, Reason: "want an absolute path, for a kind that can be run"}
-		}
+	if err := checkInterpreters(o.Interpreters); err != nil {
+		return nil, err
 	}
 	if err := o.Logs.problem(); err != nil {
 		return nil, err
@@ -179,8 +177,9 @@ type Job struct {
 // An error says that nothing was started, unless Result.Started is set: then the
 // end of the run could not be recorded (*LedgerError). The other errors:
 // *DeniedError, *PermitError, *EnvironmentError, *ObligationError,
-// *InterpreterError, *LedgerError, *LogError, *StartError, *SystemError, ErrNoLedger,
-// or that of ctx. ExitCode makes an exit code of both results, StateOf a state.
+// *AccountError, *InterpreterError, *LedgerError, *LogError, *StartError, *SystemError,
+// ErrNoLedger, or that of ctx. ExitCode makes an exit code of both results, StateOf a
+// state.
 func (w *Worker) Run(ctx context.Context, job Job) (Result, error) {
 	s := newStates(job.OnState)
 	job.OnState = s.enter

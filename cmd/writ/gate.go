@@ -31,11 +31,13 @@ type gateOptions struct {
 	group     string
 	labels    []string
 	params    []string
-	arguments []string // after "--"
-	path      string
-	project   projectOption
-	approvals statementOption
-	ticket    ticketOption
+	// parameters is a file of more of them; "" for none.
+	parameters string
+	arguments  []string // after "--"
+	path       string
+	project    projectOption
+	approvals  statementOption
+	ticket     ticketOption
 	// token is the file of a token; tokenGiven says that the flag is there.
 	token      string
 	tokenGiven bool
@@ -56,6 +58,7 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	f.StringArrayVar(&o.labels, "label", nil, "`name=value` label of this worker (repeatable)")
 	f.StringVar(&o.token, "token", "", "signed token of who asks, a `file` or /dev/fd/N; the configuration says whose tokens count")
 	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
+	f.StringVar(&o.parameters, "parameters", "", "JSON object of parameters, a `file` or /dev/fd/N: for lists, objects and secrets, which nobody should see in a command line")
 }
 
 // take sorts the positional arguments: one runbook, and what follows "--".
@@ -148,6 +151,13 @@ func (o *gateOptions) newRequest() (policy.Request, error) {
 		return policy.Request{}, err
 	}
 	arguments, err := argumentsOf(o.params, o.arguments)
+	if err == nil && o.parameters != "" {
+		var more []policy.Argument
+		if more, err = readParameters(o.parameters); err != nil {
+			err = usagef("--parameters: %v", err)
+		}
+		arguments = append(more, arguments...)
+	}
 	return policy.Request{Worker: w, Arguments: arguments}, err
 }
 

@@ -178,7 +178,7 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if err != nil {
 		return failed(err)
 	}
-	w, err := worker.New(worker.Options{Ledger: book, Stage: a.stage, Now: a.now, Uses: g.statements.uses, Tokens: tokens, RunsDir: runsDir(o.ledger), Logs: logs})
+	w, err := worker.New(workerOptions(o, worker.Options{Ledger: book, Stage: a.stage, Now: a.now, Uses: g.statements.uses, Tokens: tokens, RunsDir: runsDir(o.ledger), Logs: logs}))
 	if err != nil {
 		return failed(err)
 	}

@@ -205,6 +205,7 @@ func (s *stage) child(by *[]string, confined, started chan<- error) {
 	if u := s.spec.User; u != nil {
 		attr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
+	unix.Umask(0o077) // what the process makes is its user's alone
 	env := &syscall.ProcAttr{Env: s.spec.Environment, Files: files, Sys: attr}
 	s.pid, err = syscall.ForkExec(s.spec.Program, s.spec.Arguments, env) //nolint:gosec // what it executes is what its caller says
 	started <- err

@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "examples",
+		"internal/approvals", "internal/abilities", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "internal/strictjson", "examples",
 	},
 }
 

@@ -1,0 +1,110 @@
+//go:build linux
+
+package worker_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/worker"
+)
+
+// with names the interpreter of a kind.
+func with(kind runbook.Kind, program string, options ...string) func(*worker.Options) {
+	return func(o *worker.Options) {
+		o.Interpreters = map[runbook.Kind]worker.Interpreter{kind: {Program: program, Options: options}}
+	}
+}
+
+// The real interpreters: each says how it was called, and cannot be talked into
+// running an argument.
+func TestRunbooksOfEachKindGetTheirArgumentsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	args := []policy.Argument{{Value: "two words; $(touch x)"}, {Name: "Mode", Value: "-e print 1"}, {Value: ""}, {Name: "n", Value: "a=b:c"}}
+	want := "--Mode=-e print 1|--n=a=b:c|two words; $(touch x)|\n"
+	for _, c := range []struct {
+		name, tool, payload string
+		kind                runbook.Kind
+		options             []string
+	}{
+		{"r.sh", "bash", `IFS='|'; echo "$*"`, "", nil},
+		{"plain.sh", "sh", "#!/bin/sh\nIFS='|'; echo \"$*\"", "", nil},
+		{"r.py", "python3", "import sys; print('|'.join(sys.argv[1:]))", "", nil},
+		{"r.py", "python3", "import sys; print('|'.join(sys.argv[1:]))", runbook.Python, []string{"-B"}},
+		{"r.pl", "perl", "use strict; print join('|', @ARGV), \"\\n\";", runbook.Perl, []string{"-w"}},
+		{"r.rb", "ruby", "puts ARGV.join('|')", runbook.Ruby, []string{"-w"}},
+		{"r.js", "node", "console.log(process.argv.slice(2).join('|'))", runbook.JavaScript, []string{"--no-warnings"}},
+	} {
+		t.Run(c.tool+" runs "+c.name, func(t *testing.T) {
+			t.Parallel()
+			tool := testenv.Tool(t, c.tool)
+			var change []func(*worker.Options)
+			if c.kind != "" {
+				if strings.Contains(tool, "shims") { // a shell script that needs its owner's environment
+					tool = "/usr/bin/" + c.tool
+				}
+				change = append(change, with(c.kind, tool, c.options...))
+			}
+			g := newGate(t, change...)
+			g.args = args
+			if o := g.must(g.run(c.name, c.payload+"\n")); o.stdout != want || o.stderr != "" {
+				t.Errorf("got %q and %q, want %q", o.stdout, o.stderr, want)
+			}
+		})
+	}
+}
+
+// TestAPlainShellScriptIsRunByThePlainShell: the line is verified like all others.
+func TestAPlainShellScriptIsRunByThePlainShell(t *testing.T) {
+	t.Parallel()
+	for first, bash := range map[string]bool{
+		"#!/bin/sh": false, "#! /bin/sh": false, "#!/usr/bin/sh -e": false, "#!/usr/bin/env sh": false, "#!/bin/dash": false, "#!/bin/sh\r": true,
+		"#!/bin/bash": true, "#!/usr/bin/env bash": true, "": true, "# /bin/sh": true, "#!/bin/shell": true, "#!/evil/bin/sh": true, "#!/bin/bash /bin/sh": true,
+		" #!/bin/sh": true,
+	} {
+		g := newGate(t)
+		g.run("r.sh", first+"\nexit 0\n")
+		_, bodies := g.records()
+		if got, _ := bodies[1]["interpreter"].(string); (filepath.Base(got) == "bash") != bash || (filepath.Base(got) == "sh") == bash {
+			t.Errorf("%q is run by %s", first, got)
+		}
+	}
+}
+
+func TestAKindWithoutAnInterpreterIsNotRun(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, with(runbook.JavaScript, "/bin/sh"))
+	for name, want := range map[string]string{
+		"p.pl": "worker.yaml", "r.rb": "worker.yaml", // none is looked for
+		"encoded.jse": "only .js is run",
+	} {
+		o := g.run(name, "echo EVIL\n")
+		bad, ok := asError[*worker.InterpreterError](o.err)
+		if !ok || o.Started || !strings.Contains(bad.Reason, want) || worker.ExitCode(o.Result, o.err) != worker.ExitMissing {
+			t.Errorf("%s: %v, %+v", name, o.err, o.Result)
+		}
+	}
+}
+
+func TestInterpretersAreNamedByAbsolutePathAndForKindsThatRun(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	for kind, row := range map[runbook.Kind]worker.Interpreter{
+		runbook.Bash: {Program: "bash"}, runbook.Python: {}, runbook.Unknown: {Program: "/bin/sh"}, runbook.PowerShellModule: {Program: "/bin/sh"},
+		runbook.PowerShellXML: {Program: "/bin/sh"}, runbook.MOF: {Program: "/bin/sh"}, runbook.VBScript: {Program: "/bin/sh"}, runbook.WindowsScript: {Program: "/bin/sh"},
+		runbook.Statement: {Program: "/bin/sh"}, runbook.Manifest: {Program: "/bin/sh"},
+		runbook.Perl: {Program: "/usr/bin/perl", Options: []string{"evil.pl"}}, runbook.Ruby: {Program: "/usr/bin/ruby", Options: []string{"-"}},
+		runbook.JavaScript: {Program: "/usr/bin/node", Options: []string{""}},
+	} {
+		o := g.options
+		o.Interpreters = map[runbook.Kind]worker.Interpreter{kind: row}
+		_, err := worker.New(o)
+		if _, ok := asError[*worker.InterpreterError](err); !ok {
+			t.Errorf("%s by %v: %v", kind, row, err)
+		}
+	}
+}
