@@ -84,7 +84,8 @@ type Spec struct {
 	Read  []string `json:"read,omitempty"`
 	Write []string `json:"write,omitempty"`
 
-	// Scratch is a folder that the stage removes if the caller dies; "" for none.
+	// Scratch is a folder that the stage removes if the caller dies; "" for none. In the
+	// form Namespaces the stage does not see it.
 	Scratch string `json:"scratch,omitempty"`
 	// Extra is the number of the descriptors that are passed on after the first three.
 	// Start sets it.

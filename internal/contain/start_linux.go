@@ -171,23 +171,9 @@ func command(program string, spec *Spec, o IO) (cmd *exec.Cmd, sealed []*os.File
 		cmd.Stderr = o.Stderr
 	}
 	if spec.Form == Namespaces {
-		separate(cmd.SysProcAttr)
+		separate(cmd.SysProcAttr, spec.User)
 	}
 	return cmd, sealed, nil
-}
-
-// separate puts the stage in namespaces of its own. One that is not root gets a user
-// namespace too, in which it is nobody but itself, and may mount.
-func separate(a *syscall.SysProcAttr) {
-	a.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC
-	uid, gid := os.Geteuid(), os.Getegid()
-	if uid == 0 {
-		return
-	}
-	a.Cloneflags |= unix.CLONE_NEWUSER
-	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-	a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
 }
 
 func socketPair() (ours, theirs *os.File, err error) {
@@ -282,7 +268,7 @@ func (p *Process) Wait() Status { return p.wait() }
 
 func (p *Process) await() Status {
 	killing := p.killing
-	var patience <-chan time.Time
+	var again, patience <-chan time.Time
 	for {
 		select {
 		case m, ok := <-p.messages:
@@ -294,9 +280,12 @@ func (p *Process) await() Status {
 			}
 		case <-killing:
 			killing = nil
-			timer := time.NewTimer(2 * killLimit)
+			ticker, timer := time.NewTicker(100*time.Millisecond), time.NewTimer(2*killLimit)
+			defer ticker.Stop()
 			defer timer.Stop()
-			patience = timer.C
+			again, patience = ticker.C, timer.C
+		case <-again:
+			_ = p.cmd.Process.Signal(unix.SIGCONT) // the job may stop the stage as often as it likes
 		case <-patience:
 			// The stage does not answer: do its work.
 			_ = sweep(p.cmd.Process.Pid, 0)
