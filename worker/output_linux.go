@@ -37,6 +37,7 @@ func newOutput(p *plan, job Job) (*output, error) {
 		stdout, stderr = both, both
 	}
 	redactor := streams.NewRedactor(p.secrets)
+	redactor.Follow(&p.given)
 	o.stdout = &stream{name: "stdout", w: stdout, redactor: redactor, counter: streams.NewCounter("")}
 	o.stderr = &stream{name: "stderr", w: stderr, redactor: redactor.Clone(), counter: streams.NewCounter(StreamError)}
 	o.stdout.account, o.stderr.account = joblog.NewStream(nil), joblog.NewStream(nil)

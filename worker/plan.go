@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/runwrit/writ/internal/streams"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -35,7 +36,8 @@ type plan struct {
 	folder string // the private folder, once it is made
 	gate   gateID // of this process
 
-	secrets []string // masked in all output
+	secrets []string        // masked in all output
+	given   streams.Secrets // the same, of tokens that are handed out
 	logs    Logs
 	now     func() time.Time
 }

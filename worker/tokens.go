@@ -42,7 +42,7 @@ func (w *Worker) openTokens(ctx context.Context, p *plan, place *place) (*tokens
 	t := &tokens{}
 	job := broker.Job{Audiences: p.audiences, Record: func(ctx context.Context, d broker.Decision) error {
 		return w.recordToken(ctx, p, t.start.Load(), d)
-	}}
+	}, Given: p.given.Add}
 	if w.tokens.Protocol() == broker.Arc {
 		job.SecretFile = filepath.Join(place.home, ".identity.key")
 	}

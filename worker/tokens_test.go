@@ -60,6 +60,22 @@ func newCloud(t *testing.T) *cloud {
 	return c
 }
 
+// newFunction is an emulator of the function of seed 004: it answers to who shows a token
+// for its application.
+func newFunction(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.Header.Get("Authorization") != "Bearer "+cloudToken(seedApp) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = fmt.Fprint(w, "You do not have permission")
+			return
+		}
+		_, _ = fmt.Fprint(w, "the function has answered")
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // cloudToken is the token for an audience.
 func cloudToken(audience string) string { return fmt.Sprintf("eyJ0eXAiOiJKV1QifQ.%x.c2ln", audience) }
 
@@ -138,27 +154,38 @@ appid=$(sed -n "s/^\$appid = '\([^']*\)'.*/\1/p" "$4")
 header=$(sed -n 's/.*@{"\([A-Za-z-]*\)"="$env:IDENTITY_HEADER"}.*/\1/p' "$4")
 version=$(sed -n 's/.*&api-version=\([0-9-]*\)".*/\1/p' "$4")
 for id in "$appid" "0${appid#?}"; do
-  curl -s -H "$header: $IDENTITY_HEADER" "$IDENTITY_ENDPOINT?resource=$id&api-version=$version"; echo
+  answer=$(curl -s -H "$header: $IDENTITY_HEADER" "$IDENTITY_ENDPOINT?resource=$id&api-version=$version")
+  echo "$answer"
+  token=${answer#*'"access_token":"'}
+  curl -s -d '{"once":"toldme"}' -H "Authorization: Bearer ${token%%'"'*}" FUNCTION; echo
 done
 `
 
 // TestTheRunbookOfSeed004GetsATokenForItsApplicationAndForNoOther: as PowerShell, bash
-// and Python.
+// and Python; with the token it calls the function.
 func TestTheRunbookOfSeed004GetsATokenForItsApplicationAndForNoOther(t *testing.T) {
 	t.Parallel()
 	other := "0" + seedApp[1:]
 	for name, c := range map[string]struct{ file, payload string }{
 		"as PowerShell": {"function.ps1", "seed"},
 		"as bash": {"function.sh", `for id in ` + seedApp + " " + other + `; do
-  curl -s -H "X-IDENTITY-HEADER: $IDENTITY_HEADER" "$IDENTITY_ENDPOINT?resource=$id&api-version=2019-08-01"; echo
+  answer=$(curl -s -H "X-IDENTITY-HEADER: $IDENTITY_HEADER" "$IDENTITY_ENDPOINT?resource=$id&api-version=2019-08-01")
+  echo "$answer"
+  token=${answer#*'"access_token":"'}
+  curl -s -d '{"once":"toldme"}' -H "Authorization: Bearer ${token%%'"'*}" FUNCTION; echo
 done`},
-		"as Python": {"function.py", `import os, urllib.request, urllib.error
-for app in ("` + seedApp + `", "` + other + `"):
-    r = urllib.request.Request(os.environ["IDENTITY_ENDPOINT"] + "?resource=" + app + "&api-version=2019-08-01", headers={"X-IDENTITY-HEADER": os.environ["IDENTITY_HEADER"]})
+		"as Python": {"function.py", `import json, os, urllib.request, urllib.error
+def ask(request):
     try:
-        print(urllib.request.urlopen(r).read().decode())
+        return urllib.request.urlopen(request).read().decode()
     except urllib.error.HTTPError as e:
-        print(e.read().decode())
+        return e.read().decode()
+for app in ("` + seedApp + `", "` + other + `"):
+    url = os.environ["IDENTITY_ENDPOINT"] + "?resource=" + app + "&api-version=2019-08-01"
+    answer = ask(urllib.request.Request(url, headers={"X-IDENTITY-HEADER": os.environ["IDENTITY_HEADER"]}))
+    print(answer)
+    token = json.loads(answer).get("access_token", "")
+    print(ask(urllib.request.Request("FUNCTION", data=b'{"once":"toldme"}', headers={"Authorization": "Bearer " + token})))
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,14 +195,19 @@ for app in ("` + seedApp + `", "` + other + `"):
 			if payload == "seed" {
 				payload = seed(t, "004-calling-a-function-from-a-runbook.txt", "$appid = ", "| Select-Object")
 			}
-			g := newGate(t, standIn(t, requestOfSeed004), withTokens(t, newCloud(t), broker.AppService))
+			function := newFunction(t)
+			g := newGate(t, standIn(t, strings.ReplaceAll(requestOfSeed004, "FUNCTION", function)), withTokens(t, newCloud(t), broker.AppService))
 			g.timeout = "30s, tokens: [" + seedApp + "]"
-			got := lines(g.must(g.run(c.file, payload+"\n")).stdout)
-			if len(got) != 2 || !strings.Contains(got[0], `"access_token":"`+cloudToken(seedApp)+`"`) {
+			got := lines(g.must(g.run(c.file, strings.ReplaceAll(payload, "FUNCTION", function)+"\n")).stdout)
+			if len(got) != 4 || !strings.HasPrefix(got[0], `{"access_token":"***","expires_in":"3`) {
 				t.Fatalf("%q", got)
 			}
-			if want := `{"statusCode":403,"message":"audience: the policy grants this runbook no token for \"` + other + `\""}`; got[1] != want {
-				t.Errorf("%s", got[1])
+			want := []string{
+				"the function has answered",
+				`{"statusCode":403,"message":"audience: the policy grants this runbook no token for \"` + other + `\""}`, "You do not have permission",
+			}
+			if diff := cmp.Diff(want, got[1:]); diff != "" {
+				t.Error(diff)
 			}
 			if diff := cmp.Diff([]map[string]any{given(seedApp), denied(other)}, tokenRecords(g)); diff != "" {
 				t.Error(diff)
@@ -214,7 +246,7 @@ func TestTheRunbooksOfSeed003GetATokenInTheShapeOfArc(t *testing.T) {
 			g.timeout = "30s, tokens: [\"" + azure + "\"]"
 			o := g.must(g.run(c.file, c.payload))
 			mode, answer, _ := strings.Cut(o.stdout, "\n")
-			if mode != fmt.Sprintf("400 %d", os.Geteuid()) || !strings.Contains(answer, `"access_token":"`+cloudToken(c.resource)+`"`) {
+			if mode != fmt.Sprintf("400 %d", os.Geteuid()) || !strings.Contains(answer, `{"access_token":"***",`) || !strings.Contains(answer, `"resource":"`+c.resource+`"`) {
 				t.Errorf("%s%s", o.stdout, o.stderr)
 			}
 			if diff := cmp.Diff([]map[string]any{given(c.resource)}, tokenRecords(g)); diff != "" {

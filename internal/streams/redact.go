@@ -27,6 +27,9 @@ type Redactor struct {
 	in      []byte // what is not decided yet, and the piece that came
 	out     []byte
 	next    []int // of each form: where it is in in, at or behind the place that was reached
+
+	more *Secrets // nil for none
+	seen int      // how many of these it knows
 }
 
 // NewRedactor returns a Redactor for secrets. Each is looked for as it is; as Go, Rego
@@ -35,22 +38,35 @@ type Redactor struct {
 // looked for; a secret that is that short is, wherever it stands.
 func NewRedactor(secrets []string) *Redactor {
 	r := &Redactor{}
+	r.add(secrets)
+	return r
+}
+
+// Follow makes it look for what is added to more, too, from then on.
+func (r *Redactor) Follow(more *Secrets) { r.more = more }
+
+// add makes it look for more secrets.
+func (r *Redactor) add(secrets []string) {
 	seen := map[string]bool{"": true}
+	for _, form := range r.forms {
+		seen[string(form)] = true
+	}
+	forms := slices.Clone(r.forms) // a clone may have the same
 	for _, secret := range secrets {
 		for _, form := range formsOf(secret) {
 			if !seen[form] {
 				seen[form] = true
-				r.forms = append(r.forms, []byte(form))
+				forms = append(forms, []byte(form))
 			}
 		}
 	}
+	r.forms = forms
 	slices.SortStableFunc(r.forms, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
 	for _, form := range r.forms {
 		r.first[form[0]] = true
 		r.longest = max(r.longest, len(form))
 	}
 	r.next = make([]int, len(r.forms))
-	return r
 }
 
 func formsOf(secret string) []string {
@@ -95,6 +111,10 @@ func (r *Redactor) Clone() *Redactor {
 // the next call, and may be the piece itself. What could be the beginning of a secret
 // is kept back until the next call.
 func (r *Redactor) Next(piece []byte) []byte {
+	if more := r.more.from(r.seen); len(more) > 0 {
+		r.seen += len(more)
+		r.add(more)
+	}
 	if len(r.forms) == 0 {
 		return piece
 	}

@@ -126,6 +126,9 @@ type Job struct {
 	// token. It is called once for each token that comes from the source, and for each
 	// audience that is refused.
 	Record func(context.Context, Decision) error
+	// Given is told each token before it is handed out, so that it can be kept out of
+	// logs; nil for nobody.
+	Given func(token string)
 	// SecretFile is for Arc: the path of the file with the secret, as the runbook sees
 	// it. Whoever opens the endpoint puts Secret there, for the runbook's user only.
 	SecretFile string

@@ -38,6 +38,31 @@ func TestAppServiceGivesTheTokenOfAGrantedAudience(t *testing.T) {
 	}
 }
 
+func TestWhoKeepsTokensOutOfLogsIsToldThemFirst(t *testing.T) {
+	t.Parallel()
+	h, b := newHost(), &book{}
+	made, err := broker.New(broker.Options{Source: h, Protocol: broker.AppService, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 10)
+	e, err := made.Open(t.Context(), broker.Job{Audiences: []string{app}, Record: b.record, Given: func(token string) { told <- token }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	r := &run{e, t, h, b, map[string]string{"IDENTITY_ENDPOINT": strings.TrimPrefix(e.Env()[0], "IDENTITY_ENDPOINT=")}}
+	token := r.mustGive(r.head())
+	r.mustGive(r.head())
+	r.mustRefuse2(r.head("resource="+app, "resource=other"), 403, "audience")
+	b.fail(errDisk)
+	h.pass(time.Hour)
+	r.mustRefuse2(r.head(), 500, "record")
+	if len(told) != 1 || <-told != token {
+		t.Errorf("told %d tokens", len(told))
+	}
+}
+
 func TestTheOldFormOfAppServiceIsAnswered(t *testing.T) {
 	t.Parallel()
 	r := open(t, broker.AppService)

@@ -113,6 +113,9 @@ func (e *Endpoint) fetch(q *question, now time.Time) (kept, error) {
 	if !d.Given {
 		return kept{}, refuse(503, "source", "the managed identity of the host gives no token now; the ledger says why")
 	}
+	if e.job.Given != nil {
+		e.job.Given(string(token))
+	}
 	return kept{token, expires}, nil
 }
 
