@@ -5,6 +5,7 @@ GO       ?= go
 FUZZTIME ?= 30s
 PKG      ?= ./...
 MUTANTS  ?= 20000
+RUNS     ?= 500
 OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
@@ -61,6 +62,9 @@ cover-policy: ## statement coverage of the package policy: less than 100 % fails
 
 mutate: ## take each rule and each condition out of the built-in library: a test must notice (minutes)
 	WRIT_MUTATE=1 $(GO) test -count=1 -timeout 1h -v -run '^TestNothingOfTheLibraryCanBeTakenAwayUnseen$$' ./policy
+
+soak: ## RUNS (500) runs, 8 at a time, with gates and runbooks killed at random: nothing may be left
+	WRIT_SOAK=$(RUNS) $(GO) test -count=1 -timeout 1h -v -run '^TestRunsThatAreKilledLeaveNothing$$' ./cmd/writ
 
 bench: build ## ours beside osslsigncode, gpg and bash; fails where a bar is missed (not with REPORT=1)
 	WRIT_BENCH_REPORT="$(REPORT)" WRIT_BENCH_PROGRAM="$(CURDIR)/$(WRIT)" $(GO) test -tags bench -count=1 -timeout 20m -run '^TestBars$$' -v ./internal/bench
