@@ -45,6 +45,20 @@ type Record struct {
 // computed, not taken from r. The line has passed parseRecord: a ledger never
 // writes what it would not read.
 func encodeRecord(r Record) ([]byte, Hash, error) {
+	line := r.head()
+	hash := hashLine(line)
+	line = seal(line, hash)
+	if len(line)+1 > MaxRecord {
+		return nil, Hash{}, fmt.Errorf("%d bytes, the limit of a record is %d", len(line)+1, MaxRecord)
+	}
+	if _, err := parseRecord(line); err != nil {
+		return nil, Hash{}, err
+	}
+	return append(line, '\n'), hash, nil
+}
+
+// head is the line up to its hash.
+func (r Record) head() []byte {
 	line := make([]byte, 0, len(r.Body)+512)
 	line = append(line, partSeq...)
 	line = strconv.AppendUint(line, r.Seq, 10)
@@ -55,19 +69,18 @@ func encodeRecord(r Record) ([]byte, Hash, error) {
 	line = append(line, partType...)
 	line = append(line, r.Type...)
 	line = append(line, partBody...)
-	line = append(line, r.Body...)
-	hash := hashLine(line)
+	return append(line, r.Body...)
+}
+
+func seal(line []byte, hash Hash) []byte {
 	line = append(line, partHash...)
 	line = append(line, hash.String()...)
-	line = append(line, partEnd...)
-	if len(line)+1 > MaxRecord {
-		return nil, Hash{}, fmt.Errorf("%d bytes, the limit of a record is %d", len(line)+1, MaxRecord)
-	}
-	if _, err := parseRecord(line); err != nil {
-		return nil, Hash{}, err
-	}
-	return append(line, '\n'), hash, nil
+	return append(line, partEnd...)
 }
+
+// Line returns the line of a record that was read, with its line end, as it
+// stands in the ledger.
+func (r Record) Line() []byte { return append(seal(r.head(), r.Hash), '\n') }
 
 // hashLine hashes the part of a line before its hash, closed by a brace, which
 // makes the hashed bytes a JSON object of their own.

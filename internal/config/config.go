@@ -26,6 +26,9 @@ type Worker struct {
 	Labels map[string]string
 	// Trust, Policy and Ledger are absolute paths; State is, or is "" for none.
 	Trust, Policy, Ledger, State string
+	// Segments and Checkpoints say how the ledger is kept.
+	Segments    LedgerSegments
+	Checkpoints LedgerCheckpoints
 	// Issuers are those whose tokens count; none if it is empty.
 	Issuers []identity.Issuer
 	// ManagedIdentity is the worker's own; nil for none.

@@ -21,7 +21,7 @@ const (
 	maxText   = 4_096
 )
 
-var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens", "logs"}
+var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens", "logs", "ledger_segments", "ledger_checkpoints"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
@@ -64,6 +64,12 @@ func (t *tree) worker(data []byte) *Worker {
 	}
 	if v := f["run"]; v != nil {
 		w.Run = t.run(v)
+	}
+	if v := f["ledger_segments"]; v != nil {
+		w.Segments = t.ledgerSegments(v)
+	}
+	if v := f["ledger_checkpoints"]; v != nil {
+		w.Checkpoints = t.ledgerCheckpoints(v)
 	}
 	if v := f["interpreters"]; v != nil {
 		w.Interpreters = t.interpreters(v)

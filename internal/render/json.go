@@ -180,6 +180,7 @@ func (jsonRenderer) PolicyProblems(w io.Writer, problems []*policy.FileError) er
 
 func (jsonRenderer) Chain(w io.Writer, c Chain) error {
 	type damage struct {
+		File    string         `json:"file"`
 		Line    int            `json:"line"`
 		Seq     uint64         `json:"seq"`
 		Problem ledger.Problem `json:"problem"`
@@ -194,14 +195,20 @@ func (jsonRenderer) Chain(w io.Writer, c Chain) error {
 		Last    *time.Time `json:"last"`
 		Head    string     `json:"head"`
 		Repairs uint64     `json:"repairs"`
-		Damage  *damage    `json:"damage"`
+		// Segments is how many files there are; Checkpoints how many hold, and Signed the
+		// record that the last of them is of.
+		Segments    int     `json:"segments"`
+		Checkpoints uint64  `json:"checkpoints"`
+		Signed      uint64  `json:"signed"`
+		Damage      *damage `json:"damage"`
 	}{
 		Version: schemaVersion, Path: c.Path, Intact: c.Damage == nil, Records: c.Summary.Records,
 		First: timeOrNull(c.Summary.First), Last: timeOrNull(c.Summary.Last),
 		Head: c.Summary.Head.String(), Repairs: c.Summary.Repairs,
+		Segments: c.Summary.Segments, Checkpoints: c.Summary.Checkpoints, Signed: c.Summary.Signed,
 	}
 	if c.Damage != nil {
-		doc.Damage = &damage{c.Damage.Line, c.Damage.Seq, c.Damage.Problem, c.Damage.Detail}
+		doc.Damage = &damage{c.Damage.File, c.Damage.Line, c.Damage.Seq, c.Damage.Problem, c.Damage.Detail}
 	}
 	return writeJSON(w, doc)
 }

@@ -13,18 +13,28 @@ import (
 
 func (textRenderer) Chain(w io.Writer, c Chain) error {
 	var b strings.Builder
-	if c.Damage != nil {
+	if d := c.Damage; d != nil {
 		fmt.Fprintf(&b, "damaged   %s\n", clip(c.Path))
-		fmt.Fprintf(&b, "problem   %s at line %d, record %d: %s\n", c.Damage.Problem, c.Damage.Line, c.Damage.Seq, clip(c.Damage.Detail))
+		fmt.Fprintf(&b, "problem   %s at %s: %s\n", d.Problem, d.Place(), clip(d.Detail))
+		if d.File != "" && d.File != c.Path {
+			fmt.Fprintf(&b, "file      %s\n", clip(d.File))
+		}
 		fmt.Fprintf(&b, "before it %d records are intact\n", c.Summary.Records)
 	} else {
 		fmt.Fprintf(&b, "intact    %s\n", clip(c.Path))
 		fmt.Fprintf(&b, "records   %d\n", c.Summary.Records)
 	}
+	if c.Summary.Segments > 1 {
+		fmt.Fprintf(&b, "segments  %d\n", c.Summary.Segments)
+	}
 	if c.Summary.Records > 0 {
 		fmt.Fprintf(&b, "first     %s\n", c.Summary.First.UTC().Format(time.RFC3339))
 		fmt.Fprintf(&b, "last      %s\n", c.Summary.Last.UTC().Format(time.RFC3339))
 		fmt.Fprintf(&b, "head      %s\n", c.Summary.Head)
+	}
+	if c.Damage == nil && c.Summary.Checkpoints > 0 {
+		fmt.Fprintf(&b, "signed    up to record %d, by %d checkpoints; %d records after it are not\n",
+			c.Summary.Signed, c.Summary.Checkpoints, c.Summary.Head.Seq-c.Summary.Signed)
 	}
 	if c.Summary.Repairs > 0 {
 		fmt.Fprintf(&b, "repairs   %d (a last line without an end was cut off)\n", c.Summary.Repairs)
@@ -48,7 +58,8 @@ func (textRecords) Close() error { return nil }
 // line has room for them; docs/formats/ledger.md.
 type recordBody struct {
 	Runbook struct {
-		Name string `json:"name"`
+		Name   string `json:"name"`
+		SHA256 string `json:"file_sha256"`
 	} `json:"runbook"`
 	Verdict string          `json:"verdict"`
 	Allow   bool            `json:"allow"`
@@ -71,11 +82,17 @@ type recordBody struct {
 	DurationMS int64  `json:"duration_ms"`
 	Error      string `json:"error"`
 
+	Start   uint64      `json:"start"`
+	User    string      `json:"user"`
+	Sandbox sandboxWord `json:"sandbox"`
+	Lost    bool        `json:"lost"`
+
 	Audience string `json:"audience"`
 	Given    bool   `json:"given"`
 	Expires  string `json:"expires"`
 
-	DroppedBytes int `json:"dropped_bytes"`
+	DroppedBytes  int    `json:"dropped_bytes"`
+	PreviousFirst uint64 `json:"previous_first"`
 }
 
 // aboutRecord falls back on the body as it is: others may keep ledgers too.
@@ -93,6 +110,8 @@ func aboutRecord(r ledger.Record) string {
 		return b.end()
 	case ledger.TypeToken:
 		return b.token()
+	case ledger.TypeSegment:
+		return fmt.Sprintf("the file that began with record %d is closed", b.PreviousFirst)
 	case ledger.TypeRepair:
 		return fmt.Sprintf("an incomplete last line of %d bytes was cut off", b.DroppedBytes)
 	}
@@ -136,6 +155,8 @@ func (b *recordBody) end() string {
 		how = fmt.Sprintf("signal %d", b.Signal)
 	}
 	switch {
+	case b.Lost:
+		return fmt.Sprintf("of decision %d: lost: %s", b.Decision, b.Error)
 	case b.TimedOut:
 		how = "timed out, " + how
 	case b.Canceled:
@@ -143,3 +164,18 @@ func (b *recordBody) end() string {
 	}
 	return fmt.Sprintf("of decision %d after %s: %s", b.Decision, time.Duration(b.DurationMS)*time.Millisecond, how)
 }
+
+// sandboxWord is a profile, or a list of them of which the policy accepts any.
+type sandboxWord []string
+
+// UnmarshalJSON takes a word or a list of words.
+func (s *sandboxWord) UnmarshalJSON(data []byte) error {
+	var word string
+	if err := json.Unmarshal(data, &word); err == nil {
+		*s = sandboxWord{word}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(s))
+}
+
+func (s sandboxWord) word() string { return strings.Join(s, " ") }
