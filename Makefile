@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 PKG      ?= ./...
 MUTANTS  ?= 20000
 RUNS     ?= 500
+KILLS    ?= 1000
 OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
@@ -13,7 +14,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node opa bwrap systemd-analyze
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak-ledger clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -51,6 +52,9 @@ fuzz-gpg: ## MUTANTS (20000) documents, the same each time: valid here only with
 
 long-output: ## a run that writes 1 GiB, with logs, lines and a secret: says throughput and memory
 	WRIT_LONG_OUTPUT=1024 $(GO) test -count=1 -v -run '^TestALongOutputTakesConstantMemory$$' ./worker
+
+soak-ledger: ## kill 1,000 processes (KILLS) that append to ledgers, at random moments
+	WRIT_KILLS=$(KILLS) $(GO) test -count=1 -timeout 1h -v -run '^TestKillsAtRandomPointsLoseNothingThatWasConfirmed$$' ./ledger
 
 cover: ## coverage of each function, the least covered first
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)

@@ -2,10 +2,12 @@
 // runs: one line of JSON for each record, each with the hash of the one before.
 //
 // A ledger promises that what Append reported as written is on disk, and that
-// Verify finds every edit, gap, repetition and change of order inside a file. It
+// Verify finds every edit, gap, repetition and change of order in its files. It
 // does not promise more than a chain without a key can: whoever may write the
-// file can cut records off its end, or compute a whole new chain. Against that,
-// note a Head elsewhere and give it to Verify later. The package knows nothing
+// files can cut records off the end, or compute a whole new chain. Against that,
+// note a Head elsewhere and give it to Verify later, or have the head signed
+// (Checkpoints): that holds against all who cannot read the key, and, where the
+// checkpoints are kept elsewhere, against those who can. The package knows nothing
 // of what the records mean, and uses no network.
 //
 // docs/formats/ledger.md describes the format.

@@ -324,8 +324,7 @@ func scanFrom(ctx context.Context, path string, seq uint64, visit func(Record) e
 		return Summary{}, fmt.Errorf("read ledger %q: %w", path, err)
 	}
 	s, err := Scan(r, VerifyOptions{trustFirst: true}, visit)
-	var damage *ChainError
-	if errors.As(err, &damage) && damage.Problem == ProblemIncomplete && damage.File == path {
+	if notYet(err, path) {
 		err = nil
 	}
 	return s, err

@@ -30,47 +30,48 @@ func checkpointsPath(path string) string { return path + ".checkpoints" }
 var ErrNoSigner = errors.New("no key to sign checkpoints with")
 
 // Checkpoint signs the last record now, unless it is signed already, and returns
-// the last checkpoint. It fails with ErrNoSigner, as Append does, and with
-// *MissingError for an empty ledger.
-func (l *Ledger) Checkpoint(ctx context.Context) (Checkpoint, error) {
+// the last checkpoint, also as it stands in its file. It fails with ErrNoSigner,
+// ErrNothingToSign, and as Append does.
+func (l *Ledger) Checkpoint(ctx context.Context) (Checkpoint, []byte, error) {
 	if l == nil || l.turn == nil {
-		return Checkpoint{}, ErrClosed
+		return Checkpoint{}, nil, ErrClosed
 	}
 	if l.checkpoints.Signer == nil {
-		return Checkpoint{}, ErrNoSigner
+		return Checkpoint{}, nil, ErrNoSigner
 	}
-	c, err := l.checkpointNow(ctx)
+	n, err := l.checkpointNow(ctx)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("sign ledger %q: %w", l.path, err)
+		return Checkpoint{}, nil, fmt.Errorf("sign ledger %q: %w", l.path, err)
 	}
-	return c, nil
+	return n.last, n.block, nil
 }
 
-func (l *Ledger) checkpointNow(ctx context.Context) (Checkpoint, error) {
+func (l *Ledger) checkpointNow(ctx context.Context) (*notes, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
-		return Checkpoint{}, err
+		return nil, err
 	}
 	defer unlock()
 	t, now, err := l.ready(false)
 	if err != nil {
-		return Checkpoint{}, err
+		return nil, err
 	}
 	if t.last.Seq == 0 {
-		return Checkpoint{}, errNothingToSign
+		return nil, ErrNothingToSign
 	}
-	notes, err := l.openNotes(t)
+	n, err := l.openNotes(t)
 	if err != nil {
-		return Checkpoint{}, err
+		return nil, err
 	}
-	defer func() { _ = notes.file.Close() }() // every checkpoint was synced when it was written
-	if notes.last.Head.Seq < t.last.Seq {
-		err = l.sign(notes, t, now)
+	defer func() { _ = n.file.Close() }() // every checkpoint was synced when it was written
+	if n.last.Head.Seq < t.last.Seq {
+		err = l.sign(n, t, now)
 	}
-	return notes.last, err
+	return n, err
 }
 
-var errNothingToSign = errors.New("it holds no record")
+// ErrNothingToSign says that a ledger holds no record.
+var ErrNothingToSign = errors.New("it holds no record")
 
 // checkpointIfDue signs the last record where it is time for that, or if force
 // is set.
@@ -99,6 +100,8 @@ type notes struct {
 	file *os.File
 	size int64
 	last Checkpoint
+	// block is last as it stands in the file.
+	block []byte
 }
 
 // openNotes opens the file of checkpoints and mends it. It fails with *TailError
@@ -150,6 +153,7 @@ func readNotes(file *os.File) (*notes, error) {
 	if before := lastNoteEnd(block[:end-1]); before > 0 {
 		block = block[before:]
 	}
+	n.block = block
 	if n.last, err = readNote(block); err != nil {
 		return nil, &TailError{"checkpoint: " + err.Error()}
 	}
@@ -204,6 +208,6 @@ func (l *Ledger) sign(n *notes, t *tail, now time.Time) error {
 		_ = n.file.Truncate(n.size) // else the next append does it
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}
-	n.last, n.size = c, n.size+int64(len(block))
+	n.last, n.block, n.size = c, block, n.size+int64(len(block))
 	return nil
 }

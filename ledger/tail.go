@@ -28,7 +28,10 @@ func readTail(f *os.File) (tail, error) {
 	if err != nil {
 		return tail{}, err
 	}
-	size := info.Size()
+	return readTailOf(f, info.Size())
+}
+
+func readTailOf(f io.ReaderAt, size int64) (tail, error) {
 	for window := int64(8 << 10); ; window *= 2 {
 		window = min(window, size)
 		buf := make([]byte, window)

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -316,8 +318,8 @@ func (w *Worker) RecoverAll(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return found, &RecoverError{err}
 	}
-	for start, ref := range open {
-		if err := w.closeOpen(ctx, start, ref, &found); err != nil {
+	for _, start := range slices.Sorted(maps.Keys(open)) {
+		if err := w.closeOpen(ctx, start, open[start], &found); err != nil {
 			return found, err
 		}
 	}

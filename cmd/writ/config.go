@@ -52,6 +52,23 @@ func (o *configOption) take(cmd *cobra.Command) {
 	}
 }
 
+// loadConfig reads the configuration at path, and names every mistake in it.
+func loadConfig(path string, guarded bool) (*config.Worker, error) {
+	w, err := config.Load(path, config.Options{Guarded: guarded})
+	var syntax *config.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		e := &exitError{code: exitMalformed, err: err}
+		for _, p := range syntax.Problems[1:] {
+			e = e.hint("and %v", p)
+		}
+		return nil, e
+	case err != nil:
+		return nil, noAnswer(err)
+	}
+	return w, nil
+}
+
 // configure takes over what the configuration says; ledger may be nil.
 func (o *gateOptions) configure(guarded bool, ledger *string) error {
 	if o.config.path == "" {
@@ -60,17 +77,9 @@ func (o *gateOptions) configure(guarded bool, ledger *string) error {
 	if o.config.clash != "" {
 		return usagef("--%s stands beside --config: the configuration says it", o.config.clash)
 	}
-	w, err := config.Load(o.config.path, config.Options{Guarded: guarded})
-	var syntax *config.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		e := &exitError{code: exitMalformed, err: err}
-		for _, p := range syntax.Problems[1:] {
-			e = e.hint("and %v", p)
-		}
-		return e
-	case err != nil:
-		return noAnswer(err)
+	w, err := loadConfig(o.config.path, guarded)
+	if err != nil {
+		return err
 	}
 	o.worker = w
 	o.trust.dir, o.policyDir = w.Trust, w.Policy

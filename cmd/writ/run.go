@@ -280,5 +280,9 @@ func openLedger(o *runOptions, now func() time.Time) (*ledger.Ledger, error) {
 			return nil, err
 		}
 	}
-	return ledger.Open(o.ledger, ledger.Options{Now: now})
+	options, err := ledgerOptionsOf(o.worker, now)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(o.ledger, options)
 }

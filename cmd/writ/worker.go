@@ -10,6 +10,6 @@ func newWorkerCmd(a *app) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ worker --help") },
 	}
-	cmd.AddCommand(newWorkerImportCmd(a))
+	cmd.AddCommand(newWorkerImportCmd(a), newWorkerRecoverCmd(a))
 	return cmd
 }

@@ -23,7 +23,7 @@ type LedgerCheckpoints struct {
 
 // Bounds of segments and checkpoints, and what holds where nothing is said.
 const (
-	minSegment                   = 64 << 10
+	minSegment                   = 4 << 10
 	minAge, maxAge               = time.Minute, 10 * 365 * 24 * time.Hour
 	defaultEvery, maxEvery       = 100, 1_000_000
 	defaultInterval, minInterval = time.Hour, time.Second

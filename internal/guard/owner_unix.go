@@ -22,6 +22,8 @@ func owned(info fs.FileInfo) error {
 
 func othersMayWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
+func othersMayRead(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
+
 // othersMayRename is milder to the group: where each user has a group of the
 // same number that nobody else is in, the usual umask is 002.
 func othersMayRename(folder fs.FileInfo) bool {

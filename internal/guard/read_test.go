@@ -41,3 +41,26 @@ func TestOnlyAFileThatOthersCannotWriteOrReplaceIsRead(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretIsReadOnlyWhereNobodyElseMayReadIt(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(nest(t), "secret")
+	if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, read := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false, 0o644: false} {
+		chmod(t, path, mode)
+		data, err := guard.ReadSecret(path, 100)
+		if read != (err == nil && string(data) == "content") {
+			t.Errorf("mode %o: %q, %v", mode, data, err)
+		}
+	}
+	link := path + ".link"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, path, 0o600)
+	if _, err := guard.ReadSecret(link, 100); err == nil {
+		t.Error("a link was followed")
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/runwrit/writ/policy/store"
 	"github.com/runwrit/writ/policy/whatif"
 	"github.com/runwrit/writ/verifier"
+	"github.com/runwrit/writ/worker"
 )
 
 // File is what was found out about one file, under the path by which the user
@@ -61,6 +62,12 @@ type Replay struct {
 	*whatif.Comparison
 }
 
+// Recovered is what was found of lost runs in the ledger at Path.
+type Recovered struct {
+	Path string
+	worker.Recovered
+}
+
 // RecordWriter writes the records of a ledger one by one: a ledger may be
 // larger than memory. Close writes what belongs at the end, once.
 type RecordWriter interface {
@@ -95,6 +102,7 @@ type Renderer interface {
 	Records(w io.Writer) RecordWriter
 	// Doctor is of a host.
 	Doctor(w io.Writer, r *doctor.Report) error
+	Recovered(w io.Writer, r Recovered) error
 }
 
 // FormatError says that there is no output format of this name.

@@ -33,7 +33,7 @@ func (textRenderer) Chain(w io.Writer, c Chain) error {
 		fmt.Fprintf(&b, "head      %s\n", c.Summary.Head)
 	}
 	if c.Damage == nil && c.Summary.Checkpoints > 0 {
-		fmt.Fprintf(&b, "signed    up to record %d, by %d checkpoints; %d records after it are not\n",
+		fmt.Fprintf(&b, "signed    up to record %d (checkpoints: %d, records after it: %d)\n",
 			c.Summary.Signed, c.Summary.Checkpoints, c.Summary.Head.Seq-c.Summary.Signed)
 	}
 	if c.Summary.Repairs > 0 {
