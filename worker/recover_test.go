@@ -92,7 +92,8 @@ func TestARunWhoseGateWasKilledIsClosedAsLostAndItsFolderRemoved(t *testing.T) {
 		}
 	})
 	found := g.recover()
-	if len(found.Lost) != 1 || found.Lost[0] != 2 || len(found.Folders) != 1 || len(found.Left) != 0 || found.Running != 0 {
+	// The stage of the run removes its folder too, unless it is killed as well.
+	if len(found.Lost) != 1 || found.Lost[0] != 2 || len(found.Folders) > 1 || len(found.Left) != 0 || found.Running != 0 {
 		t.Errorf("%+v", found)
 	}
 	g.nothingLeft()
@@ -110,6 +111,25 @@ func TestARunWhoseGateWasKilledIsClosedAsLostAndItsFolderRemoved(t *testing.T) {
 	if all, err := g.worker.RecoverAll(t.Context()); err != nil || len(all.Lost) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
+}
+
+func TestTheFolderOfALostRunIsRemoved(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, inRegister)
+	folder := filepath.Join(g.temp, "writ-run-X")
+	for _, dir := range []string{"home/a", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(folder, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(folder, "home"), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	put(t, g, entry{Version: 1, Decision: 1, Gate: process{1 << 30, 1, "00000000-0000-0000-0000-000000000000"}, Folder: folder})
+	if found := g.recover(); len(found.Folders) != 1 || found.Folders[0] != folder || len(found.Left) != 0 {
+		t.Errorf("%+v", found)
+	}
+	g.nothingLeft()
 }
 
 // After a power failure the register may be gone; the ledger is not.

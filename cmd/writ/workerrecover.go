@@ -76,7 +76,7 @@ func (a *app) runWorkerRecover(ctx context.Context, o *recoverOptions) error {
 		return noAnswer(err)
 	}
 	defer func() { _ = book.Close() }() // every record was synced when it was written
-	w, err := worker.New(worker.Options{Ledger: book, Now: a.now, RunsDir: runsDir(o.ledger)})
+	w, err := worker.New(worker.Options{Stage: a.stage, Ledger: book, Now: a.now, RunsDir: runsDir(o.ledger)})
 	if err != nil {
 		return noAnswer(err)
 	}
