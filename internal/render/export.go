@@ -65,6 +65,7 @@ func (b *recordBody) outcome(t ledger.Type) string {
 		return "started"
 	case ledger.TypeEnd:
 		return b.ending()
+	case ledger.TypeRepair, ledger.TypeSegment:
 	}
 	return ""
 }

@@ -49,10 +49,10 @@ func (c *csvRecords) Write(r ledger.Record) error {
 		numberOrNone(b.Decision), numberOrNone(b.Start), b.User, b.Sandbox.word(), b.Interpreter, b.Audience, "", "", "", "", b.Error, r.Hash.String(),
 	}
 	const status, signal, duration, dry = 17, 18, 19, 20
-	switch r.Type {
-	case ledger.TypeEnd:
+	if r.Type == ledger.TypeEnd {
 		row[status], row[signal], row[duration] = strconv.Itoa(b.Status), strconv.Itoa(b.Signal), strconv.FormatInt(b.DurationMS, 10)
-	case ledger.TypeDecision:
+	}
+	if r.Type == ledger.TypeDecision {
 		row[dry] = strconv.FormatBool(b.DryRun)
 	}
 	for i, text := range row {
