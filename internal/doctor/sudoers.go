@@ -40,7 +40,8 @@ type logical struct {
 	text        string
 }
 
-// logicalLines joins lines that end in a backslash.
+// logicalLines joins lines that end in a backslash, and cuts comments off. A
+// comment ends with its line, whatever that ends in.
 func logicalLines(data []byte) []logical {
 	var list []logical
 	var open *logical
@@ -53,8 +54,17 @@ func logicalLines(data []byte) []logical {
 			open = &list[len(list)-1]
 		}
 		open.last = number
-		text, more := strings.CutSuffix(line, `\`)
-		open.text += text
+		whole := open.text + line
+		if open.first == number && include.MatchString(strings.TrimSpace(line)) {
+			open.text, open = whole, nil
+			continue
+		}
+		text := uncomment(whole)
+		more := false
+		if len(text) == len(whole) {
+			text, more = strings.CutSuffix(text, `\`)
+		}
+		open.text = text
 		if !more {
 			open = nil
 		}
@@ -95,8 +105,8 @@ var (
 // take reads the lines of one file; those that include others go to other.
 func (s *sudoers) take(file string, data []byte, other func(dir bool, p string)) error {
 	for _, line := range logicalLines(data) {
-		raw := strings.TrimSpace(line.text)
-		if m := include.FindStringSubmatch(raw); m != nil {
+		text := strings.TrimSpace(line.text)
+		if m := include.FindStringSubmatch(text); m != nil {
 			p := m[2] + strings.ReplaceAll(strings.TrimSpace(m[3]), `\ `, " ")
 			if !strings.HasPrefix(p, "/") {
 				p = path.Join(path.Dir(file), p)
@@ -104,7 +114,6 @@ func (s *sudoers) take(file string, data []byte, other func(dir bool, p string))
 			other(m[1] == "includedir", p)
 			continue
 		}
-		text := strings.TrimSpace(uncomment(raw))
 		if text == "" || otherAlias.MatchString(text) {
 			continue
 		}
