@@ -105,3 +105,38 @@ func TestAttackOtherJobsFileOfArc(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRunsAtOnceGetTheirOwnTokens: several runs of one worker, each at its own port.
+func TestRunsAtOnceGetTheirOwnTokens(t *testing.T) {
+	t.Parallel()
+	testenv.Tool(t, "curl")
+	c := newCloud(t)
+	g := newGate(t, withTokens(t, c, broker.AppService))
+	g.timeout = "30s, tokens: [" + seedApp + "]"
+	v := g.verify("ask.sh", `echo "$IDENTITY_ENDPOINT"`+askForApp)
+	const runs = 6
+	ended := make(chan string, runs)
+	for range runs {
+		job := worker.Job{Decision: g.record(v), Runbook: v}
+		go func() {
+			var stdout buffer
+			job.Stdout = &stdout
+			if _, err := g.worker.Run(t.Context(), job); err != nil {
+				t.Error(err)
+			}
+			ended <- stdout.String()
+		}()
+	}
+	ports := map[string]bool{}
+	for range runs {
+		endpoint, answer, _ := strings.Cut(<-ended, "\n")
+		if ports[endpoint] || !strings.Contains(answer, `{"access_token":"***",`) {
+			t.Errorf("%s: %s", endpoint, answer)
+		}
+		ports[endpoint] = true
+	}
+	if n := len(tokenRecords(g)); n != runs {
+		t.Errorf("%d records", n)
+	}
+	g.nothingLeft()
+}

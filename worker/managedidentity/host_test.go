@@ -1,7 +1,9 @@
 package managedidentity_test
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +27,33 @@ func TestAHostGivesTokensForAnyAudienceAndSaysWhenTheyExpire(t *testing.T) {
 	}
 	if got, _, err := h.Token(t.Context(), "a b"); err == nil {
 		t.Errorf("an odd audience: %q", got)
+	}
+	env.mustBeAsBefore(t)
+}
+
+func TestWhoWaitsForATurnGivesUpWithItsCaller(t *testing.T) {
+	env := hostile(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	service := newEmulator(t, appService(func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-release
+		answer(w, r.URL.Query().Get("resource"))
+	}))
+	h := &managedidentity.Host{Config: managedidentity.Config{Source: managedidentity.SourceAppService, Endpoint: service.URL + "/msi/token", Header: secret}}
+	first := make(chan error)
+	go func() {
+		_, _, err := h.Token(context.Background(), audience())
+		first <- err
+	}()
+	<-asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, _, err := h.Token(ctx, audience()); err == nil || !strings.Contains(err.Error(), "others were asking") {
+		t.Errorf("%q, %v", got, err)
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 	env.mustBeAsBefore(t)
 }

@@ -27,7 +27,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -43,7 +42,7 @@ const (
 	SourceAppService = "app-service"
 )
 
-// Timeout is how long one call may take in all.
+// Timeout is how long one call may take, once it is its turn.
 const Timeout = 2 * time.Second
 
 const (
@@ -116,8 +115,8 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
-// turn is held while the environment is that of one call.
-var turn sync.Mutex
+// turn is full while the environment is that of one call.
+var turn = make(chan struct{}, 1)
 
 // Token asks for a token. An error says why there is none; it holds no part of a
 // token and no secret.
@@ -159,10 +158,14 @@ func get(ctx context.Context, c Config, o Options) (token []byte, expires time.T
 	if c.Source == SourceAppService && !printable(c.Header) {
 		return nil, expires, errors.New("managed identity: app-service wants a header, and there is none, or an odd one")
 	}
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return nil, expires, fmt.Errorf("managed identity of %s: others were asking for too long: %v", c.Source, ctx.Err())
+	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	turn.Lock()
-	defer turn.Unlock()
 	restore, err := c.setEnvironment()
 	defer restore()
 	if err != nil {
