@@ -16,11 +16,11 @@ import (
 // "WARNING:" or "ERROR:", all in capitals, in small letters, or with one capital,
 // belongs to that stream, and every other line is StreamOutput.
 const (
-	StreamOutput  = streams.Output
-	StreamError   = streams.Error
-	StreamWarning = streams.Warning
-	StreamVerbose = streams.Verbose
-	StreamDebug   = streams.Debug
+	StreamOutput  = "Output"
+	StreamError   = "Error"
+	StreamWarning = "Warning"
+	StreamVerbose = "Verbose"
+	StreamDebug   = "Debug"
 )
 
 // MaxLine is how many bytes of a line a Line holds.

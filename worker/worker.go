@@ -1,23 +1,3 @@
-// Package worker runs a runbook that was verified and allowed: the bytes that
-// were verified, with the arguments that were decided on, and nothing else. It
-// is what another program embeds to run runbooks behind the gate.
-//
-// Record writes a decision to the ledger, Run runs what it permits. What Run
-// promises on Linux: nothing starts without a permit of a policy.Engine that has
-// not lapsed, a recorded decision, and a start record on disk; the interpreter
-// reads the payload from a sealed memory file that nobody can change, from a read-only
-// root folder, or with all files of its set from a private folder; no argument
-// is parsed by a shell; the environment holds only what the package sets and what
-// the policy lists; nothing of the gate's open files reaches the runbook; it is confined
-// as the policy says, runs as the account that the policy says, and as root only if that
-// is named; and when Run returns, every process that it has started is gone, whatever
-// it did. Elsewhere Run refuses with *SystemError.
-//
-// What it does not promise: the network is the host's. Outside of the profile strict a
-// runbook sees the files of its user, and a PowerShell runbook, and a set, are read from a
-// private copy, which root and processes of the gate's user could change before it was
-// read. In the profile none it can do what its user can, to the gate, too, if that is the
-// gate's own. docs/worker.md says more.
 package worker
 
 import (
