@@ -197,7 +197,7 @@ func TestJobsRunSeveralAtATime(t *testing.T) {
 	fourth := s.called()
 	s.answer(fourth, "hello "+fourth.word)
 	for _, name := range []string{"job1", "job2", "job3", "job4"} {
-		s.state(name, stateCompleted)
+		s.state(name, string(worker.Completed))
 		if _, out := s.done(name); out != "hello "+name+"\n" {
 			t.Errorf("%s wrote %q", name, out)
 		}
@@ -221,13 +221,13 @@ func TestAJobEndsWhenSomebodyAsksForThat(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.queue, folderStop, "long"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.state("long", stateStopped)
+	s.state("long", string(worker.Stopped))
 	for _, c := range calls {
 		if c.word == "other" {
 			s.answer(c, "go on")
 		}
 	}
-	s.state("other", stateCompleted)
+	s.state("other", string(worker.Completed))
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
@@ -243,7 +243,7 @@ func TestTheJobsEndWithTheAgent(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	s.state("long", stateStopped)
+	s.state("long", string(worker.Stopped))
 	s.empty()
 }
 
@@ -274,7 +274,7 @@ func TestAJobNeverRunsTwice(t *testing.T) {
 		t.Errorf("%s ran again", next.word)
 	}
 	s.answer(next, "hello")
-	s.state("next", stateCompleted)
+	s.state("next", string(worker.Completed))
 	s.state("once", stateLost)
 	if err := stop(); err != nil {
 		t.Error(err)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,6 +81,9 @@ func (g *gate) run(ctx context.Context, j job, out *outputs) (worker.Result, err
 	request, path := g.request, filepath.Join(g.runbooks, j.Runbook)
 	request.Path, request.Arguments = filepath.ToSlash(path), argumentsOf(j)
 	rb, err := runbook.ReadFile(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%q: %w", path, worker.ErrNoRunbook)
+	}
 	if err != nil {
 		return worker.Result{}, err
 	}
@@ -126,12 +131,10 @@ func argumentsOf(j job) []policy.Argument {
 	return list
 }
 
-// States of a job that is done.
+// States of a job that is done, beside those of worker.StateOf.
 const (
-	stateCompleted = "Completed"
-	stateFailed    = "Failed"
-	stateStopped   = "Stopped"
-	stateLost      = "Lost" // the agent died: the ledger says how far the job came
+	stateFailed = string(worker.Failed)
+	stateLost   = "Lost" // the agent died: the ledger says how far the job came
 )
 
 // report is what the agent writes down about a job.
@@ -143,13 +146,7 @@ type report struct {
 }
 
 func newReport(result worker.Result, failed error) report {
-	r := report{State: stateFailed}
-	switch {
-	case result.Canceled, errors.Is(failed, context.Canceled):
-		r.State = stateStopped
-	case worker.ExitCode(result, failed) == 0:
-		r.State = stateCompleted
-	}
+	r := report{State: string(worker.StateOf(result, failed))}
 	if failed != nil {
 		r.Error = failed.Error()
 	}
