@@ -147,13 +147,13 @@ func ExampleExitCode() {
 	// decision in record 1
 }
 
-// What a runbook writes, line by line, and the states of its job. Both come from other
-// goroutines.
+// What a runbook writes, line by line, and the states of its job: both are told from
+// other goroutines. The password is secret by the rule that lets the runbook run.
 func ExampleWorker_Run() {
 	stage := worker.Enter(os.Exit)
 	m := newMachine()
 	defer m.remove()
-	path := m.sign("login.sh", "echo logging in with \"$1\"\necho 'WARNING: the password is old'\n")
+	path := m.sign("login.sh", "echo logging in with $(cat \"$WRIT_PARAMETERS\")\necho 'WARNING: the password is old'\n")
 
 	s, err := newService(stage, m.path("trust"), m.path("policy"), m.path("ledger.jsonl"))
 	must(err)
@@ -169,10 +169,10 @@ func ExampleWorker_Run() {
 	fmt.Println(states)
 	fmt.Println(result.Lines.Warning, "warning,", result.StdoutBytes, "bytes")
 	// Output:
-	// Output: logging in with --Password=***
+	// Output: logging in with {"Password":"***"}
 	// Warning: WARNING: the password is old
 	// [Queued Running Completed]
-	// 1 warning, 60 bytes
+	// 1 warning, 64 bytes
 }
 
 // The end of the context ends the run, and everything that it has started.
