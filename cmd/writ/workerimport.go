@@ -166,7 +166,11 @@ func cannotCarry(conf string, err error) error {
 }
 
 // writeCarried writes the trust store and then the configuration, or nothing.
+// Without certificates there is no trust store: an empty one would be refused.
 func writeCarried(out, trust string, c *hybrid.Carried) error {
+	if len(c.Files) == 0 {
+		return writeConfig(out, c.YAML)
+	}
 	if err := os.Mkdir(trust, 0o755); err != nil { //nolint:gosec // public certificates
 		return noAnswer(err)
 	}
@@ -183,21 +187,32 @@ func writeCarried(out, trust string, c *hybrid.Carried) error {
 		if _, err := verifier.OpenTrust(trust, verifier.TrustOptions{}); err != nil {
 			return err
 		}
-		err := writeNew(out, c.YAML, 0o644)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			_ = os.Remove(out) // a part of it
-		}
-		return err
+		return writeConfig(out, c.YAML)
 	}()
 	if err != nil {
 		_ = os.RemoveAll(trust) // made above; the error that led here is the one to report
-		return noAnswer(err)
+		return err
 	}
 	return nil
 }
 
+func writeConfig(out string, data []byte) error {
+	err := writeNew(out, data, 0o644)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrExist):
+		_ = os.Remove(out) // a part of it
+	}
+	return noAnswer(err)
+}
+
 func (a *app) sayCarried(o *workerImportOptions, into hybrid.Into, c *hybrid.Carried) error {
-	if err := a.say("made %s and %s\n", render.Escape(o.out), render.Escape(into.Trust)); err != nil {
+	made := render.Escape(o.out)
+	if len(c.Files) > 0 {
+		made += " and " + render.Escape(into.Trust)
+	}
+	if err := a.say("made %s\n", made); err != nil {
 		return err
 	}
 	if err := a.say("worker %s, group %s\n", render.Escape(c.ID), render.Escape(cmp.Or(c.Group, "none"))); err != nil {

@@ -155,6 +155,9 @@ func (x *examination) writable(code Code, about string, list []*flaw) {
 			detail = fmt.Sprintf("%s: %s", about, f.who)
 		}
 		finding := Finding{Code: code, Where: f.path, Detail: detail}
+		if f.path != about {
+			finding.Note = "or keep it elsewhere, below folders of root's, if this one must stay as it is"
+		}
 		x.mend(&finding, f.path, f.mend...)
 		x.add(finding)
 	}

@@ -27,7 +27,8 @@ type Left struct{ What, Why string }
 type Carried struct {
 	ID, Group    string
 	Certificates []Certificate
-	// Files are those of the new trust store, all of one store and its room openpgp.
+	// Files are those of the new trust store, all of one store and its room openpgp;
+	// none if the old worker had no keyring.
 	Files []File
 	// YAML is the new worker.yaml.
 	YAML []byte
@@ -39,7 +40,7 @@ type Carried struct {
 // Errors about a configuration that cannot be carried over.
 var (
 	ErrNoID           = errors.New("the worker has no machine_id that could be its id")
-	ErrNoCertificates = errors.New("no certificate could be carried over: nothing could ever be valid")
+	ErrNoCertificates = errors.New("no certificate of its keyrings could be carried over: nothing could ever be valid")
 )
 
 // Carry makes of a configuration and the keyrings that it names what writ needs
@@ -62,7 +63,7 @@ func Carry(c *Conf, rings []Keyring, into Into) (*Carried, error) {
 		}
 		made.Group = ""
 	}
-	if len(made.Certificates) == 0 {
+	if len(made.Certificates) == 0 && len(rings) > 0 {
 		return made, ErrNoCertificates
 	}
 	if made.YAML, err = made.yaml(into); err != nil {
@@ -91,6 +92,9 @@ func (m *Carried) warn(c *Conf) {
 	}
 	if n := len(c.Problems); n > 0 {
 		say("the old worker does not start with this configuration: %v (%d in all)", c.Problems[0], n)
+	}
+	if len(c.Keyrings) == 0 {
+		say("the old worker had no keyring: there is nobody to trust, no trust store is made, and nothing runs until you have made one")
 	}
 	if c.Bypass {
 		say("the old worker did not verify the certificate of the service that it got its runbooks from: any of them may have been another's")

@@ -138,6 +138,14 @@ func TestWhatShouldNotBeReliedOnIsSaid(t *testing.T) {
 	}
 }
 
+func TestAWorkerWithoutAKeyringTrustsNobody(t *testing.T) {
+	t.Parallel()
+	c := carried(t, conf("enforce_runbook_signature_validation = false"))
+	if len(c.Files) != 0 || len(c.Certificates) != 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "no trust store is made") {
+		t.Errorf("got %+v", c)
+	}
+}
+
 func TestNamesThatCannotBeOursAreSaid(t *testing.T) {
 	t.Parallel()
 	rings := []hybrid.Keyring{{Path: "/a", Data: public(t, key(t, "Alice", now.AddDate(-1, 0, 0), 0))}}
