@@ -42,7 +42,7 @@ func TestBars(t *testing.T) {
 	b.decisions()
 	b.coldDecision()
 	b.replays()
-	b.coldRun()
+	b.coldRuns()
 	b.print()
 }
 
