@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/ledger"
+	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/worker"
 )
 
@@ -35,34 +36,48 @@ grep -h '^Cap\(Prm\|Eff\|Amb\)' /proc/self/status
 func TestARunbookRunsAsTheAccountThatThePolicyNames(t *testing.T) {
 	t.Parallel()
 	asRoot(t)
-	for _, name := range []string{"nobody", "daemon", "root"} {
-		u := known(t, name)
-		ids, err := u.GroupIds()
-		if err != nil {
-			t.Fatal(err)
+	for _, profile := range profilesOf() {
+		for _, name := range []string{"nobody", "daemon", "root"} {
+			t.Run(name+" in "+profile, func(t *testing.T) {
+				t.Parallel()
+				u := known(t, name)
+				g := newGate(t, forNobody(t))
+				g.user = name
+				g.confine(profile)
+				runsAs(t, u, g.must(g.run("r.sh", whoAmI)), profile)
+			})
 		}
-		g := newGate(t, forNobody(t))
-		g.user = name
-		o := g.must(g.run("r.sh", whoAmI))
-		got := lines(o.stdout)
-		if len(got) != 12 {
-			t.Fatalf("%s%s", o.stdout, o.stderr)
-		}
-		groups := strings.Fields(got[2])
-		slices.Sort(groups)
-		slices.Sort(ids)
-		if diff := cmp.Diff(slices.Compact(ids), slices.Compact(groups)); diff != "" {
-			t.Errorf("the groups of %s: %s", name, diff)
-		}
-		folder := u.Uid + " 700"
-		want := []string{u.Uid, u.Gid, got[2], folder, folder, folder, name + " " + name, "written", "0077"}
-		if diff := cmp.Diff(want, got[:9]); diff != "" {
-			t.Error(diff)
-		}
-		for _, line := range got[9:] {
-			if name != "root" && strings.Trim(strings.Fields(line)[1], "0") != "" {
-				t.Errorf("%s has capabilities: %s", name, line)
-			}
+	}
+}
+
+// runsAs checks what whoAmI says.
+func runsAs(t *testing.T, u *user.User, o outcome, profile string) {
+	t.Helper()
+	ids, err := u.GroupIds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := lines(o.stdout)
+	if len(got) != 12 {
+		t.Fatalf("%s%s", o.stdout, o.stderr)
+	}
+	groups := strings.Fields(got[2])
+	slices.Sort(groups)
+	slices.Sort(ids)
+	if diff := cmp.Diff(slices.Compact(ids), slices.Compact(groups)); diff != "" {
+		t.Error(diff)
+	}
+	folder := u.Uid + " 700"
+	want := []string{u.Uid, u.Gid, got[2], folder, folder, folder, u.Username + " " + u.Username, "written", "0077"}
+	if profile == policy.SandboxStrict {
+		want[4] = got[4] // a /tmp of its own, with the mode of all /tmp
+	}
+	if diff := cmp.Diff(want, got[:9]); diff != "" {
+		t.Error(diff)
+	}
+	for _, line := range got[9:] {
+		if u.Uid != "0" && strings.Trim(strings.Fields(line)[1], "0") != "" {
+			t.Errorf("it has capabilities: %s", line)
 		}
 	}
 }

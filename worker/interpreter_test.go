@@ -3,6 +3,7 @@
 package worker_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,23 @@ func with(kind runbook.Kind, program string, options ...string) func(*worker.Opt
 	}
 }
 
+// profilesOf are those in which something is tried.
+func profilesOf() []string {
+	return []string{policy.SandboxNone, policy.SandboxStandard, policy.SandboxStrict}
+}
+
+// installed names the program of a kind; a shim that needs the environment of its owner
+// does not do.
+func installed(t *testing.T, kind runbook.Kind, tool string, options ...string) func(*worker.Options) {
+	t.Helper()
+	testenv.Tool(t, tool)
+	path := filepath.Join("/usr/bin", tool)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("skipped: there is no %s", path)
+	}
+	return with(kind, path, options...)
+}
+
 // The real interpreters: each says how it was called, and cannot be talked into
 // running an argument.
 func TestRunbooksOfEachKindGetTheirArgumentsAsTheyAre(t *testing.T) {
@@ -34,27 +52,87 @@ func TestRunbooksOfEachKindGetTheirArgumentsAsTheyAre(t *testing.T) {
 		{"r.sh", "bash", `IFS='|'; echo "$*"`, "", nil},
 		{"plain.sh", "sh", "#!/bin/sh\nIFS='|'; echo \"$*\"", "", nil},
 		{"r.py", "python3", "import sys; print('|'.join(sys.argv[1:]))", "", nil},
-		{"r.py", "python3", "import sys; print('|'.join(sys.argv[1:]))", runbook.Python, []string{"-B"}},
+		{"named.py", "python3", "import sys; print('|'.join(sys.argv[1:]))", runbook.Python, []string{"-B"}},
 		{"r.pl", "perl", "use strict; print join('|', @ARGV), \"\\n\";", runbook.Perl, []string{"-w"}},
 		{"r.rb", "ruby", "puts ARGV.join('|')", runbook.Ruby, []string{"-w"}},
 		{"r.js", "node", "console.log(process.argv.slice(2).join('|'))", runbook.JavaScript, []string{"--no-warnings"}},
 	} {
-		t.Run(c.tool+" runs "+c.name, func(t *testing.T) {
-			t.Parallel()
-			tool := testenv.Tool(t, c.tool)
-			var change []func(*worker.Options)
-			if c.kind != "" {
-				if strings.Contains(tool, "shims") { // a shell script that needs its owner's environment
-					tool = "/usr/bin/" + c.tool
+		for _, profile := range profilesOf() {
+			t.Run(c.tool+" runs "+c.name+" in "+profile, func(t *testing.T) {
+				t.Parallel()
+				testenv.Tool(t, c.tool)
+				var change []func(*worker.Options)
+				if c.kind != "" {
+					change = append(change, installed(t, c.kind, c.tool, c.options...))
 				}
-				change = append(change, with(c.kind, tool, c.options...))
-			}
-			g := newGate(t, change...)
-			g.args = args
-			if o := g.must(g.run(c.name, c.payload+"\n")); o.stdout != want || o.stderr != "" {
-				t.Errorf("got %q and %q, want %q", o.stdout, o.stderr, want)
-			}
-		})
+				g := newGate(t, change...)
+				g.confine(profile)
+				g.args = args
+				if o := g.must(g.run(c.name, c.payload+"\n")); o.stdout != want || o.stderr != "" {
+					t.Errorf("got %q and %q, want %q", o.stdout, o.stderr, want)
+				}
+			})
+		}
+	}
+}
+
+// What a runbook loads comes from its set, and the folder above it is nobody's.
+func TestRunbooksOfEachKindLoadTheFilesOfTheirSet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		entry, tool string
+		kind        runbook.Kind
+		files       map[string]string
+	}{
+		{"bin/r.pl", "perl", runbook.Perl, map[string]string{
+			"bin/r.pl": "use FindBin; use lib \"$FindBin::Bin/../lib\"; use Greet; print Greet::text(), \"\\n\";\n", "lib/Greet.pm": "package Greet; sub text { 'from the set' } 1;\n",
+		}},
+		{"bin/r.rb", "ruby", runbook.Ruby, map[string]string{"bin/r.rb": "require_relative '../lib/greet'\nputs TEXT\n", "lib/greet.rb": "TEXT = 'from the set'\n"}},
+		{"bin/r.js", "node", runbook.JavaScript, map[string]string{
+			"bin/r.js": "console.log(require('../lib/greet.js').text)\n", "lib/greet.js": "exports.text = 'from the set'\n",
+		}},
+	} {
+		for _, profile := range profilesOf() {
+			t.Run(c.tool+" in "+profile, func(t *testing.T) {
+				t.Parallel()
+				g := newGate(t, installed(t, c.kind, c.tool))
+				g.confine(profile)
+				o := g.runSet(g.verifySet("signed", c.entry, c.files))
+				if c.kind == runbook.JavaScript && profile != policy.SandboxStrict {
+					if bad, ok := asError[*worker.StartError](o.err); !ok || o.Started || !strings.Contains(bad.Error(), "everybody can write") {
+						t.Errorf("%v, %+v", o.err, o.Result)
+					}
+					return
+				}
+				if g.must(o); o.stdout != "from the set\n" {
+					t.Errorf("got %q and %q", o.stdout, o.stderr)
+				}
+			})
+		}
+	}
+}
+
+// TestAttackCodeAboveTheRunbook: Node loads it from any folder above, and package.json
+// there says how the runbook is read.
+func TestAttackCodeAboveTheRunbook(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, installed(t, runbook.JavaScript, "node"))
+	for name, text := range map[string]string{"node_modules/evil/index.js": "console.log('EVIL')\n", "package.json": `{"type":"module"}`} {
+		path := filepath.Join(g.temp, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, profile := range profilesOf() {
+		g.sandbox = profile
+		v := g.verify("r.js", "try { require('evil') } catch (e) { console.log(e.code) }\n")
+		var out buffer
+		if _, err := g.worker.Run(t.Context(), worker.Job{Decision: g.record(v), Runbook: v, Stdout: &out}); err != nil || out.String() != "MODULE_NOT_FOUND\n" {
+			t.Errorf("%s: %v, %s", profile, err, out.String())
+		}
 	}
 }
 

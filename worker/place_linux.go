@@ -88,7 +88,9 @@ func (w *Worker) privatePlace(p *plan) (*place, error) {
 	var err error
 	switch {
 	case p.set != nil:
-		s.script, err = privateSet(filepath.Join(s.folder, "project"), p.set)
+		if err = notClimbable(p.kind, w.tempDir); err == nil {
+			s.script, err = privateSet(filepath.Join(s.folder, "project"), p.set)
+		}
 	case languages[p.kind].byName:
 		s.script, err = privateCopy(filepath.Join(s.folder, "script"), p.name, p.payload)
 	default:
