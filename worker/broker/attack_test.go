@@ -228,7 +228,7 @@ func TestAttackClientIDOfAnotherIdentity(t *testing.T) {
 func TestAttackOtherPaths(t *testing.T) {
 	t.Parallel()
 	each(t, func(_ *testing.T, r *run) {
-		for _, path := range []string{"/", "//", "/msi/token/", "/MSI/TOKEN", "/msi/../msi/token", "/msi%2ftoken", "/metadata/instance", "/metadata/identity/oauth2/token/x"} {
+		for _, path := range []string{"/", "//", "/msi/token//", "/MSI/TOKEN", "/msi/../msi/token", "/msi%2ftoken", "/metadata/instance", "/metadata/identity/oauth2/token/x"} {
 			target := strings.Fields(r.head())[1]
 			own, _, _ := strings.Cut(target, "?")
 			r.mustRefuse(r.head(own+"?", path+"?"), 404, "path")

@@ -49,7 +49,7 @@ func (e *Endpoint) question(r *request) (*question, error) {
 	switch {
 	case r.method != "GET":
 		return nil, refuse(405, "method", "want GET")
-	case r.path != e.path():
+	case strings.TrimSuffix(r.path, "/") != e.path(): // old clients of Python put a slash behind it
 		return nil, refuse(404, "path", "there is nothing here")
 	}
 	p, err := parameters(r.query)
