@@ -431,8 +431,8 @@ func TestAttackFillsTheDisk(t *testing.T) {
 func TestAttackTakesAllMemory(t *testing.T) {
 	t.Parallel()
 	inEach(t, []string{policy.SandboxStrict}, func(s *scene, profile string) {
-		s.limits = worker.Limits{Memory: 64 << 20}
-		s.refused(s.run(profile, "memory.py", []string{"128"}))
+		s.limits = worker.Limits{Memory: 256 << 20}
+		s.refused(s.run(profile, "memory.py", []string{"512"}))
 	})
 	t.Run("control", func(t *testing.T) { newScene(t).control("memory.py", []string{"128"}, "128 MiB") })
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runwrit/writ/internal/cgroup"
 	"github.com/runwrit/writ/internal/contain"
 	"github.com/runwrit/writ/policy"
 )
@@ -26,6 +27,7 @@ type contained struct {
 	place   *place
 	tokens  *tokens
 	process *contain.Process
+	group   *cgroup.Group // nil for none
 	out     *output
 }
 
@@ -77,6 +79,9 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string
 		return nil, errors.Join(err, place.remove())
 	}
 	c.by = c.process.By()
+	if err := w.joinGroup(c); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	c.out.copy()
 	return c, nil
 }
@@ -115,7 +120,7 @@ func (w *Worker) spec(p *plan, c *contained) contain.Spec {
 		s.Form, s.Read, s.Write = contain.Namespaces, w.sandbox.Read, w.sandbox.Write
 		s.Limits = contain.Limits{
 			Processes: uint64(l.Processes), FileSize: uint64(l.FileSize), OpenFiles: uint64(l.OpenFiles),
-			CPU: uint64(l.CPU / time.Second), Data: uint64(l.Memory), Temp: uint64(l.Temp),
+			CPU: uint64(l.CPU / time.Second), Temp: uint64(l.Temp), Data: uint64(max(l.Memory, leastData)),
 		}
 	}
 	return s
@@ -126,7 +131,7 @@ func (c *contained) close() error {
 	c.process.Close()
 	c.out.abandon()
 	c.tokens.close()
-	return c.place.remove()
+	return errors.Join(c.leaveGroup(), c.place.remove())
 }
 
 // launch starts the interpreter, waits for its end and fills in res. An error says
@@ -142,7 +147,7 @@ func (c *contained) launch(ctx context.Context, p *plan, job Job, res *Result) e
 	status := c.supervise(ctx, limit.C, p.grace, res)
 	res.Status, res.Signal = status.Code, status.Signal
 	if status.Lost {
-		res.Warnings = append(res.Warnings, "what held the run together was ended from outside: how the runbook ended is not known")
+		res.Warnings = append(res.Warnings, "the stage that held the run together was killed, by the runbook, from outside, or because memory was short: how the runbook ended is not known")
 	}
 	if status.Left > 0 {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d processes that the runbook has started could not be ended", status.Left))

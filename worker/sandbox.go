@@ -16,14 +16,18 @@ type Sandbox struct {
 	// change.
 	Read, Write []string
 	Limits      Limits
+	// Cgroup is the name of the control group below which each run gets its own, as it
+	// stands in /proc/self/cgroup. If "", it is the gate's own group, if the host lets the
+	// gate make groups there; if it is named, it must be had.
+	Cgroup string
 }
 
 // Limits bound what one run may take. Where one is 0, that of DefaultLimits holds.
 type Limits struct {
-	Memory    int64         // bytes of private memory of one process
+	Memory    int64         // bytes of all processes together in a control group, and of private memory of each, which is 256 MiB at least
 	FileSize  int64         // bytes of one file
 	Temp      int64         // bytes of each of home, temporary folder and shared memory
-	Processes int           // of the user that it runs as, threads included
+	Processes int           // all processes together, threads included; without user namespaces those of their user
 	OpenFiles int           // of one process
 	CPU       time.Duration // of one process; 0 is no limit but that of the run
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/worker"
 )
@@ -146,6 +148,37 @@ func TestRootsGateRunsAsNobodyUnlessThePolicyNamesSomebody(t *testing.T) {
 				t.Errorf("got %q", out.stdout)
 			}
 		})
+	}
+}
+
+// Several processes that each stay below a limit must not pass it together.
+func TestAttackUseUpMemoryInPieces(t *testing.T) {
+	t.Parallel()
+	testenv.Tool(t, "python3")
+	g := newGate(t, forNobody(t), func(o *worker.Options) { o.Sandbox.Limits.Memory = 96 << 20 })
+	g.user = nobodyNamed
+	g.confine(policy.SandboxStrict)
+	_, bodies := g.records()
+	if by := anyStrings(bodies[len(bodies)-2]["contained"]); !slices.ContainsFunc(by, func(s string) bool { return strings.HasPrefix(s, "cgroup ") }) {
+		t.Skipf("skipped: this host gives no control group: %v", by)
+	}
+	o := g.run("r.sh", `piece() { python3 -I -c 'import time; a = bytearray(60 << 20); print("got it", flush=True); time.sleep(60)'; }
+piece & piece & piece & wait -n; echo ended
+`)
+	if n := strings.Count(o.stdout, "got it"); o.err != nil || n > 1 {
+		t.Errorf("%d pieces, %v: %+v", n, o.err, o.Result)
+	}
+}
+
+func TestAControlGroupThatIsNamedMustBeHad(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, func(o *worker.Options) { o.Sandbox.Cgroup = "/nonesuch/writ" })
+	for _, g.sandbox = range []string{policy.SandboxStrict, policy.SandboxNone} {
+		o := g.run("r.sh", "echo ran\n")
+		var bad *worker.ObligationError
+		if !errors.As(o.err, &bad) || bad.Name != "sandbox" || o.Started || o.stdout != "" {
+			t.Errorf("%s: %v", g.sandbox, o.err)
+		}
 	}
 }
 

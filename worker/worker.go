@@ -7,9 +7,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/runwrit/writ/internal/account"
+	"github.com/runwrit/writ/internal/cgroup"
 	"github.com/runwrit/writ/ledger"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -80,6 +82,7 @@ type Worker struct {
 	logs         Logs
 	stage        Stage
 	sandbox      Sandbox
+	groups       func() (*cgroup.Parent, error)
 }
 
 // New returns a Worker. It fails with ErrNoLedger or ErrNoStage; with *SandboxError; with
@@ -108,7 +111,8 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{
 		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
 		interpreters: maps.Clone(o.Interpreters), logs: o.Logs, stage: o.Stage, user: o.User, accounts: account.System(),
-		sandbox: Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits},
+		sandbox: Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits, o.Sandbox.Cgroup},
+		groups:  sync.OnceValues(func() (*cgroup.Parent, error) { return cgroup.Find(o.Sandbox.Cgroup) }),
 	}
 	if w.now == nil {
 		w.now = time.Now

@@ -25,8 +25,8 @@ type Sandbox struct {
 	// Read and Write are folders and files, absolute, that it may read, and write.
 	Read, Write []string
 	Limits      Limits
-	// Cgroup is the folder of the control group below which each run gets its own;
-	// "" for none.
+	// Cgroup is the name of the control group below which each run gets its own, as it
+	// stands in /proc/self/cgroup; "" for that of the gate.
 	Cgroup string
 }
 

@@ -18,7 +18,7 @@ func TestHowRunbooksAreRunIsRead(t *testing.T) {
     read: [/srv/data, /opt/tools]
     write: [/var/lib/app]
     limits: {memory: 512MiB, processes: 200, file_size: 1GiB, open_files: 1024, cpu: 10m, tmp: 64MiB}
-    cgroup: /sys/fs/cgroup/writ
+    cgroup: /writ.slice
 interpreters:
   perl: {program: /usr/bin/perl, options: [-w]}
   javascript: {program: /usr/bin/node}
@@ -27,7 +27,7 @@ interpreters:
 		t.Fatal(problems(err))
 	}
 	run := config.Run{User: `CONTOSO\svc-runbooks`, Sandbox: config.Sandbox{
-		Read: []string{"/srv/data", "/opt/tools"}, Write: []string{"/var/lib/app"}, Cgroup: "/sys/fs/cgroup/writ",
+		Read: []string{"/srv/data", "/opt/tools"}, Write: []string{"/var/lib/app"}, Cgroup: "/writ.slice",
 		Limits: config.Limits{Memory: 512 << 20, Processes: 200, FileSize: 1 << 30, OpenFiles: 1024, CPU: 10 * time.Minute, Tmp: 64 << 20},
 	}}
 	if diff := cmp.Diff(run, got.Run); diff != "" {

@@ -261,3 +261,18 @@ func TestAProgramThatIsNoStageContainsNothing(t *testing.T) {
 		}
 	}
 }
+
+// When memory is short the job goes, and its stage stays to say so.
+func TestTheKernelTakesTheJobBeforeItsStage(t *testing.T) {
+	t.Parallel()
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range forms {
+		o := run(t, bash(form, "sleep 0.1; cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj"), contain.IO{})
+		if want := "1000\n" + string(own); o.output != want {
+			t.Errorf("%s: %q, want %q", form, o.output, want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type stage struct {
 	spec    *Spec
 	content *os.File
 	null    *os.File
+	oom     oomScore
 	pid     int
 	asks    chan message  // closed when the caller is gone
 	run     chan struct{} // closed to let the process start
@@ -130,7 +131,7 @@ func (s *stage) prepare() (by []string, err error) {
 // surround makes what is true of the whole process.
 func (s *stage) surround() (by []string, err error) {
 	if s.spec.NoNewPrivs {
-		if err := confine.OOMScore(1000); err != nil {
+		if err := s.oom.raise(); err != nil {
 			return nil, &UnavailableError{"let the kernel kill the job first", err.Error()}
 		}
 	}
@@ -208,6 +209,7 @@ func (s *stage) child(by *[]string, confined, started chan<- error) {
 	unix.Umask(0o077) // what the process makes is its user's alone
 	env := &syscall.ProcAttr{Env: s.spec.Environment, Files: files, Sys: attr}
 	s.pid, err = syscall.ForkExec(s.spec.Program, s.spec.Arguments, env) //nolint:gosec // what it executes is what its caller says
+	s.oom.restore()
 	started <- err
 	if stay {
 		select {}

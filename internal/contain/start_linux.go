@@ -220,6 +220,9 @@ func (p *Process) ask(m message) error {
 	return err
 }
 
+// PID is the number of the process that was started first: the stage.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // By names what contains the process.
 func (p *Process) By() []string { return slices.Clone(p.by) }
 
