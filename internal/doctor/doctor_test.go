@@ -137,6 +137,9 @@ var broken = []struct {
 	{"a folder for logs of everybody", good, files{"/etc/writ/worker.yaml": text(workerYAML + "logs: {dir: /var/log/writ}\n"), "/var/log/writ": folder(0o777)}, "logs-writable", "/var/log/writ", 0, "", nil},
 	{"a sandbox that is open where the ledger is", good, files{"/etc/writ/worker.yaml": text(workerYAML + "run: {sandbox: {write: [/var]}}\n")}, "sandbox-opens", "/var", 0, "and the ledger is /var/lib/writ/ledger.jsonl", files{"/etc/writ/worker.yaml": text(workerYAML)}},
 	{"a sandbox that is open where the policy is, by a link", good, files{"/etc/writ/worker.yaml": text(workerYAML + "run: {sandbox: {write: [/srv/p]}}\n"), "/srv/p": link("/etc/writ/policy")}, "sandbox-opens", "/srv/p", 0, "and the policy is", files{"/etc/writ/worker.yaml": text(workerYAML)}},
+	{"a key of the ledger that everybody may read", good, files{"/etc/writ/worker.yaml": text(workerYAML + "ledger_checkpoints: {key: /etc/writ/ledger.key}\n"), "/etc/writ/ledger.key": {data: "x", mode: 0o644}}, "ledger-key-readable", "/etc/writ/ledger.key", 0, "mode 0644", nil},
+	{"a key of the ledger that everybody may write", good, files{"/etc/writ/worker.yaml": text(workerYAML + "ledger_checkpoints: {key: /etc/writ/ledger.key}\n"), "/etc/writ/ledger.key": {data: "x", mode: 0o602}}, "config-writable", "/etc/writ/ledger.key", 0, "", nil},
+	{"no key of the ledger", good, files{"/etc/writ/worker.yaml": text(workerYAML + "ledger_checkpoints: {key: /etc/writ/ledger.key}\n")}, "config-unusable", "/etc/writ/ledger.key", 0, "it is not there", files{"/etc/writ/ledger.key": {data: "x", mode: 0o600}}},
 	{"a clock behind the ledger", good, files{"/var/lib/writ/ledger.jsonl": {data: `{"time":"2026-11-22T12:30:00Z"}` + "\n" + `{"time`, mode: 0o600}}, "clock-behind-ledger", "/var/lib/writ/ledger.jsonl", 0, "it is 2026-11-22T12:00:00Z, and the last record is of 2026-11-22T12:30:00Z", files{"/var/lib/writ/ledger.jsonl": {mode: 0o600}}},
 }
 

@@ -131,6 +131,7 @@ var catalog = map[Code]kind{
 	"policy-writable":        {Critical, "whoever may write or replace the policy decides what runs"},
 	"ledger-missing":         {High, "without a place for the ledger nothing runs"},
 	"ledger-writable":        {Critical, "whoever may write or replace the ledger can write another past"},
+	"ledger-key-readable":    {High, "whoever reads the key, and may write the ledger, can sign another past"},
 	"state-missing":          {High, "without its state folder writ cannot remember what may be used only once: nothing runs"},
 	"state-writable":         {Critical, "whoever may write here lets a ticket count twice, or an older policy"},
 	"program-writable":       {Critical, "whoever may write or replace the program decides everything"},

@@ -35,6 +35,7 @@ func (x *examination) own() {
 	if w.Tokens != nil && w.Tokens.Identity != nil {
 		x.configFile(w.Tokens.Identity.HeaderFile, good)
 	}
+	x.ledgerKey(w.Checkpoints.Key, good)
 	x.trust(w.Trust, good)
 	x.policy(w.Policy, good)
 	x.ledger(w.Ledger, good)
@@ -87,6 +88,16 @@ func (x *examination) configFile(p string, good owners) {
 		return
 	}
 	x.writable("config-writable", p, x.flaws(at, good))
+}
+
+// ledgerKey looks at the key that signs the ledger's head.
+func (x *examination) ledgerKey(p string, good owners) {
+	x.configFile(p, good)
+	if at, ok := x.find(p); p != "" && ok && at.info.Mode().Perm()&0o077 != 0 {
+		f := Finding{Code: "ledger-key-readable", Where: at.path, Detail: fmt.Sprintf("mode %04o", at.info.Mode().Perm()), Note: "if a runbook may have read it, make a new one: writ ledger keygen"}
+		x.mend(&f, at.path, "chmod go-rwx -- PATH")
+		x.add(f)
+	}
 }
 
 func (x *examination) trust(p string, good owners) {
