@@ -68,7 +68,7 @@ func TestTheOldFormOfAppServiceIsAnswered(t *testing.T) {
 	r := open(t, broker.AppService)
 	r.mustGive(r.head("2019-08-01", "2017-09-01&clientid=", "X-IDENTITY-HEADER", "Secret"))
 	r.mustGive(r.head("/msi/token?", "/msi/token/?", "2019-08-01", "2017-09-01", "X-IDENTITY-HEADER", "secret")) // as the old libraries of Python
-	r.mustRefuse2(r.head("2019-08-01", "2017-09-01"), 401, "secret") // the header of the other version
+	r.mustRefuse2(r.head("2019-08-01", "2017-09-01"), 401, "secret")                                             // the header of the other version
 	r.mustRefuse2(r.head("X-IDENTITY-HEADER", "Secret"), 401, "secret")
 }
 
