@@ -288,26 +288,40 @@ func (l *Ledger) isCurrent() (bool, error) {
 	return err == nil && os.SameFile(opened, named), err
 }
 
-// reopen follows a rotation by somebody else. It fails with ErrReplaced if the
-// file that was open is not a closed segment of this ledger now.
+// reopen follows a rotation by somebody else. It fails with ErrReplaced unless
+// the file that was open is a closed segment of this ledger now, or the one at
+// the path goes on where it ends.
 func (l *Ledger) reopen() error {
-	first, err := readBeginning(l.file)
-	if err != nil {
-		return err
-	}
-	opened, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	sealed, err := os.Lstat(sealedPath(l.path, first.seq))
-	if first.seq == 0 || err != nil || !os.SameFile(opened, sealed) {
-		return ErrReplaced
-	}
 	file, err := openFile(l.path, false)
 	if err != nil {
+		return err
+	}
+	follows, err := l.isFollowedBy(file)
+	if err == nil && !follows {
+		err = ErrReplaced
+	}
+	if err != nil {
+		_ = file.Close() // nothing was written
 		return err
 	}
 	_ = l.file.Close() // every record was synced when it was written
 	l.file, l.begun = file, beginning{}
 	return nil
+}
+
+func (l *Ledger) isFollowedBy(file *os.File) (bool, error) {
+	first, err := readBeginning(l.file)
+	if err != nil || first.seq == 0 {
+		return false, err
+	}
+	if l.is(sealedPath(l.path, first.seq)) {
+		return true, nil
+	}
+	// The closed file may have been moved elsewhere already.
+	t, err := readTail(l.file)
+	if err != nil {
+		return false, err
+	}
+	next, err := readBeginning(file)
+	return err == nil && next.seq == t.last.Seq+1 && next.prev == t.last.Hash, err
 }

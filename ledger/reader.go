@@ -207,7 +207,8 @@ func (c *concatenation) Read(p []byte) (int, error) {
 // of one file, however long the ledger is.
 func (r *Reader) From(seq uint64) error {
 	first, err := readBeginning(io.NewSectionReader(r.active, 0, r.size))
-	if err != nil {
+	var damaged *TailError
+	if err != nil && !errors.As(err, &damaged) { // who reads it says what is wrong with it
 		return err
 	}
 	keep := 0

@@ -124,6 +124,7 @@ func alone(path string) error {
 // beginning is what the first line of a file says; zero of an empty file.
 type beginning struct {
 	seq  uint64
+	prev Hash
 	time time.Time
 }
 
@@ -144,9 +145,9 @@ func readBeginning(f io.ReaderAt) (beginning, error) {
 	line, _, _ := bytes.Cut(buf[:n], []byte{'\n'})
 	var r Record
 	if _, err := r.parseHead(line); err != nil {
-		return beginning{}, fmt.Errorf("the first record: %w", err)
+		return beginning{}, &TailError{"the first record of its file: " + err.Error()}
 	}
-	return beginning{seq: r.Seq, time: r.Time}, nil
+	return beginning{r.Seq, r.Prev, r.Time}, nil
 }
 
 // rotationDue says whether the next record, with a body of that size, belongs
@@ -203,7 +204,7 @@ func (l *Ledger) rotate(t *tail, now time.Time) error {
 	// Closing gives the lock to those who wait; they see that the path names
 	// another file, which this process has locked already.
 	_ = l.file.Close() // every record was synced when it was written
-	l.file, *t, l.begun = next, *after, beginning{seq: after.last.Seq, time: now}
+	l.file, *t, l.begun = next, *after, beginning{after.last.Seq, after.last.Prev, now}
 	if err := syncFolder(filepath.Dir(l.path)); err != nil {
 		return &RotationError{"sync its folder", err}
 	}

@@ -491,6 +491,27 @@ func TestARotationThatFailsStopsDecisionsButNotTheEndOfARun(t *testing.T) {
 	}
 }
 
+func TestAWriterFollowsARotationWhoseOldFileWasMovedAway(t *testing.T) {
+	t.Parallel()
+	path, clock := filepath.Join(t.TempDir(), "l"), newClock()
+	old := open(t, path, clock.Now)
+	add(t, old, ledger.TypeStart, body{})
+	l, err := ledger.Open(path, ledger.Options{Now: clock.Now, Rotation: ledger.Rotation{Size: 500}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	add(t, l, ledger.TypeStart, body{})
+	archive := t.TempDir()
+	for _, file := range closedFiles(t, path) {
+		rename(t, file, filepath.Join(archive, filepath.Base(file)))
+	}
+	add(t, old, ledger.TypeStart, body{})
+	if s := whole(t, path, ledger.VerifyOptions{}, archive); s.Records != 4 || s.Segments != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // A writer that has the old file open must not write to it any more.
 func TestAWriterFollowsTheRotationsOfOthers(t *testing.T) {
 	t.Parallel()
@@ -511,4 +532,57 @@ func TestAWriterFollowsTheRotationsOfOthers(t *testing.T) {
 	if last, err := old.LastTime(t.Context()); err != nil || last.IsZero() {
 		t.Errorf("%v, %v", last, err)
 	}
+}
+
+// FuzzSegments reads two files of any content: what is found intact is intact as
+// one stream, too, with the same head, and is read from any record on.
+func FuzzSegments(f *testing.F) {
+	dir := f.TempDir()
+	path := filepath.Join(dir, "l")
+	l, err := ledger.Open(path, ledger.Options{Now: newClock().Now, Rotation: ledger.Rotation{Size: 900}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for range 4 {
+		if _, err := l.Append(f.Context(), ledger.Event{Type: ledger.TypeStart, Body: body{}}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	_ = l.Close()
+	var files [2][]byte
+	for i, name := range []string{path + ".00000000000000000001", path} {
+		if files[i], err = os.ReadFile(name); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(files[0], files[1], uint64(2))
+	f.Add(files[1], files[0], uint64(1))
+	f.Add(files[0], []byte{}, uint64(0))
+	f.Add(files[0][:len(files[0])-1], files[1], uint64(9))
+	f.Fuzz(func(t *testing.T, first, second []byte, from uint64) {
+		path := filepath.Join(t.TempDir(), "l")
+		write(t, path+".00000000000000000001", first)
+		write(t, path, second)
+		s, ce := book(t, path, ledger.VerifyOptions{})
+		if ce == nil {
+			if got := verify(t, append(bytes.Clone(first), second...)); got.Head != s.Head || got.Records != s.Records {
+				t.Fatalf("%+v as segments, %+v as one stream", s, got)
+			}
+		}
+		r, err := ledger.OpenReader(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		if err := r.From(from); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ce == nil && from >= 1 && from <= s.Head.Seq && !bytes.HasPrefix(rest, fmt.Appendf(nil, `{"seq":%d,`, from)) {
+			t.Fatalf("from %d: %.60q", from, rest)
+		}
+	})
 }

@@ -155,7 +155,7 @@ func readNotes(file *os.File) (*notes, error) {
 	}
 	n.block = block
 	if n.last, err = readNote(block); err != nil {
-		return nil, &TailError{"checkpoint: " + err.Error()}
+		return nil, &TailError{"the last checkpoint: " + err.Error()}
 	}
 	return n, nil
 }

@@ -7,11 +7,12 @@ import (
 	"os"
 )
 
-// TailError says that the last record of a ledger is damaged. Nothing is
-// appended then: Verify says what is wrong, and a person decides.
+// TailError says that a ledger does not end as it must: the last record is
+// damaged, or not the one that was signed. Nothing is appended then: Verify says
+// what is wrong, and a person decides.
 type TailError struct{ Reason string }
 
-func (e *TailError) Error() string { return "the last record is damaged: " + e.Reason }
+func (e *TailError) Error() string { return "the ledger is damaged: " + e.Reason }
 
 // tail is the end of a ledger file.
 type tail struct {
@@ -61,7 +62,7 @@ func parseTail(buf []byte, size int64) (tail, error) {
 	}
 	r, err := parseRecord(buf[start+1 : end])
 	if err != nil {
-		return tail{}, &TailError{err.Error()}
+		return tail{}, &TailError{"the last record: " + err.Error()}
 	}
 	t.last = r
 	return t, nil

@@ -89,7 +89,7 @@ const formulaMarks = "=+-@\uff1d\uff0b\uff0d\uff20"
 // formula: at its beginning, and behind what some spreadsheet may take for the
 // end of a cell. A number stays one.
 func cell(text string) string {
-	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
 		return text
 	}
 	text = clip(text)

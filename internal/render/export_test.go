@@ -129,8 +129,11 @@ func cefParse(t testing.TB, line string) (header []string, values map[string]str
 		t.Fatalf("not one line: %q", line)
 	}
 	for len(header) < 7 {
-		part, rest := unescapedCut(line, '|')
-		header, line = append(header, part), rest
+		at := unescaped(line, '|')
+		if at < 0 {
+			t.Fatalf("no whole header in %q", line)
+		}
+		header, line = append(header, line[:at]), line[at+1:]
 	}
 	values = map[string]string{}
 	for line != "" {
@@ -140,9 +143,11 @@ func cefParse(t testing.TB, line string) (header []string, values map[string]str
 			t.Fatalf("no = in %q", line)
 		}
 		value, next := rest, ""
-		if _, after := unescapedCut(rest, '='); after != "" || strings.HasSuffix(rest, "=") {
-			whole, _ := strings.CutSuffix(rest, "="+after)
-			end := strings.LastIndexByte(whole, ' ')
+		if at := unescaped(rest, '='); at >= 0 {
+			end := strings.LastIndexByte(rest[:at], ' ')
+			if end < 0 {
+				t.Fatalf("no blank before the key that ends in front of %q", rest[at:])
+			}
 			value, next = rest[:end], rest[end+1:]
 		}
 		if _, twice := values[key]; twice {
@@ -154,17 +159,18 @@ func cefParse(t testing.TB, line string) (header []string, values map[string]str
 	return header, values
 }
 
-// unescapedCut cuts at the first separator without a backslash before it.
-func unescapedCut(s string, at byte) (before, after string) {
+// unescaped is where the first separator stands without a backslash before it;
+// -1 if none does.
+func unescaped(s string, separator byte) int {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			i++
-		case at:
-			return s[:i], s[i+1:]
+		case separator:
+			return i
 		}
 	}
-	return s, ""
+	return -1
 }
 
 func TestAttackAFieldOfTheirOwnInALineOfCEF(t *testing.T) {
@@ -183,7 +189,7 @@ func TestAttackAFieldOfTheirOwnInALineOfCEF(t *testing.T) {
 }
 
 func FuzzExport(f *testing.F) {
-	for _, s := range []string{"=1", "a;=1", `"`, "a,b", "\r\n", "\x00", "x=y", `\`, "|", "\u202e", "-1", "\xff", " = "} {
+	for _, s := range []string{"=1", "==", "a;=1", `"`, "a,b", "\r\n", "\x00", "x=y", `\`, "|", "\u202e", "-1", "\xff", " = "} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
