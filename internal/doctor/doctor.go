@@ -72,16 +72,17 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer h.close()
-	x := &examination{host: h, options: o, ctx: ctx, now: now()}
+	h.ctx = ctx
+	x := &examination{host: h, options: o, now: now()}
 	x.report = &Report{Root: h.dir, At: x.now.UTC()}
 	h.unread = func(where string, err error) { x.unread(where, err.Error()) }
 	for _, look := range []func(){
 		x.accounts, x.config, x.oldConfs, x.sudo, x.oldGPG, x.gpgHomes, x.oldPlaces, x.own, x.machine,
 	} {
+		look()
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		look()
 	}
 	x.report.finish()
 	return x.report, nil
@@ -91,7 +92,6 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 type examination struct {
 	*host
 	options Options
-	ctx     context.Context
 	now     time.Time
 	report  *Report
 

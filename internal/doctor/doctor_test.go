@@ -364,6 +364,13 @@ func TestAHostThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnExaminationEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	if r, err := doctor.Examine(canceled(t.Context()), doctor.Options{Root: good().build(t)}); !errors.Is(err, context.Canceled) || r != nil {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
 // TestAttackALinkOutOfTheImage: an image's links lead inside of it, wherever
 // they point.
 func TestAttackALinkOutOfTheImage(t *testing.T) {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,8 @@ import (
 // Limits of what is looked at.
 const (
 	maxLinks   = 40
-	maxEntries = 20_000 // of one folder
-	maxDepth   = 16     // folders inside one another
+	maxEntries = 200_000 // of one folder, and of what is inside of it
+	maxDepth   = 16      // folders inside one another
 )
 
 // Errors about a place.
@@ -31,6 +32,7 @@ var (
 // host is the folder below which a host lies. Paths are those of the host,
 // absolute and with slashes.
 type host struct {
+	ctx    context.Context
 	dir    string
 	root   *os.Root
 	owner  func(fs.FileInfo) (uid, gid uint32, ok bool)

@@ -125,6 +125,9 @@ func (h *host) walk(dir string, visit func(p string, info fs.FileInfo)) {
 			if dir == "/" {
 				p = dir + name
 			}
+			if h.ctx.Err() != nil {
+				return // Examine says so
+			}
 			if count++; count > maxEntries {
 				h.unread(dir, errTooMany)
 				return
