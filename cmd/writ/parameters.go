@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/runwrit/writ/internal/strictjson"
 	"github.com/runwrit/writ/policy"
@@ -62,4 +64,21 @@ func parseParameters(data []byte) ([]policy.Argument, error) {
 		arguments = append(arguments, a)
 	}
 	return arguments, nil
+}
+
+// toldSecrets warns of parameters that are secret, and stood on writ's own command
+// line, where everybody on the machine could read them.
+func (o *gateOptions) toldSecrets(secret []string) []policy.Reason {
+	var warnings []policy.Reason
+	for _, name := range secret {
+		given := slices.ContainsFunc(o.params, func(p string) bool { return strings.HasPrefix(p, name+"=") })
+		if position, err := strconv.Atoi(name); given || err == nil && position <= len(o.arguments) {
+			warnings = append(warnings, policy.Reason{
+				Code: "secret-on-command-line",
+				Msg:  fmt.Sprintf("the parameter %s is secret, and stood on the command line of writ, which everybody on this machine can read: give it with --parameters", name),
+				Rule: "writ/gate",
+			})
+		}
+	}
+	return warnings
 }

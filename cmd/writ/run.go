@@ -205,6 +205,9 @@ func (a *app) gateAndRun(ctx context.Context, o *runOptions) runOutcome {
 	if !decision.Allow || !errors.As(outcome.err, &denied) { // else what it would use was used meanwhile
 		outcome.warnings = decision.Warn
 	}
+	if decision.Allow {
+		outcome.warnings = append(outcome.warnings, o.toldSecrets(decision.Redact(in).Redacted)...)
+	}
 	return outcome
 }
 

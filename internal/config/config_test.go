@@ -178,6 +178,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal + "group: web\nlabels: {env: prod}\nstate: /var/lib/writ\n"))
 	f.Add([]byte(minimal + issuer))
 	f.Add([]byte(minimal + issuer + managed))
+	f.Add([]byte(minimal + "run: {user: 'A\\b', sandbox: {read: [/a], limits: {memory: 1GiB, cpu: 1m}}}\ninterpreters: {perl: {program: /p, options: [-w]}}\n"))
 	f.Add([]byte("version: 1\nid: [a]\ntrust: {a: b}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, err := config.Parse("worker.yaml", data)
