@@ -10,14 +10,21 @@ import (
 	"github.com/runwrit/writ/worker"
 )
 
+// maxStreams is how much is written of what a runbook says: it must not fill the disk
+// on which the ledger is.
+const maxStreams = 256 << 20
+
 // streamFile is the file of --streams: it grows while the runbook runs. Its last line
 // is the state in which the job ended; a file without that is not whole.
 type streamFile struct {
-	now func() time.Time
+	now   func() time.Time
+	limit int64
 
-	mu   sync.Mutex
-	file *os.File
-	err  error // the first one; nothing is written after it
+	mu      sync.Mutex
+	file    *os.File
+	size    int64
+	leftOut int64 // lines that came when it was full
+	err     error // the first one; nothing is written after it
 }
 
 // newStreamFile makes the file at path, in the place of the one that may be there;
@@ -37,7 +44,7 @@ func newStreamFile(path string, now func() time.Time) (*streamFile, error) {
 		discard(file)
 		return nil, fmt.Errorf("prepare the file of --streams: %w", err)
 	}
-	return &streamFile{now: now, file: file}, nil
+	return &streamFile{now: now, limit: maxStreams, file: file}, nil
 }
 
 // addTo makes a job tell the file what it writes.
@@ -45,34 +52,51 @@ func (s *streamFile) addTo(job *worker.Job) {
 	if s == nil {
 		return
 	}
-	job.OnLine = func(l worker.Line) { s.write(worker.EncodeLine(l)) }
+	job.OnLine = s.line
 	job.OnState = func(state worker.State) {
 		if !state.Final() { // close writes that
-			s.write(worker.EncodeState(s.now(), state))
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.put(worker.EncodeState(s.now(), state))
 		}
 	}
 }
 
-func (s *streamFile) write(line []byte, err error) {
+func (s *streamFile) line(l worker.Line) {
+	entry, err := worker.EncodeLine(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.leftOut > 0 || s.size+int64(len(entry)) > s.limit {
+		s.leftOut++
+		return
+	}
+	s.put(entry, err)
+}
+
+// put writes an entry; the caller holds mu.
+func (s *streamFile) put(entry []byte, err error) {
+	if s.err == nil && err == nil {
+		_, err = s.file.Write(entry)
+		s.size += int64(len(entry))
+	}
 	if s.err == nil {
-		if s.err = err; err == nil {
-			_, s.err = s.file.Write(line)
-		}
+		s.err = err
 	}
 }
 
-// close writes the last line, and notes in the outcome what went wrong.
+// close writes the last entries, and notes in the outcome what went wrong.
 func (s *streamFile) close(o *runOutcome) {
 	if s == nil {
 		return
 	}
-	s.write(worker.EncodeState(s.now(), worker.StateOf(o.result, o.err)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.file.Close()
-	if s.err == nil {
+	if s.leftOut > 0 {
+		s.put(fmt.Appendf(nil, "{\"left_out\":%d}\n", s.leftOut), nil)
+		o.result.Warnings = append(o.result.Warnings, fmt.Sprintf("the file of --streams is full: %d lines are left out", s.leftOut))
+	}
+	s.put(worker.EncodeState(s.now(), worker.StateOf(o.result, o.err)))
+	if err := s.file.Close(); s.err == nil {
 		s.err = err
 	}
 	if s.err != nil {
