@@ -131,20 +131,20 @@ func TestAttackSlowLoris(t *testing.T) {
 			}
 			slow = append(slow, conn)
 		}
-		r.mustGive(r.head()) // it waits until their time is up
+		r.mustGiveInTheEnd() // it waits until their time is up
 		for _, conn := range slow {
 			if got := r.receive(conn); got.status != 408 || got.code() != "too-slow" {
 				t.Fatalf("%s", got.text)
 			}
 		}
-	}, func(o *broker.Options) { o.Patience = 100 * time.Millisecond })
+	}, func(o *broker.Options) { o.Patience = 200 * time.Millisecond })
 }
 
 // TestAttackManyConnections: more than are served at a time, some of which are gone
 // before it is their turn.
 func TestAttackManyConnections(t *testing.T) {
 	t.Parallel()
-	r := open(t, broker.AppService, func(o *broker.Options) { o.Patience = 50 * time.Millisecond })
+	r := open(t, broker.AppService, func(o *broker.Options) { o.Patience = 100 * time.Millisecond })
 	for i := range 8 * broker.MaxClients {
 		conn, err := net.Dial("tcp", r.address())
 		if err != nil {
@@ -154,6 +154,18 @@ func TestAttackManyConnections(t *testing.T) {
 			_ = conn.Close()
 		} else {
 			defer func() { _ = conn.Close() }()
+		}
+	}
+	r.mustGiveInTheEnd()
+}
+
+// mustGiveInTheEnd is mustGive where so little patience is set that a busy machine may be
+// too slow for it.
+func (r *run) mustGiveInTheEnd() {
+	r.t.Helper()
+	for range 20 {
+		if got := r.send(r.head()); got.status != 408 {
+			break
 		}
 	}
 	r.mustGive(r.head())
