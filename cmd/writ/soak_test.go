@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -38,6 +39,15 @@ type soak struct {
 	dir, temp string
 	profiles  []string
 	seed      uint64
+
+	mu    sync.Mutex
+	gates map[string]bool // by the number of the process, which is in the name of its control groups
+}
+
+func (s *soak) isGate(pid string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gates[pid]
 }
 
 func newSoak(t *testing.T) *soak {
@@ -51,7 +61,7 @@ func newSoak(t *testing.T) *soak {
 			t.Error(err)
 		}
 	})
-	s := &soak{T: t, dir: dir, temp: filepath.Join(dir, "temp"), profiles: []string{"strict", "standard", "none"}, seed: uint64(os.Getpid())}
+	s := &soak{T: t, dir: dir, temp: filepath.Join(dir, "temp"), profiles: []string{"strict", "standard", "none"}, seed: uint64(os.Getpid()), gates: map[string]bool{}}
 	s.check(os.Chmod(dir, 0o755))
 	s.check(os.Mkdir(s.temp, 0o711))
 	s.must("init", s.path("demo"))
@@ -135,6 +145,9 @@ func (s *soak) one(i int) (killed bool) {
 		s.Error(err)
 		return false
 	}
+	s.mu.Lock()
+	s.gates[strconv.Itoa(cmd.Process.Pid)] = true
+	s.mu.Unlock()
 	moment := time.Duration(random.IntN(1000)) * time.Millisecond
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -183,7 +196,7 @@ func marked(mark string) (pids []int) {
 }
 
 // left is what runs could leave on the machine.
-type left struct{ mounts, descriptors, folders, processes int }
+type left struct{ mounts, descriptors, folders, groups, processes int }
 
 func (s *soak) left() left {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -192,13 +205,21 @@ func (s *soak) left() left {
 	s.check(err)
 	folders, err := os.ReadDir(s.temp)
 	s.check(err)
+	groups := 0
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		parts := strings.Split(filepath.Base(path), "-")
+		if err == nil && d.IsDir() && len(parts) == 3 && parts[0] == "writ" && s.isGate(parts[1]) {
+			groups++
+		}
+		return nil // others make and remove groups meanwhile
+	})
 	stages := 0
 	for _, pid := range marked("writ-stage") {
 		if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil && strings.Contains(string(env), s.temp) {
 			stages++
 		}
 	}
-	return left{strings.Count(string(mounts), "\n"), len(descriptors), len(folders), stages + len(marked(fmt.Sprintf(".%07d", os.Getpid())))}
+	return left{strings.Count(string(mounts), "\n"), len(descriptors), len(folders), groups, stages + len(marked(fmt.Sprintf(".%07d", os.Getpid())))}
 }
 
 // TestRunsThatAreKilledLeaveNothing has gates run runbooks, 8 at a time, and kills gates
@@ -211,16 +232,15 @@ func TestRunsThatAreKilledLeaveNothing(t *testing.T) { //nolint:paralleltest // 
 	s := newSoak(t)
 	before := s.left()
 	var gates sync.WaitGroup
-	var mu sync.Mutex
 	killed := 0
 	numbers := make(chan int)
 	for range 8 {
 		gates.Go(func() {
 			for i := range numbers {
 				if s.one(i) {
-					mu.Lock()
+					s.mu.Lock()
 					killed++
-					mu.Unlock()
+					s.mu.Unlock()
 				}
 			}
 		})
