@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,7 +34,9 @@ func (w *Worker) joinGroup(c *contained) error {
 			limits = cgroup.Limits{Memory: uint64(l.Memory), Processes: uint64(l.Processes) + stageTasks}
 		}
 		if c.group, err = parent.New(limits); err == nil {
-			err = c.group.Add(c.process.PID())
+			for _, pid := range c.process.PIDs() { // bwrap, and the stage in it
+				err = errors.Join(err, c.group.Add(pid))
+			}
 		}
 	}
 	switch {

@@ -29,6 +29,8 @@ type contained struct {
 	process *contain.Process
 	group   *cgroup.Group // nil for none
 	out     *output
+	// warnings are for the result.
+	warnings []string
 }
 
 // contain makes the containment of the first profile that the policy lists and the host
@@ -36,7 +38,7 @@ type contained struct {
 func (w *Worker) contain(ctx context.Context, p *plan, job Job) (*contained, error) {
 	var refused []string
 	for _, profile := range p.sandbox {
-		c, err := w.containIn(ctx, p, job, profile)
+		c, err := w.containBy(ctx, p, job, profile)
 		var unavailable *contain.UnavailableError
 		if !errors.As(err, &unavailable) {
 			return c, err
@@ -46,16 +48,43 @@ func (w *Worker) contain(ctx context.Context, p *plan, job Job) (*contained, err
 	return nil, &ObligationError{"sandbox", strings.Join(p.sandbox, ", "), "this host cannot give it: " + strings.Join(refused, "; ")}
 }
 
-func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string) (*contained, error) {
-	place, err := w.place(p, profile)
+// containBy makes the containment of one profile. For standard it takes bwrap where it can.
+func (w *Worker) containBy(ctx context.Context, p *plan, job Job, profile string) (*contained, error) {
+	switch profile {
+	case policy.SandboxStrict:
+		return w.containIn(ctx, p, job, method{profile: profile, form: contain.Namespaces})
+	case policy.SandboxNone:
+		return w.containIn(ctx, p, job, method{profile: profile, form: contain.Subreaper})
+	}
+	wrapped, err := w.inBubblewrap(ctx, p, job)
+	var unavailable *contain.UnavailableError
+	if wrapped != nil || err != nil && !errors.As(err, &unavailable) {
+		return wrapped, err
+	}
+	c, problem := w.containIn(ctx, p, job, method{profile: profile, form: contain.Subreaper})
+	if problem == nil && err != nil {
+		c.warnings = append(c.warnings, "bwrap could not be used, and the run was without namespaces: "+err.Error())
+	}
+	return c, problem
+}
+
+// method is a profile and the form of containment for it.
+type method struct {
+	profile string
+	form    contain.Form
+	bwrap   string // its path, for contain.Bubblewrap
+}
+
+func (w *Worker) containIn(ctx context.Context, p *plan, job Job, m method) (*contained, error) {
+	place, err := w.place(p, m.form)
 	if err != nil {
 		return nil, err
 	}
-	c := &contained{profile: profile, place: place}
+	c := &contained{profile: m.profile, place: place}
 	if c.tokens, err = w.openTokens(ctx, p, place); err != nil {
 		return nil, errors.Join(err, place.remove())
 	}
-	spec := w.spec(p, c)
+	spec := w.spec(p, c, m)
 	if job.Dir != "" {
 		spec.Dir = job.Dir
 	}
@@ -64,9 +93,9 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string
 		return nil, errors.Join(err, place.remove())
 	}
 	extra, _ := place.extra()
-	if err = checkDir(profile, spec.Dir); err == nil {
+	if err = checkDir(m.form, spec.Dir); err == nil {
 		c.process, err = contain.Start(ctx, w.stage.program, spec, contain.IO{
-			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: extra,
+			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: extra, Script: place.wrapped,
 		})
 	}
 	if err != nil {
@@ -86,13 +115,13 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, profile string
 	return c, nil
 }
 
-// checkDir refuses what is no working directory. What there is in the profile strict,
-// only the stage can see.
-func checkDir(profile, dir string) error {
+// checkDir refuses what is no working directory. What there is in namespaces, only the
+// stage can see.
+func checkDir(form contain.Form, dir string) error {
 	if !filepath.IsAbs(dir) {
 		return &StartError{"prepare the process", fmt.Errorf("working directory %q: want the absolute path of a folder", dir)}
 	}
-	if profile == policy.SandboxStrict {
+	if form != contain.Subreaper {
 		return nil
 	}
 	if info, err := os.Stat(dir); err != nil {
@@ -104,20 +133,23 @@ func checkDir(profile, dir string) error {
 }
 
 // spec says how the run is started and contained. Nothing of it is parsed by a shell.
-func (w *Worker) spec(p *plan, c *contained) contain.Spec {
+func (w *Worker) spec(p *plan, c *contained, m method) contain.Spec {
 	_, document := c.place.extra()
 	arguments := slices.Concat([]string{p.interpreter}, p.options, []string{c.place.script}, p.arguments)
 	s := contain.Spec{
-		Form: contain.Subreaper, Program: filepath.Clean(p.interpreter), Arguments: arguments,
+		Form: m.form, Program: filepath.Clean(p.interpreter), Arguments: arguments,
 		Environment: environment(p, c.place.home, c.place.temp, document), Dir: c.place.home,
 		NoNewPrivs: c.profile != policy.SandboxNone, Scratch: c.place.folder,
 	}
 	if p.user.other {
 		s.User = &contain.User{UID: p.user.uid, GID: p.user.gid, Groups: p.user.groups}
 	}
+	if m.form == contain.Bubblewrap {
+		s.Scratch, s.Wrap = "", c.place.wrap(p, m.bwrap) // there the stage does not see the folder
+	}
 	if c.profile == policy.SandboxStrict {
 		l := w.sandbox.Limits.orDefault()
-		s.Form, s.Read, s.Write = contain.Namespaces, w.sandbox.Read, w.sandbox.Write
+		s.Read, s.Write = w.sandbox.Read, w.sandbox.Write
 		s.Limits = contain.Limits{
 			Processes: uint64(l.Processes), FileSize: uint64(l.FileSize), OpenFiles: uint64(l.OpenFiles),
 			CPU: uint64(l.CPU / time.Second), Temp: uint64(l.Temp), Data: uint64(max(l.Memory, leastData)),
@@ -144,6 +176,7 @@ func (c *contained) launch(ctx context.Context, p *plan, job Job, res *Result) e
 	job.OnState(Running)
 	limit := time.NewTimer(p.timeout)
 	defer limit.Stop()
+	res.Warnings = append(res.Warnings, c.warnings...)
 	status := c.supervise(ctx, limit.C, p.grace, res)
 	res.Status, res.Signal = status.Code, status.Signal
 	if status.Lost {

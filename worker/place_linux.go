@@ -17,7 +17,6 @@ import (
 
 	"github.com/runwrit/writ/internal/contain"
 	"github.com/runwrit/writ/internal/guard"
-	"github.com/runwrit/writ/policy"
 )
 
 // place is where a run finds what it needs, and what it leaves behind. In the profile
@@ -25,14 +24,17 @@ import (
 type place struct {
 	// folder is the private one; "" for none.
 	folder string
-	// home and temp are the folders that are the runbook's own.
-	home, temp string
+	// home and temp are the folders that are the runbook's own, as it sees them, and
+	// homeDir and tempDir the same ones as the gate does, if it does.
+	home, temp, homeDir, tempDir string
 	// content are the files that only the stage can put in their place.
 	content *contain.Content
 	// memory holds the script, unless the interpreter insists on a name.
 	memory *os.File
 	// document holds the parameters; nil for none.
 	document *os.File
+	// wrapped holds the script where bwrap puts it in its place.
+	wrapped *os.File
 	// script is the path that the interpreter is given.
 	script string
 }
@@ -54,10 +56,10 @@ func (s *place) extra() (files []*os.File, document string) {
 // first descriptor after the three standard ones.
 const memoryScript = "/dev/fd/3"
 
-// place prepares the run of p in a profile. What it made is removed by remove.
-func (w *Worker) place(p *plan, profile string) (*place, error) {
-	prepare := w.privatePlace
-	if profile == policy.SandboxStrict {
+// place prepares the run of p in a form. What it made is removed by remove.
+func (w *Worker) place(p *plan, form contain.Form) (*place, error) {
+	prepare := func(p *plan) (*place, error) { return w.privatePlace(p, form) }
+	if form == contain.Namespaces {
 		prepare = strictPlace
 	}
 	s, err := prepare(p)
@@ -71,7 +73,7 @@ func (w *Worker) place(p *plan, profile string) (*place, error) {
 }
 
 // privatePlace makes the private folder.
-func (w *Worker) privatePlace(p *plan) (*place, error) {
+func (w *Worker) privatePlace(p *plan, form contain.Form) (*place, error) {
 	if !filepath.IsAbs(w.tempDir) {
 		return nil, &StartError{"make a private folder", fmt.Errorf("%q is not an absolute path", w.tempDir)}
 	}
@@ -88,16 +90,24 @@ func (w *Worker) privatePlace(p *plan) (*place, error) {
 	var err error
 	switch {
 	case p.set != nil:
-		if err = notClimbable(p.kind, w.tempDir); err == nil {
+		if form != contain.Bubblewrap {
+			err = notClimbable(p.kind, w.tempDir)
+		}
+		if err == nil {
 			s.script, err = privateSet(filepath.Join(s.folder, "project"), p.set)
 		}
+	case form == contain.Bubblewrap:
+		s.wrapped, err = contain.Sealed("writ-payload", p.payload)
 	case languages[p.kind].byName:
 		s.script, err = privateCopy(filepath.Join(s.folder, "script"), p.name, p.payload)
 	default:
 		s.memory, err = contain.Sealed("writ-payload", p.payload)
 	}
-	if err == nil && p.user.stranger() && s.memory == nil {
+	if err == nil && p.user.stranger() && s.memory == nil && s.wrapped == nil {
 		err = s.showScript()
+	}
+	if form == contain.Bubblewrap {
+		s.inside(p)
 	}
 	if err != nil {
 		return nil, errors.Join(&StartError{"put the payload where the interpreter reads it", err}, s.remove())
@@ -140,6 +150,7 @@ func (u runUser) stranger() bool { return u.other && u.uid != 0 }
 // runs as.
 func (s *place) ownFolders(u runUser) error {
 	s.home, s.temp = filepath.Join(s.folder, "home"), filepath.Join(s.folder, "tmp")
+	s.homeDir, s.tempDir = s.home, s.temp
 	for _, dir := range []string{s.home, s.temp} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
@@ -262,7 +273,7 @@ func (s *place) writeSecret(path string, secret []byte, u runUser) error {
 	if s.content != nil {
 		return s.content.AddToHome(filepath.Base(path), secret)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	f, err := os.OpenFile(filepath.Join(s.homeDir, filepath.Base(path)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
 	if err != nil {
 		return err
 	}
@@ -276,7 +287,7 @@ func (s *place) writeSecret(path string, secret []byte, u runUser) error {
 // remove removes everything that place made, and what the runbook left in the
 // private folder. It may be called once.
 func (s *place) remove() error {
-	for _, f := range []*os.File{s.memory, s.document} {
+	for _, f := range []*os.File{s.memory, s.wrapped, s.document} {
 		_ = f.Close() // opened for reading only, or nil
 	}
 	if s.content != nil {

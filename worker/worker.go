@@ -59,6 +59,9 @@ type Options struct {
 	Logs Logs
 	// Sandbox is for the profile strict.
 	Sandbox Sandbox
+	// WithoutBubblewrap has the profile standard do without bwrap where the host has it,
+	// for runbooks that share temporary files with other programs.
+	WithoutBubblewrap bool
 }
 
 // ErrNoLedger is what New says, and every method of a Worker that New did not
@@ -83,6 +86,8 @@ type Worker struct {
 	stage        Stage
 	sandbox      Sandbox
 	groups       func() (*cgroup.Parent, error)
+
+	withoutBubblewrap bool
 }
 
 // New returns a Worker. It fails with ErrNoLedger or ErrNoStage; with *SandboxError; with
@@ -111,8 +116,9 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{
 		ledger: o.Ledger, uses: o.Uses, tokens: o.Tokens, now: o.Now, grace: o.Grace, lookupEnv: o.LookupEnv, tempDir: o.TempDir, runsDir: o.RunsDir,
 		interpreters: maps.Clone(o.Interpreters), logs: o.Logs, stage: o.Stage, user: o.User, accounts: account.System(),
-		sandbox: Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits, o.Sandbox.Cgroup},
-		groups:  sync.OnceValues(func() (*cgroup.Parent, error) { return cgroup.Find(o.Sandbox.Cgroup) }),
+		sandbox:           Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits, o.Sandbox.Cgroup},
+		groups:            sync.OnceValues(func() (*cgroup.Parent, error) { return cgroup.Find(o.Sandbox.Cgroup) }),
+		withoutBubblewrap: o.WithoutBubblewrap,
 	}
 	if w.now == nil {
 		w.now = time.Now

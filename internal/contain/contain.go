@@ -35,6 +35,7 @@ type Form string
 const (
 	Namespaces Form = "namespaces"
 	Subreaper  Form = "subreaper"
+	Bubblewrap Form = "bubblewrap"
 )
 
 // Where a process in the form Namespaces finds what is its own.
@@ -84,8 +85,11 @@ type Spec struct {
 	Read  []string `json:"read,omitempty"`
 	Write []string `json:"write,omitempty"`
 
+	// Wrap belongs to the form Bubblewrap.
+	Wrap *Wrap `json:"wrap,omitempty"`
+
 	// Scratch is a folder that the stage removes if the caller dies; "" for none. In the
-	// form Namespaces the stage does not see it.
+	// forms Namespaces and Bubblewrap the stage does not see it.
 	Scratch string `json:"scratch,omitempty"`
 	// Extra is the number of the descriptors that are passed on after the first three.
 	// Start sets it.
@@ -155,7 +159,7 @@ func specError(format string, args ...any) error { return &SpecError{fmt.Sprintf
 // check refuses what a stage could not do, or would do otherwise than it was meant.
 func (s *Spec) check() error {
 	switch {
-	case s.Form != Namespaces && s.Form != Subreaper:
+	case s.Form != Namespaces && s.Form != Subreaper && s.Form != Bubblewrap:
 		return specError("there is no form %q", s.Form)
 	case !cleanPath(s.Program):
 		return specError("program %q: want an absolute path", s.Program)
@@ -167,6 +171,8 @@ func (s *Spec) check() error {
 		return specError("%d extra descriptors, want at most %d", s.Extra, MaxExtra)
 	case s.Scratch != "" && (!cleanPath(s.Scratch) || s.Scratch == "/"):
 		return specError("scratch folder %q: want an absolute path", s.Scratch)
+	case (s.Form == Bubblewrap) != (s.Wrap != nil):
+		return specError("the form %s needs to know what to wrap, and no other one does", Bubblewrap)
 	case s.Form != Namespaces && len(s.Files)+len(s.Read)+len(s.Write) > 0:
 		return specError("files can be shown in the form %s only", Namespaces)
 	}
@@ -183,6 +189,11 @@ func (s *Spec) check() error {
 	for _, path := range append(append([]string{}, s.Read...), s.Write...) {
 		if !cleanPath(path) || path == "/" {
 			return specError("path %q: want an absolute path below the root folder", path)
+		}
+	}
+	if s.Wrap != nil {
+		if err := s.Wrap.check(); err != nil {
+			return err
 		}
 	}
 	return checkFiles(s.Files)

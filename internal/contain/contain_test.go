@@ -22,10 +22,10 @@ func TestMain(m *testing.M) {
 	if contain.IsStage() {
 		os.Exit(contain.RunStage())
 	}
-	m.Run() // its code becomes that of the process
+	withoutReachable(m.Run) // its code becomes that of the process
 }
 
-var forms = []contain.Form{contain.Namespaces, contain.Subreaper}
+var forms = []contain.Form{contain.Namespaces, contain.Subreaper, contain.Bubblewrap}
 
 // bash is a specification that runs a script.
 func bash(form contain.Form, script string) contain.Spec {
@@ -42,7 +42,11 @@ func bash(form contain.Form, script string) contain.Spec {
 // start makes the containment, or skips a test that this host cannot run.
 func start(t *testing.T, spec contain.Spec, o contain.IO) *contain.Process {
 	t.Helper()
-	p, err := contain.Start(t.Context(), contain.Self, spec, o)
+	program := contain.Self
+	if spec.Form == contain.Bubblewrap {
+		program = inBubblewrap(t, &spec, &o)
+	}
+	p, err := contain.Start(t.Context(), program, spec, o)
 	var unavailable *contain.UnavailableError
 	if errors.As(err, &unavailable) && spec.Form == contain.Namespaces {
 		t.Skipf("skipped: this host gives no namespaces: %v", err)

@@ -20,7 +20,9 @@ import (
 const StageName = "writ-stage"
 
 // IsStage says that this process was started to be a stage.
-func IsStage() bool { return len(os.Args) > 0 && os.Args[0] == StageName }
+func IsStage() bool {
+	return len(os.Args) > 0 && (os.Args[0] == StageName || os.Args[0] == wrappedStage)
+}
 
 // stage is the parent of one process.
 type stage struct {
@@ -112,6 +114,11 @@ func (s *stage) prepare() (by []string, err error) {
 	if s.spec, err = decodeSpec(doc); err != nil {
 		return nil, err
 	}
+	if s.spec.Form == Bubblewrap {
+		if err := s.takeStdio(); err != nil {
+			return nil, err
+		}
+	}
 	s.content = os.NewFile(fdContent, "content")
 	if err := closeOnExec(); err != nil {
 		return nil, err
@@ -135,12 +142,18 @@ func (s *stage) surround() (by []string, err error) {
 			return nil, &UnavailableError{"let the kernel kill the job first", err.Error()}
 		}
 	}
-	if s.spec.Form == Namespaces {
+	switch s.spec.Form {
+	case Namespaces:
 		if err := newRoot(s.spec, s.content); err != nil {
 			return nil, err
 		}
 		by = append(by, "namespaces")
-	} else {
+	case Bubblewrap:
+		if err := s.unwrapped(); err != nil {
+			return nil, err
+		}
+		by = append(by, "bwrap")
+	default:
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return nil, &UnavailableError{"become the parent of orphans", err.Error()}
 		}
@@ -311,9 +324,10 @@ func (s *stage) abandon() int {
 }
 
 // endAll ends every process that the job has left, and counts those that it cannot
-// end. In the form Namespaces the kernel does that when the stage ends.
+// end. Where the stage is the first process of a namespace, the kernel does that when the
+// stage ends.
 func (s *stage) endAll() (left int) {
-	if s.spec.Form == Namespaces || s.pid == 0 {
+	if s.spec.Form != Subreaper || s.pid == 0 {
 		return 0
 	}
 	limit := time.NewTimer(killLimit)

@@ -41,6 +41,8 @@ type IO struct {
 	Content *Content
 	// Extra become the descriptors from FirstExtra on.
 	Extra []*os.File
+	// Script is what Spec.Wrap names; nil for none.
+	Script *os.File
 }
 
 // Process is one that was started, with what contains it.
@@ -54,6 +56,7 @@ type Process struct {
 	killing  chan struct{} // closed by the first Kill
 	kill     sync.Once
 	wait     func() Status
+	ended    chan struct{} // closed when the stage has ended
 }
 
 // Start makes the containment, and returns when it stands: the process then waits for
@@ -71,12 +74,16 @@ func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &Process{form: spec.Form, messages: make(chan message, 8), killing: make(chan struct{})}
+	p := &Process{form: spec.Form, messages: make(chan message, 8), killing: make(chan struct{}), ended: make(chan struct{})}
 	p.wait = sync.OnceValue(p.await)
 	if err := p.startStage(program, &spec, o); err != nil {
 		return nil, err
 	}
-	limit := time.NewTimer(startLimit)
+	patience := startLimit
+	if p.form == Bubblewrap {
+		patience = wrapLimit
+	}
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	var failed error
 	select {
@@ -89,9 +96,12 @@ func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, erro
 			failed = &UnavailableError{"start the stage", "it ended, or said what it should not"}
 		}
 	case <-limit.C:
-		failed = &UnavailableError{"start the stage", fmt.Sprintf("it was not ready after %s", startLimit)}
+		failed = &UnavailableError{"start the stage", fmt.Sprintf("it was not ready after %s", patience)}
 	case <-ctx.Done():
 		failed = ctx.Err()
+	}
+	if p.form == Bubblewrap {
+		failed = p.unwrap(failed)
 	}
 	p.Close()
 	return nil, failed
@@ -105,23 +115,47 @@ func (p *Process) startStage(program string, spec *Spec, o IO) error {
 	}
 	p.socket = ours
 	defer func() { _ = theirs.Close() }() // the stage has its own
-	cmd, sealed, err := command(program, spec, o)
-	if err == nil {
-		defer closeAll(sealed)
-		cmd.ExtraFiles = slices.Concat([]*os.File{theirs}, sealed, o.Extra)
-		err = cmd.Start()
-	}
+	err = p.startCommand(program, spec, o, theirs)
 	if err != nil {
 		_ = ours.Close() // nobody has the other end
 		var unfit *SpecError
-		if errors.As(err, &unfit) {
+		var unavailable *UnavailableError
+		if errors.As(err, &unfit) || errors.As(err, &unavailable) {
 			return err
 		}
 		return &UnavailableError{"start the stage", err.Error()}
 	}
-	p.cmd = cmd
 	go p.read()
 	return nil
+}
+
+func (p *Process) startCommand(program string, spec *Spec, o IO, theirs *os.File) error {
+	var user *User
+	if p.form == Bubblewrap {
+		var err error
+		if user, err = wrapped(spec); err != nil {
+			return err
+		}
+	}
+	cmd, sealed, err := command(program, spec, o)
+	if err != nil {
+		return err
+	}
+	defer closeAll(sealed)
+	cmd.ExtraFiles = slices.Concat([]*os.File{theirs}, sealed, o.Extra)
+	p.cmd = cmd
+	if p.form != Bubblewrap {
+		return cmd.Start()
+	}
+	opened, err := wrap(cmd, spec, o)
+	if err != nil {
+		return err
+	}
+	defer closeAll(opened)
+	if user != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID, Groups: user.Groups}
+	}
+	return onLastingThread(cmd.Start, p.ended)
 }
 
 // command describes the stage; sealed are the files that tell it what to do.
@@ -220,8 +254,19 @@ func (p *Process) ask(m message) error {
 	return err
 }
 
-// PID is the number of the process that was started first: the stage.
+// PID is the number of the process that was started first: the stage, or bwrap with the
+// stage in it.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// PIDs are the numbers of that process and of those that it has started: before Go all
+// that there is of the job.
+func (p *Process) PIDs() []int {
+	pids := []int{p.PID()}
+	for _, d := range descendants(p.PID()) {
+		pids = append(pids, d.pid)
+	}
+	return pids
+}
 
 // By names what contains the process.
 func (p *Process) By() []string { return slices.Clone(p.by) }
@@ -300,6 +345,7 @@ func (p *Process) await() Status {
 // afterStage waits for the stage itself; m is its report, nil for none.
 func (p *Process) afterStage(m *message) Status {
 	_ = p.cmd.Wait() // its exit code says nothing that it has not reported
+	close(p.ended)
 	_ = p.socket.Close()
 	switch {
 	case m != nil:

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/account", "internal/cgroup", "internal/contain", "internal/guard", "internal/once", "internal/joblog", "internal/streams"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/abilities", "internal/account", "internal/cgroup", "internal/contain", "internal/guard", "internal/once", "internal/joblog", "internal/streams"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
