@@ -127,7 +127,7 @@ func TestTheUserAndTheFoldersAreMade(t *testing.T) {
 	}
 	for dir, want := range map[string]string{
 		"etc/writ": "0 755", "etc/writ/trust": "0 755", "etc/writ/policy": "0 755", "etc/writ/policy/keys": "0 755", "srv/runbooks": "0 755",
-		"etc/writ/policy/state": fields[2] + " 700", "var/lib/writ": fields[2] + " 700",
+		"etc/writ/policy/state": fields[2] + " 700", "var/lib/writ": fields[2] + " 700", "var/log/writ": fields[2] + " 700",
 	} {
 		said, err := exec.Command("stat", "-c", "%u %a", filepath.Join(root, dir)).Output()
 		if got := strings.TrimSpace(string(said)); err != nil || got != want {

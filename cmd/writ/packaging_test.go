@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runwrit/writ/internal/config"
 	"github.com/runwrit/writ/internal/testenv"
 )
 
@@ -40,5 +41,21 @@ func TestTheUnitsOfThePackageCallCommandsThatExist(t *testing.T) {
 		if calls != 1 {
 			t.Errorf("%s calls writ %d times", filepath.Base(unit), calls)
 		}
+	}
+}
+
+func TestTheConfigurationThatThePackageShowsCanBeRead(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testenv.Root(t), "packaging", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page shows no configuration")
+	}
+	if _, err := config.Parse("worker.yaml", []byte(text)); err != nil {
+		t.Error(err)
 	}
 }
