@@ -175,6 +175,21 @@ func ownAccountOnly(t *testing.T) {
 	}
 }
 
+func TestAnotherAccountReadsItsScriptAndItsParameters(t *testing.T) {
+	t.Parallel()
+	asRoot(t)
+	known(t, worker.DefaultUser)
+	for _, profile := range profilesOf() {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t, forNobody(t))
+			g.user = worker.DefaultUser
+			g.confine(profile)
+			readDocument(t, g)
+		})
+	}
+}
+
 // TestAttackTheAccountOfARunbookCannotChangeItsScript: nor the files beside it, where it
 // reads them from a folder.
 func TestAttackTheAccountOfARunbookCannotChangeItsScript(t *testing.T) {
