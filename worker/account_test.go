@@ -37,7 +37,7 @@ func TestARunbookRunsAsTheAccountThatThePolicyNames(t *testing.T) {
 	t.Parallel()
 	asRoot(t)
 	for _, profile := range profilesOf() {
-		for _, name := range []string{"nobody", "daemon", "root"} {
+		for _, name := range []string{"nobody", "root"} {
 			t.Run(name+" in "+profile, func(t *testing.T) {
 				t.Parallel()
 				u := known(t, name)

@@ -58,6 +58,9 @@ func TestRunbooksOfEachKindGetTheirArgumentsAsTheyAre(t *testing.T) {
 		{"r.js", "node", "console.log(process.argv.slice(2).join('|'))", runbook.JavaScript, []string{"--no-warnings"}},
 	} {
 		for _, profile := range profilesOf() {
+			if profile == policy.SandboxStandard && c.kind != runbook.JavaScript {
+				continue // the others find their script as in one of the two
+			}
 			t.Run(c.tool+" runs "+c.name+" in "+profile, func(t *testing.T) {
 				t.Parallel()
 				testenv.Tool(t, c.tool)
@@ -66,7 +69,9 @@ func TestRunbooksOfEachKindGetTheirArgumentsAsTheyAre(t *testing.T) {
 					change = append(change, installed(t, c.kind, c.tool, c.options...))
 				}
 				g := newGate(t, change...)
-				g.confine(profile)
+				if g.sandbox = profile; profile == policy.SandboxStrict {
+					g.confine(profile)
+				}
 				g.args = args
 				if o := g.must(g.run(c.name, c.payload+"\n")); o.stdout != want || o.stderr != "" {
 					t.Errorf("got %q and %q, want %q", o.stdout, o.stderr, want)
@@ -92,11 +97,13 @@ func TestRunbooksOfEachKindLoadTheFilesOfTheirSet(t *testing.T) {
 			"bin/r.js": "console.log(require('../lib/greet.js').text)\n", "lib/greet.js": "exports.text = 'from the set'\n",
 		}},
 	} {
-		for _, profile := range profilesOf() {
+		for _, profile := range []string{policy.SandboxNone, policy.SandboxStrict} {
 			t.Run(c.tool+" in "+profile, func(t *testing.T) {
 				t.Parallel()
 				g := newGate(t, installed(t, c.kind, c.tool))
-				g.confine(profile)
+				if g.sandbox = profile; profile == policy.SandboxStrict {
+					g.confine(profile)
+				}
 				o := g.runSet(g.verifySet("signed", c.entry, c.files))
 				if c.kind == runbook.JavaScript && profile != policy.SandboxStrict {
 					if bad, ok := asError[*worker.StartError](o.err); !ok || o.Started || !strings.Contains(bad.Error(), "everybody can write") {
