@@ -332,8 +332,11 @@ func (s *stage) endAll() (left int) {
 	}
 	limit := time.NewTimer(killLimit)
 	defer limit.Stop()
-	for {
-		left := sweep(os.Getpid(), s.pid)
+	// A process that has left nothing is the rule, and known at once.
+	for first := true; ; first = false {
+		if !first {
+			left = sweep(os.Getpid(), s.pid)
+		}
 		pause := time.NewTimer(2 * time.Millisecond)
 		select {
 		case <-s.gone:
