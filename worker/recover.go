@@ -319,7 +319,7 @@ func (w *Worker) RecoverAll(ctx context.Context) (Recovered, error) {
 		return found, &RecoverError{err}
 	}
 	for _, start := range slices.Sorted(maps.Keys(open)) {
-		if err := w.closeOpen(ctx, start, open[start], &found); err != nil {
+		if err := w.closeOpen(ctx, book, start, open[start], &found); err != nil {
 			return found, err
 		}
 	}
@@ -327,7 +327,7 @@ func (w *Worker) RecoverAll(ctx context.Context) (Recovered, error) {
 }
 
 // closeOpen gives a start an end, unless the run is under way or nobody can tell.
-func (w *Worker) closeOpen(ctx context.Context, start uint64, ref runRef, found *Recovered) error {
+func (w *Worker) closeOpen(ctx context.Context, book history, start uint64, ref runRef, found *Recovered) error {
 	_, err := os.Lstat(filepath.Join(w.runsDir, strconv.FormatUint(ref.Decision, 10)))
 	switch {
 	case err == nil: // Recover has seen to it, or left it for a reason
@@ -340,6 +340,11 @@ func (w *Worker) closeOpen(ctx context.Context, start uint64, ref runRef, found 
 	case ref.Gate.alive():
 		found.Running++
 		return nil
+	}
+	// It may have ended since the ledger was read; from now on it cannot.
+	_, ended, err := lookUp(ctx, book, ref.Decision)
+	if err != nil || ended {
+		return err
 	}
 	if err := w.recordLost(ctx, ref.Decision, start); err != nil {
 		return err

@@ -3,6 +3,7 @@
 package worker_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,6 +149,40 @@ func TestALostRunThatIsNotInTheRegisterIsFoundInTheLedger(t *testing.T) {
 	}
 	all, err := g.worker.RecoverAll(t.Context())
 	if err != nil || len(all.Lost) != 1 || all.Lost[0] != 2 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// endingLedger gets the end of a run when all of it has been read.
+type endingLedger struct {
+	*ledger.Ledger
+	end func()
+}
+
+func (l endingLedger) ScanFrom(ctx context.Context, seq uint64, visit func(ledger.Record) error) error {
+	err := l.Ledger.ScanFrom(ctx, seq, visit)
+	if seq == 1 {
+		l.end()
+	}
+	return err
+}
+
+func TestARunThatEndsWhileTheLedgerIsReadIsNotLost(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, inRegister, func(o *worker.Options) {
+		book := o.Ledger.(*ledger.Ledger)
+		o.Ledger = endingLedger{book, func() {
+			if _, err := book.Append(t.Context(), ledger.Event{Type: ledger.TypeEnd, Body: map[string]any{"decision": 1, "start": 2}}); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	put(t, g, entry{Version: 1, Decision: 1, Gate: process{1 << 30, 1, "00000000-0000-0000-0000-000000000000"}})
+	if err := os.Remove(filepath.Join(g.options.RunsDir, "1")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := g.worker.RecoverAll(t.Context())
+	if err != nil || len(all.Lost) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
