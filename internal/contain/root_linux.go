@@ -84,12 +84,13 @@ func newRoot(spec *Spec, content *os.File) (err error) {
 	if err := writeFiles(tree, spec.Files, false, content); err != nil {
 		return err
 	}
-	step = "put the folders of the host into it"
-	if err := assemble(root, tree, parts, links); err != nil {
-		return err
-	}
+	// Before those of the host: one that is shown may lie in a temporary folder.
 	step = "make folders of its own"
 	if err := ownFolders(spec, root, tree); err != nil {
+		return err
+	}
+	step = "put the folders of the host into it"
+	if err := assemble(root, tree, parts, links); err != nil {
 		return err
 	}
 	step = "put files into the home of the job"
