@@ -217,6 +217,7 @@ func TestARecordIsOneLineForPeople(t *testing.T) {
 		{ledger.TypeDecision, `{"deny":[{"code":"x"},{"code":"y"}],` + asked + `}`, "denied: x, y; file valid; by os:eva on w1; a.sh"},
 		{ledger.TypeDecision, `{"runbook":{"name":"a.sh"},"verdict":"tampered","input":null}`, "denied: no reason; file tampered; by none on none; a.sh"},
 		{ledger.TypeStart, `{"decision":1,"interpreter":"/bin/bash","runbook":{"name":"a.sh"}}`, "of decision 1: /bin/bash runs a.sh"},
+		{ledger.TypeStart, `{"decision":1,"interpreter":"/bin/bash","runbook":{"name":"a.sh"},"user":"nobody","sandbox":"strict"}`, "of decision 1: /bin/bash runs a.sh as nobody, sandbox strict"},
 		{ledger.TypeEnd, `{"decision":1,"started":true,"status":7,"duration_ms":1500}`, "of decision 1 after 1.5s: exit code 7"},
 		{ledger.TypeEnd, `{"decision":1,"started":true,"status":-1,"signal":9,"timed_out":true}`, "of decision 1 after 0s: timed out, signal 9"},
 		{ledger.TypeEnd, `{"decision":1,"started":true,"status":3,"canceled":true}`, "of decision 1 after 0s: ended by the gate, exit code 3"},

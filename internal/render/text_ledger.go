@@ -105,7 +105,7 @@ func aboutRecord(r ledger.Record) string {
 	case ledger.TypeDecision:
 		return b.decision()
 	case ledger.TypeStart:
-		return fmt.Sprintf("of decision %d: %s runs %s", b.Decision, b.Interpreter, b.Runbook.Name)
+		return b.start()
 	case ledger.TypeEnd:
 		return b.end()
 	case ledger.TypeToken:
@@ -134,6 +134,18 @@ func (b *recordBody) decision() string {
 	}
 	return fmt.Sprintf("%s: %s; file %s; by %s on %s; %s",
 		word, why, orNone(b.Verdict), orNone(b.Input.Caller.ID), orNone(b.Input.Worker.ID), b.Runbook.Name)
+}
+
+// start names account and sandbox where the record does: those of older versions do not.
+func (b *recordBody) start() string {
+	text := fmt.Sprintf("of decision %d: %s runs %s", b.Decision, b.Interpreter, b.Runbook.Name)
+	if b.User != "" {
+		text += " as " + b.User
+	}
+	if len(b.Sandbox) > 0 {
+		text += ", sandbox " + b.Sandbox.word()
+	}
+	return text
 }
 
 func (b *recordBody) token() string {
