@@ -21,6 +21,8 @@ var ErrNotHere = errors.New("not possible on this system")
 
 // Files says what of the file system stays usable.
 type Files struct {
+	// List are folders whose names may be read, and those of all folders below them.
+	List []string
 	// Read are files and folders whose content may be read and executed.
 	Read []string
 	// Write are files and folders whose content may also be changed, made, removed

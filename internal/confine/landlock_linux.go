@@ -75,14 +75,18 @@ func LandlockFiles(files Files) (abi int, err error) {
 		attr.Scoped = scopes
 	}
 	return abi, restrict(attr, func(ruleset int) error {
-		for _, path := range files.Read {
-			if err := allowPath(ruleset, path, attr.HandledAccessFS&readRights); err != nil {
-				return err
-			}
-		}
-		for _, path := range files.Write {
-			if err := allowPath(ruleset, path, attr.HandledAccessFS); err != nil {
-				return err
+		for _, allowed := range []struct {
+			paths  []string
+			rights uint64
+		}{
+			{files.List, syscall.AccessFSReadDir},
+			{files.Read, attr.HandledAccessFS & readRights},
+			{files.Write, attr.HandledAccessFS},
+		} {
+			for _, path := range allowed.paths {
+				if err := allowPath(ruleset, path, allowed.rights); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

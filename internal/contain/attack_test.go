@@ -295,6 +295,22 @@ print("end")
 	})
 }
 
+// What a job sees it can list: landlock does not hide the few folders that the new root
+// folder has.
+func TestARunbookInStrictListsTheFewFoldersThatThereAre(t *testing.T) {
+	t.Parallel()
+	asOwnUserAndAsNobody(t, []contain.Form{contain.Namespaces}, func(t *testing.T, form contain.Form, user *contain.User) {
+		o := run(t, python(t, form, user, `
+import os
+system = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt"}
+print(sorted(set(os.listdir("/")) - system), sorted(os.listdir("/run/writ")))
+`), contain.IO{})
+		if want := "['dev', 'proc', 'run', 'tmp'] ['home', 'runbook']\n"; o.output != want || o.Code != 0 {
+			t.Errorf("%+v, want %s", o, want)
+		}
+	})
+}
+
 // What a job may use up is bounded: processes, files, temporary folders.
 func TestAttackUseUpWhatThereIs(t *testing.T) {
 	t.Parallel()

@@ -68,6 +68,7 @@ func (s *stage) visible() confine.Files {
 		return errors.Is(err, fs.ErrNotExist)
 	})
 	return confine.Files{
+		List:  []string{"/"}, // of which all there is can be read anyway
 		Read:  slices.Concat(system, []string{RunbookDir, "/proc"}, resolver(), s.spec.Read),
 		Write: slices.Concat([]string{HomeDir, TempDir, "/dev"}, s.spec.Write),
 	}
