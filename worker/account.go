@@ -65,6 +65,8 @@ func (w *Worker) runAs(obliged string) (runUser, error) {
 		return refuse(name, err.Error())
 	case wanted.Root() && obliged == "":
 		return refuse(name, "it is root, by whatever name: only a rule of the policy that names this account lets a runbook run as root")
+	case uid == 0 && unmapped(wanted.UID, wanted.GID):
+		return refuse(name, fmt.Sprintf("user number %d or group number %d does not exist in this container: its user namespace has others (/proc/self/uid_map, gid_map)", wanted.UID, wanted.GID))
 	case uid != 0 && wanted.UID != uint32(uid):
 		return refuse(name, fmt.Sprintf("the gate runs as user number %d and not as root: it can run runbooks as itself only", uid))
 	}

@@ -75,17 +75,17 @@ func (w *Worker) place(p *plan, form contain.Form) (*place, error) {
 // privatePlace makes the private folder.
 func (w *Worker) privatePlace(p *plan, form contain.Form) (*place, error) {
 	if !filepath.IsAbs(w.tempDir) {
-		return nil, &StartError{"make a private folder", fmt.Errorf("%q is not an absolute path", w.tempDir)}
+		return nil, &StartError{"make a private folder below TMPDIR", fmt.Errorf("%q is not an absolute path", w.tempDir)}
 	}
 	if err := guard.Folder(w.tempDir); err != nil {
-		return nil, &StartError{"make a private folder", err}
+		return nil, &StartError{"make a private folder below TMPDIR", err}
 	}
 	s := &place{script: memoryScript, folder: p.folder}
 	if err := os.Mkdir(s.folder, 0o700); err != nil {
-		return nil, &StartError{"make a private folder", err}
+		return nil, &StartError{"make a private folder below TMPDIR", err}
 	}
 	if err := errors.Join(s.ownFolders(p.user), enterable(w.tempDir, p.user)); err != nil {
-		return nil, errors.Join(&StartError{"make a private folder", err}, s.remove())
+		return nil, errors.Join(&StartError{"make a private folder below TMPDIR", err}, s.remove())
 	}
 	var err error
 	switch {

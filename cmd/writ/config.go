@@ -21,7 +21,7 @@ type configOption struct {
 var saidByConfig = []string{"trust", "ca", "tsa", "keyring", "policy", "ledger", "state", "ticket-issuer", "worker-id", "worker-group", "label", "logs"}
 
 func (o *configOption) addTo(cmd *cobra.Command) {
-	cmd.Flags().Var(o, "config", "worker's configuration, a `file`, in place of the flags that say whom to trust, which policy, which worker and which ledger")
+	cmd.Flags().Var(o, "config", "worker's configuration, a `file`, in place of the flags that say what stands in it")
 }
 
 // String is the value of the flag.

@@ -85,7 +85,7 @@ func (a *app) runDoctor(ctx context.Context, o *doctorOptions) error {
 	}
 	switch {
 	case len(report.Unread) > 0:
-		e := noAnswer(fmt.Errorf("%d places could not be looked at", len(report.Unread)))
+		e := noAnswer(fmt.Errorf("not everything could be looked at: %d left", len(report.Unread)))
 		if os.Geteuid() > 0 {
 			e = e.hint("run it as root")
 		}

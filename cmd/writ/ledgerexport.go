@@ -46,7 +46,7 @@ written), 2 the question is malformed, 3 the file cannot be read.`,
 func (a *app) runLedgerExport(ctx context.Context, o *exportOptions) error {
 	records, err := render.Export(o.format, a.stdout)
 	if err != nil {
-		return usageError{err}
+		return usagef("--format: %w", err)
 	}
 	summary, err := o.scan(ctx, records.Write)
 	if err := endRecords(o.path, records, err); err != nil {

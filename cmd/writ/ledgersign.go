@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func (a *app) runLedgerKeygen(o *keygenOptions) error {
 		return usagef("--name: %w", err)
 	}
 	f, err := os.OpenFile(o.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return noAnswer(fmt.Errorf("%q is there already, and is never written over", o.out)).hint("name another file: --out FILE")
+	}
 	if err != nil {
 		return noAnswer(err)
 	}

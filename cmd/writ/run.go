@@ -260,7 +260,11 @@ func runFailure(path string, r worker.Result, err error) error {
 	if errors.As(err, &denied) {
 		return denial(code, path, denied.Verdict, denied.Reasons)
 	}
-	return &exitError{code: code, err: err}
+	failure := &exitError{code: code, err: err}
+	if hint := hostHint(err); hint != "" {
+		failure = failure.hint("%s", hint)
+	}
+	return failure
 }
 
 // defaultLedger is the path of the user's own ledger: a run that is not recorded

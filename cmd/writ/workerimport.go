@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,7 @@ func (a *app) runWorkerImport(o *workerImportOptions) error {
 func (o *workerImportOptions) into(a *app) (hybrid.Into, error) {
 	into := hybrid.Into{ID: o.id, Group: o.group, Now: a.now()}
 	if o.conf == "" || o.out == "" {
-		return into, &exitError{code: exitMalformed, err: errors.New("which worker.conf? --conf FILE"), hints: []string{"the old workers have it in: " + fmt.Sprint(hybrid.Places)}}
+		return into, &exitError{code: exitMalformed, err: errors.New("which worker.conf? --conf FILE"), hints: []string{"the old workers have it in: " + strings.Join(hybrid.Places, ", ")}}
 	}
 	out, err := filepath.Abs(o.out)
 	if err != nil {

@@ -21,7 +21,7 @@ func Export(format string, w io.Writer) (RecordWriter, error) {
 	case "cef":
 		return cefRecords{w}, nil
 	}
-	return nil, &FormatError{format}
+	return nil, &FormatError{format, []string{"json", "csv", "cef"}}
 }
 
 // jsonLines writes each record as its line in the ledger, which is ASCII.

@@ -105,11 +105,14 @@ type Renderer interface {
 	Recovered(w io.Writer, r Recovered) error
 }
 
-// FormatError says that there is no output format of this name.
-type FormatError struct{ Name string }
+// FormatError says that there is no format of this name.
+type FormatError struct {
+	Name string
+	Want []string // the names that there are
+}
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("unknown output format %q: want %s", e.Name, strings.Join(Formats(), " or "))
+	return fmt.Sprintf("unknown output format %q: want %s", e.Name, strings.Join(e.Want, " or "))
 }
 
 // Formats returns the names of the output formats.
@@ -123,5 +126,5 @@ func New(name string) (Renderer, error) {
 	case "json":
 		return jsonRenderer{}, nil
 	}
-	return nil, &FormatError{Name: name}
+	return nil, &FormatError{name, Formats()}
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package worker
+
+func unmapped(_, _ uint32) bool { return false }
