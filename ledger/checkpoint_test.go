@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -307,4 +308,37 @@ func FuzzCheckpoints(f *testing.F) {
 			t.Fatalf("%q holds", data)
 		}
 	})
+}
+
+// Longer than before, so that its length says nothing.
+func TestAttackTheLedgerIsRewrittenAndGoesOnBehindACheckpoint(t *testing.T) {
+	t.Parallel()
+	for name, rotation := range map[string]ledger.Rotation{"in one file": {}, "in several": {Size: 1500}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, _, _ := signed(t, 5)
+			other, clock := filepath.Join(t.TempDir(), "l"), newClock()
+			l, err := ledger.Open(other, ledger.Options{Now: clock.Now, Rotation: rotation})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 20 {
+				add(t, l, ledger.TypeStart, body{"other": i})
+			}
+			files, err := filepath.Glob(other + "*")
+			if err != nil || len(files) == 1 != (rotation == ledger.Rotation{}) {
+				t.Fatalf("%v, %v", files, err)
+			}
+			for _, file := range files {
+				if err := os.WriteFile(path+strings.TrimPrefix(file, other), read(t, file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var damaged *ledger.TailError
+			mine := openSigned(t, path, clock, ledger.Checkpoints{Every: 100})
+			if _, err := mine.Append(t.Context(), ledger.Event{Type: ledger.TypeStart, Body: body{}}); !errors.As(err, &damaged) {
+				t.Errorf("got %v, want *TailError", err)
+			}
+		})
+	}
 }

@@ -37,6 +37,8 @@ type Ledger struct {
 	file *os.File
 	// begun is the first record of file; zero until it was read.
 	begun beginning
+	// held is the last record that was signed, of which it is known that it is there.
+	held Head
 }
 
 var _ Sink = (*Ledger)(nil)

@@ -6,9 +6,9 @@
 // does not promise more than a chain without a key can: whoever may write the
 // files can cut records off the end, or compute a whole new chain. Against that,
 // note a Head elsewhere and give it to Verify later, or have the head signed
-// (Checkpoints): that holds against all who cannot read the key, and, where the
-// checkpoints are kept elsewhere, against those who can. The package knows nothing
-// of what the records mean, and uses no network.
+// (Checkpoints): that holds against all who cannot read the key and write the
+// checkpoints, and, where these are kept elsewhere, against those who can. The package
+// knows nothing of what the records mean, and uses no network.
 //
 // docs/formats/ledger.md describes the format.
 package ledger

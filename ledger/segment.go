@@ -193,6 +193,10 @@ func (l *Ledger) rotate(t *tail, now time.Time) error {
 	if err := l.readBegun(); err != nil {
 		return &RotationError{"read the beginning of the file", err}
 	}
+	// Whoever wrote the last record may have been killed before it was on disk.
+	if err := l.file.Sync(); err != nil {
+		return &RotationError{"sync the file", err}
+	}
 	next, after, err := l.prepare(t, now)
 	if err != nil {
 		return &RotationError{"prepare its file", err}

@@ -106,7 +106,7 @@ type notes struct {
 
 // openNotes opens the file of checkpoints and mends it. It fails with *TailError
 // if the last one is of a record that the ledger does not hold: its end was cut
-// off.
+// off, or it was rewritten.
 func (l *Ledger) openNotes(t *tail) (*notes, error) {
 	file, err := openFile(checkpointsPath(l.path), true)
 	if err != nil {
@@ -115,6 +115,9 @@ func (l *Ledger) openNotes(t *tail) (*notes, error) {
 	n, err := readNotes(file)
 	if err == nil {
 		err = n.agree(t)
+	}
+	if err == nil {
+		err = l.holds(n.last.Head, t)
 	}
 	if err != nil {
 		_ = file.Close() // nothing was written
@@ -182,9 +185,53 @@ func (n *notes) agree(t *tail) error {
 	case last.Seq > t.last.Seq:
 		return &TailError{fmt.Sprintf("record %d was signed, and the ledger ends with record %d: its end was cut off", last.Seq, t.last.Seq)}
 	case last.Seq == t.last.Seq && last.Seq > 0 && last.Hash != t.last.Hash:
-		return &TailError{fmt.Sprintf("record %d is not the one that was signed: the ledger was rewritten", last.Seq)}
+		return rewritten(last)
 	}
 	return nil
+}
+
+// holds looks up a record that was signed before the last one. It is looked for once:
+// then this Ledger knows it. One whose segment was moved away is not looked for.
+func (l *Ledger) holds(signed Head, t *tail) error {
+	if signed.Seq == 0 || signed == l.held {
+		return nil
+	}
+	if err := l.readBegun(); err != nil {
+		return err
+	}
+	r := &Reader{path: l.path, active: l.file, size: t.size}
+	if signed.Seq < l.begun.seq {
+		var err error
+		if r.closed, err = sealedSegments(l.path); err != nil {
+			return err
+		}
+	}
+	if err := r.From(signed.Seq); err != nil {
+		return err
+	}
+	_, err := Scan(r, VerifyOptions{trustFirst: true}, func(r Record) error {
+		if r.Seq == signed.Seq && r.Hash != signed.Hash || r.Seq == signed.Seq+1 && r.Prev != signed.Hash {
+			return rewritten(signed)
+		}
+		return errSeen
+	})
+	var damage *ChainError
+	switch {
+	case errors.As(err, &damage):
+		return &TailError{"where the record that was signed belongs: " + damage.Error()}
+	case err == nil:
+		return rewritten(signed)
+	case !errors.Is(err, errSeen):
+		return err
+	}
+	l.held = signed
+	return nil
+}
+
+var errSeen = errors.New("seen")
+
+func rewritten(signed Head) error {
+	return &TailError{fmt.Sprintf("record %d is not the one that was signed: the ledger was rewritten", signed.Seq)}
 }
 
 // sign appends a checkpoint of the last record and waits until it is on disk.
@@ -196,6 +243,10 @@ func (l *Ledger) sign(n *notes, t *tail, now time.Time) error {
 	block, err := c.sign(l.checkpoints.Signer)
 	if err != nil {
 		return fmt.Errorf("sign a checkpoint: %w", err)
+	}
+	// Whoever wrote the record may have been killed before it was on disk.
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("sync what is signed: %w", err)
 	}
 	_, err = n.file.Write(block)
 	if err == nil {
@@ -209,5 +260,6 @@ func (l *Ledger) sign(n *notes, t *tail, now time.Time) error {
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}
 	n.last, n.block, n.size = c, block, n.size+int64(len(block))
+	l.held = c.Head
 	return nil
 }

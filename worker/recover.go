@@ -75,7 +75,7 @@ func (w *Worker) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	found, dead, err := w.abandoned()
+	found, dead, err := w.abandoned(ctx)
 	if err != nil {
 		return found, &RecoverError{err}
 	}
@@ -128,9 +128,9 @@ func (o *openRun) done(ended bool) error {
 }
 
 // abandoned lists the runs whose gate is gone, locked by this process.
-func (w *Worker) abandoned() (Recovered, []*openRun, error) {
+func (w *Worker) abandoned(ctx context.Context) (Recovered, []*openRun, error) {
 	found := Recovered{Lost: []uint64{}, Folders: []string{}, Left: []string{}}
-	names, unlock, err := listRegister(w.runsDir)
+	names, unlock, err := listRegister(ctx, w.runsDir)
 	if errors.Is(err, os.ErrNotExist) {
 		return found, nil, nil
 	}
@@ -200,11 +200,14 @@ func (o *openRun) read() error {
 // recoverOne closes a run in the ledger, if it has begun there, and removes what
 // it has left.
 func (w *Worker) recoverOne(ctx context.Context, book history, o *openRun, found *Recovered) error {
-	start, ended, err := lookUp(ctx, book, o.is.Decision)
+	start, gate, ended, err := lookUp(ctx, book, o.is.Decision)
 	if err != nil {
 		return err
 	}
 	if start > 0 && !ended {
+		if gate != (gateID{}) && gate.alive() {
+			return fmt.Errorf("start %d is of a process that is alive, and the register names another one", start)
+		}
 		if err := w.recordLost(ctx, o.is.Decision, start); err != nil {
 			return err
 		}
@@ -229,8 +232,9 @@ type runRef struct {
 
 var errEnough = errors.New("found")
 
-// lookUp finds start and end of the one run that a decision permits.
-func lookUp(ctx context.Context, book history, decision uint64) (start uint64, ended bool, err error) {
+// lookUp finds start and end of the one run that a decision permits, and the gate that
+// its start names.
+func lookUp(ctx context.Context, book history, decision uint64) (start uint64, gate gateID, ended bool, err error) {
 	err = book.ScanFrom(ctx, decision, func(r ledger.Record) error {
 		var ref runRef
 		if r.Type != ledger.TypeStart && r.Type != ledger.TypeEnd {
@@ -243,13 +247,13 @@ func lookUp(ctx context.Context, book history, decision uint64) (start uint64, e
 			ended = true
 			return errEnough
 		}
-		start = r.Seq
+		start, gate = r.Seq, ref.Gate
 		return nil
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return start, ended, err
+	return start, gate, ended, err
 }
 
 // recordLost records the end of a run that nobody saw.
@@ -300,37 +304,50 @@ func (w *Worker) RecoverAll(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return found, err
 	}
-	open := map[uint64]runRef{} // by the start's number
-	err = book.ScanFrom(ctx, 1, func(r ledger.Record) error {
-		var ref runRef
-		if r.Type != ledger.TypeStart && r.Type != ledger.TypeEnd || json.Unmarshal(r.Body, &ref) != nil {
-			return nil //nolint:nilerr // a record of somebody else's
-		}
-		if r.Type == ledger.TypeEnd {
-			delete(open, ref.Start)
-			return nil
-		}
-		if open[r.Seq] = ref; len(open) > maxOpen {
-			return fmt.Errorf("more than %d starts without an end", maxOpen)
-		}
-		return nil
-	})
-	if err != nil {
+	s := openStarts{refs: map[uint64]runRef{}}
+	if err := s.read(ctx, book); err != nil {
 		return found, &RecoverError{err}
 	}
-	for _, start := range slices.Sorted(maps.Keys(open)) {
-		if err := w.closeOpen(ctx, book, start, open[start], &found); err != nil {
+	for _, start := range slices.Sorted(maps.Keys(s.refs)) {
+		if err := w.closeOpen(ctx, book, start, &s, &found); err != nil {
 			return found, err
 		}
 	}
 	return found, nil
 }
 
-// closeOpen gives a start an end, unless the run is under way or nobody can tell.
-func (w *Worker) closeOpen(ctx context.Context, book history, start uint64, ref runRef, found *Recovered) error {
+// openStarts are the starts without an end, by their numbers.
+type openStarts struct {
+	refs map[uint64]runRef
+	last uint64 // the last record that was read
+}
+
+// read reads what the ledger has from the last record on.
+func (s *openStarts) read(ctx context.Context, book history) error {
+	return book.ScanFrom(ctx, max(s.last, 1), func(r ledger.Record) error {
+		s.last = r.Seq
+		var ref runRef
+		if r.Type != ledger.TypeStart && r.Type != ledger.TypeEnd || json.Unmarshal(r.Body, &ref) != nil {
+			return nil //nolint:nilerr // a record of somebody else's
+		}
+		if r.Type == ledger.TypeEnd {
+			delete(s.refs, ref.Start)
+			return nil
+		}
+		if s.refs[r.Seq] = ref; len(s.refs) > maxOpen {
+			return fmt.Errorf("more than %d starts without an end", maxOpen)
+		}
+		return nil
+	})
+}
+
+// closeOpen gives a start an end, unless the run is under way, nobody can tell, or it
+// has got one since the ledger was read.
+func (w *Worker) closeOpen(ctx context.Context, book history, start uint64, s *openStarts, found *Recovered) error {
+	ref, open := s.refs[start]
 	_, err := os.Lstat(filepath.Join(w.runsDir, strconv.FormatUint(ref.Decision, 10)))
 	switch {
-	case err == nil: // Recover has seen to it, or left it for a reason
+	case !open, err == nil: // Recover has seen to those in the register, or left them for a reason
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
 		return &RecoverError{err}
@@ -341,10 +358,21 @@ func (w *Worker) closeOpen(ctx context.Context, book history, start uint64, ref 
 		found.Running++
 		return nil
 	}
-	// It may have ended since the ledger was read; from now on it cannot.
-	_, ended, err := lookUp(ctx, book, ref.Decision)
-	if err != nil || ended {
-		return err
+	// Of two that look for lost runs one enters this run into the register.
+	o, err := claim(ctx, w.runsDir, ref.Decision)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return &RecoverError{err}
+	}
+	defer func() { _ = o.done(true) }() // else Recover finds that it has an end
+	// Its gate is gone: what is not in the ledger now will never be.
+	if err := s.read(ctx, book); err != nil {
+		return &RecoverError{err}
+	}
+	if _, open := s.refs[start]; !open {
+		return nil
 	}
 	if err := w.recordLost(ctx, ref.Decision, start); err != nil {
 		return err

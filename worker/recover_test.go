@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -426,5 +429,116 @@ func BenchmarkRecover(b *testing.B) {
 		if _, err := g.worker.Recover(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// openStart is a start without an end of a gate that is gone, which only the ledger
+// knows of.
+func openStart(t *testing.T, g *gate) {
+	t.Helper()
+	put(t, g, entry{Version: 1, Decision: 1, Gate: process{1 << 30, 1, "00000000-0000-0000-0000-000000000000"}})
+	if err := os.RemoveAll(g.options.RunsDir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// watched is a ledger that says when it was read.
+type watched struct {
+	*ledger.Ledger
+	read func()
+}
+
+func (w watched) ScanFrom(ctx context.Context, seq uint64, visit func(ledger.Record) error) error {
+	err := w.Ledger.ScanFrom(ctx, seq, visit)
+	w.read()
+	return err
+}
+
+// watch is the gate's worker on a ledger that calls read.
+func (g *gate) watch(read func()) *worker.Worker {
+	g.t.Helper()
+	book, err := ledger.Open(g.ledger, ledger.Options{Now: atTime})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = book.Close() })
+	o := g.options
+	o.Ledger = watched{book, read}
+	w, err := worker.New(o)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return w
+}
+
+func (g *gate) ends() (n int) {
+	types, _ := g.records()
+	for _, typ := range types {
+		if typ == ledger.TypeEnd {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTwoThatLookForLostRunsCloseEachOnce(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, inRegister)
+	openStart(t, g)
+	var both, ended sync.WaitGroup
+	both.Add(2)
+	for range 2 {
+		w := g.watch(sync.OnceFunc(func() { both.Done(); both.Wait() }))
+		ended.Go(func() {
+			if _, err := w.RecoverAll(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ended.Wait()
+	if n := g.ends(); n != 1 {
+		t.Errorf("%d ends", n)
+	}
+	if left, err := os.ReadDir(g.options.RunsDir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// A job that shares the user of its gate can write the register, but not what the start
+// record says.
+func TestAttackTheRegisterSaysThatALiveGateIsGone(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, inRegister)
+	put(t, g, entry{Version: 1, Decision: 1, Gate: itself(t)})
+	for _, content := range []string{"", `{"version":1,"decision":1,"gate":{"pid":1073741824,"started":1,"boot_id":"x"},"folder":""}`} {
+		if err := os.WriteFile(filepath.Join(g.options.RunsDir, "1"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if found := g.recover(); len(found.Left) != 1 || len(found.Lost) != 0 || g.ends() != 0 {
+			t.Errorf("%q: %+v", content, found)
+		}
+	}
+}
+
+// Somebody who was stopped while he held it, or a job that shares the user of its gate.
+func TestAttackTheRegisterIsHeldForEver(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, inRegister)
+	if err := os.Mkdir(g.options.RunsDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(g.options.RunsDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var failed *worker.RecoverError
+	if _, err := g.worker.Recover(ctx); !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want *RecoverError", err)
 	}
 }

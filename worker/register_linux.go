@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +23,7 @@ var errHeld = errors.New("held by another process")
 // register enters the run of a decision into the register, and holds its file
 // until the run has ended. Others that look at the register wait for the moment
 // in which a file is there and not locked yet.
-func (w *Worker) register(p *plan) (*openRun, error) {
+func (w *Worker) register(ctx context.Context, p *plan) (*openRun, error) {
 	p.folder = w.newFolder()
 	var err error
 	if p.gate, err = thisGate(); err != nil {
@@ -30,14 +32,14 @@ func (w *Worker) register(p *plan) (*openRun, error) {
 	if w.runsDir == "" {
 		return nil, nil //nolint:nilnil // a worker without a register
 	}
-	o, err := enter(w.runsDir, registered{Version: recordVersion, Decision: p.decision.seq, Gate: p.gate, Folder: p.folder})
+	o, err := enter(ctx, w.runsDir, registered{Version: recordVersion, Decision: p.decision.seq, Gate: p.gate, Folder: p.folder})
 	if err != nil {
 		return nil, &StartError{"enter the run into the register", err}
 	}
 	return o, nil
 }
 
-func enter(dir string, is registered) (_ *openRun, err error) {
+func enter(ctx context.Context, dir string, is registered) (_ *openRun, err error) {
 	o := &openRun{path: filepath.Join(dir, strconv.FormatUint(is.Decision, 10)), is: is}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
@@ -49,7 +51,7 @@ func enter(dir string, is registered) (_ *openRun, err error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lockRegister(dir, unix.LOCK_SH)
+	unlock, err := lockRegister(ctx, dir, unix.LOCK_SH)
 	if err != nil {
 		return nil, err
 	}
@@ -66,23 +68,50 @@ func enter(dir string, is registered) (_ *openRun, err error) {
 	return o, nil
 }
 
+// claim enters a run of a gate that is gone into the register, as one of this process.
+func claim(ctx context.Context, dir string, decision uint64) (*openRun, error) {
+	self, err := thisGate()
+	if err != nil {
+		return nil, err
+	}
+	return enter(ctx, dir, registered{Version: recordVersion, Decision: decision, Gate: self})
+}
+
+// registerTimeout is how long one waits for others that look at the register: as long
+// as for those who write the ledger.
+const registerTimeout = 10 * time.Second
+
 // lockRegister locks the folder: many may enter their runs, or one look for
-// those of others.
-func lockRegister(dir string, how int) (unlock func(), err error) {
+// those of others. It polls, because a process that is stopped, or the job of a gate
+// that shares its user, could hold a lock for ever.
+func lockRegister(ctx context.Context, dir string, how int) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(d, how); err != nil {
-		_ = d.Close() // opened for reading only
-		return nil, err
+	ctx, cancel := context.WithTimeoutCause(ctx, registerTimeout, fmt.Errorf("another process has held it for %v", registerTimeout))
+	defer cancel()
+	for {
+		err := flock(d, how|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = d.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			_ = d.Close() // opened for reading only
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			_ = d.Close() // opened for reading only
+			return nil, fmt.Errorf("wait for the lock of %q: %w", dir, context.Cause(ctx))
+		case <-time.After(time.Millisecond):
+		}
 	}
-	return func() { _ = d.Close() }, nil
 }
 
 // listRegister names the runs in the register, and keeps others from entering
 // new ones until unlock is called.
-func listRegister(dir string) (names []string, unlock func(), err error) {
+func listRegister(ctx context.Context, dir string) (names []string, unlock func(), err error) {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return nil, nil, err
@@ -93,7 +122,7 @@ func listRegister(dir string) (names []string, unlock func(), err error) {
 	if err := guard.Folder(dir); err != nil {
 		return nil, nil, err
 	}
-	if unlock, err = lockRegister(dir, unix.LOCK_EX); err != nil {
+	if unlock, err = lockRegister(ctx, dir, unix.LOCK_EX); err != nil {
 		return nil, nil, err
 	}
 	entries, err := os.ReadDir(dir)

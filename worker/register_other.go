@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"os"
 	"runtime"
@@ -10,9 +11,17 @@ import (
 
 var errHeld = errors.New("held by another process")
 
-func (w *Worker) register(*plan) (*openRun, error) { return nil, &SystemError{runtime.GOOS} }
+func (w *Worker) register(context.Context, *plan) (*openRun, error) {
+	return nil, &SystemError{runtime.GOOS}
+}
 
-func listRegister(string) ([]string, func(), error) { return nil, nil, &SystemError{runtime.GOOS} }
+func listRegister(context.Context, string) ([]string, func(), error) {
+	return nil, nil, &SystemError{runtime.GOOS}
+}
+
+func claim(context.Context, string, uint64) (*openRun, error) {
+	return nil, &SystemError{runtime.GOOS}
+}
 
 func openRegistered(string) (*os.File, error) { return nil, &SystemError{runtime.GOOS} }
 

@@ -191,7 +191,7 @@ func (w *Worker) run(ctx context.Context, job Job) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return res, err
 	}
-	o, err := w.register(p)
+	o, err := w.register(ctx, p)
 	if err != nil {
 		return res, err
 	}

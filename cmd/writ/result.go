@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -60,6 +62,11 @@ func newResultFile(path string) (*resultFile, error) {
 		return nil, err
 	}
 	if _, err := temp.WriteAt(make([]byte, resultSpace), 0); err != nil {
+		discard(temp)
+		return nil, err
+	}
+	// The result of an earlier run must not be taken for this one's, if the gate is killed.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		discard(temp)
 		return nil, err
 	}

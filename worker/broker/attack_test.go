@@ -120,7 +120,7 @@ func TestAttackSlowLoris(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r *run) {
 		var slow []net.Conn
-		for range broker.MaxClients {
+		for range broker.MaxClients / 2 {
 			conn, err := net.Dial("tcp", r.address())
 			if err != nil {
 				t.Fatal(err)
@@ -131,13 +131,36 @@ func TestAttackSlowLoris(t *testing.T) {
 			}
 			slow = append(slow, conn)
 		}
-		r.mustGiveInTheEnd() // it waits until their time is up
+		r.mustGiveInTheEnd()
 		for _, conn := range slow {
 			if got := r.receive(conn); got.status != 408 || got.code() != "too-slow" {
 				t.Fatalf("%s", got.text)
 			}
 		}
 	}, func(o *broker.Options) { o.Patience = 200 * time.Millisecond })
+}
+
+// TestAttackSlowLorisKeepsTheRunbookWaiting: more of them than are served at a time, and
+// nobody's time is up.
+func TestAttackSlowLorisKeepsTheRunbookWaiting(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *run) {
+		for i := range 3 * broker.MaxClients {
+			conn, err := net.Dial("tcp", r.address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			text := r.head()[:40]
+			if i%2 == 0 { // this one does not take its answer
+				text = r.head(string(r.Secret()), "x")
+			}
+			if _, err := io.WriteString(conn, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.mustGive(r.head())
+	}, func(o *broker.Options) { o.Patience = time.Hour })
 }
 
 // TestAttackManyConnections: more than are served at a time, some of which are gone

@@ -48,8 +48,8 @@ const (
 	sourceTimeout = 10 * time.Second
 	// maxHead is the largest request in bytes.
 	maxHead = 8 << 10
-	// maxClients is how many are served at a time; others wait.
-	maxClients = 32
+	// maxClients is how many are served at a time; the oldest that is silent gives way.
+	maxClients = 128
 	// maxRecords is how many decisions of one run are recorded: of more nothing is
 	// handed out.
 	maxRecords = 1_000

@@ -31,8 +31,15 @@ type Endpoint struct {
 	slots    chan struct{}
 
 	mu    sync.Mutex
-	open  map[net.Conn]bool
+	open  []*client // the oldest first
 	shelf shelf
+}
+
+// client is one connection.
+type client struct {
+	net.Conn
+	// heard says that its question was read and is being answered.
+	heard bool
 }
 
 // plainPath has no character that the scripts which read the path out of a header
@@ -64,7 +71,7 @@ func (b *Broker) Open(ctx context.Context, job Job) (*Endpoint, error) {
 	job.Audiences = slices.Clone(job.Audiences)
 	e := &Endpoint{
 		o: b.o, job: job, secret: hex.EncodeToString(secret[:]), host: listener.Addr().String(), listener: listener,
-		slots: make(chan struct{}, maxClients), open: map[net.Conn]bool{}, shelf: newShelf(b.o.Now()),
+		slots: make(chan struct{}, maxClients), shelf: newShelf(b.o.Now()),
 	}
 	// A run that is told to end may still need tokens for that.
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -95,8 +102,8 @@ func (e *Endpoint) Close() {
 	e.cancel()
 	_ = e.listener.Close()
 	e.mu.Lock()
-	for conn := range e.open {
-		_ = conn.Close()
+	for _, c := range e.open {
+		_ = c.Close()
 	}
 	e.mu.Unlock()
 	e.clients.Wait()
@@ -104,14 +111,10 @@ func (e *Endpoint) Close() {
 }
 
 // serve takes clients until the port is closed. As many as there are slots are served
-// at a time; the others wait in the kernel, which bounds their number.
+// at a time; for one more the oldest one gives way that has not put its question yet, so
+// that others on the machine cannot keep the runbook waiting.
 func (e *Endpoint) serve() {
 	for {
-		select {
-		case e.slots <- struct{}{}:
-		case <-e.ctx.Done():
-			return
-		}
 		conn, err := e.listener.Accept()
 		switch {
 		case e.ctx.Err() != nil:
@@ -120,29 +123,68 @@ func (e *Endpoint) serve() {
 			}
 			return
 		case err != nil: // out of descriptors, perhaps: not for long
-			<-e.slots
 			select {
 			case <-time.After(100 * time.Millisecond):
 			case <-e.ctx.Done():
 			}
 			continue
 		}
+		if !e.slot() {
+			_ = conn.Close()
+			return
+		}
+		c := &client{Conn: conn}
+		e.mu.Lock()
+		e.open = append(e.open, c)
+		e.mu.Unlock()
 		e.clients.Go(func() {
 			defer func() { <-e.slots }()
-			e.handle(conn)
+			e.handle(c)
 		})
 	}
 }
 
-// handle answers one question; there is no second one on a connection.
-func (e *Endpoint) handle(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
+// slot waits for a free slot; false says that the run has ended.
+func (e *Endpoint) slot() bool {
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	default:
+	}
+	e.dismiss()
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	case <-e.ctx.Done():
+		return false
+	}
+}
+
+// dismiss closes the oldest connection on which nothing is being answered.
+func (e *Endpoint) dismiss() {
 	e.mu.Lock()
-	e.open[conn] = true
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	for _, c := range e.open {
+		if !c.heard {
+			_ = c.Close()
+			return
+		}
+	}
+}
+
+// hear notes whether a question is being answered.
+func (e *Endpoint) hear(c *client, heard bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.heard = heard
+}
+
+// handle answers one question; there is no second one on a connection.
+func (e *Endpoint) handle(conn *client) {
 	defer func() {
+		_ = conn.Close()
 		e.mu.Lock()
-		delete(e.open, conn)
+		e.open = slices.DeleteFunc(e.open, func(c *client) bool { return c == conn })
 		e.mu.Unlock()
 	}()
 	if e.ctx.Err() != nil { // Close may have missed it
@@ -156,11 +198,14 @@ func (e *Endpoint) handle(conn net.Conn) {
 	if errors.Is(err, errGone) {
 		return
 	}
+	e.hear(conn, true)
 	response := e.respond(head, err)
 	patience.Reset(e.o.Patience)
 	defer patience.Stop()
-	if _, err := conn.Write(response); err == nil {
-		linger(conn)
+	_, err = conn.Write(response)
+	e.hear(conn, false)
+	if err == nil && len(e.slots) < cap(e.slots) { // else somebody waits for this one's
+		linger(conn.Conn)
 	}
 }
 
