@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runwrit/writ/internal/guard"
+	"github.com/runwrit/writ/internal/procstat"
 )
 
 // errHeld says that the file of a run is locked: the run is under way.
@@ -200,25 +200,14 @@ func processOf(pid int) (gateID, error) {
 	if err != nil {
 		return gateID{}, err
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	p, err := procstat.Read(pid)
 	if err != nil {
 		return gateID{}, err
 	}
-	// The name, in parentheses, may hold anything.
-	end := bytes.LastIndexByte(stat, ')')
-	fields := strings.Fields(string(stat[end+1:]))
-	const state, started = 0, 19 // of those behind the name
-	if end < 0 || len(fields) <= started {
-		return gateID{}, fmt.Errorf("/proc/%d/stat has another form", pid)
-	}
-	if s := fields[state]; s == "Z" || s == "X" { // it has ended, and nobody has asked how
+	if p.Ended() {
 		return gateID{}, os.ErrNotExist
 	}
-	ticks, err := strconv.ParseUint(fields[started], 10, 64)
-	if err != nil {
-		return gateID{}, fmt.Errorf("/proc/%d/stat: %w", pid, err)
-	}
-	return gateID{PID: pid, Started: ticks, BootID: boot}, nil
+	return gateID{PID: pid, Started: p.Started, BootID: boot}, nil
 }
 
 func bootID() (string, error) {

@@ -107,16 +107,3 @@ func FuzzDecodeMessage(f *testing.F) {
 		}
 	})
 }
-
-// The name of a program can hold whatever its owner wants, and must not be taken for
-// the fields behind it.
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("1 (init) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 35 0 0"))
-	f.Add([]byte("7 (a) S 1 1) R 3 7 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 77 0 0"))
-	f.Fuzz(func(t *testing.T, stat []byte) {
-		p, ok := parseStat(7, stat)
-		if ok && (p.started == "" || p.state == 0) {
-			t.Errorf("%q gave %+v", stat, p)
-		}
-	})
-}

@@ -263,7 +263,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 func (p *Process) PIDs() []int {
 	pids := []int{p.PID()}
 	for _, d := range descendants(p.PID()) {
-		pids = append(pids, d.pid)
+		pids = append(pids, d.PID)
 	}
 	return pids
 }

@@ -1,31 +1,25 @@
 package contain
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
-)
 
-// processInfo is what /proc says about a process.
-type processInfo struct {
-	pid, parent, session int
-	state                byte
-	started              string // in ticks since the start of the system
-}
+	"github.com/runwrit/writ/internal/procstat"
+)
 
 // sweep stops all descendants of a process, so that none of them can start another one
 // unseen, and then kills them. It returns how many it has found at last. group is a
 // process group that is killed with them, 0 for none.
 func sweep(ancestor, group int) (found int) {
-	stopped := map[int]string{}
+	stopped := map[int]uint64{}
 	for range 100 { // a process that is stopped starts none: this comes to an end
 		fresh := false
 		for _, d := range descendants(ancestor) {
-			if stopped[d.pid] != d.started {
-				stopped[d.pid], fresh = d.started, true
+			if stopped[d.PID] != d.Started {
+				stopped[d.PID], fresh = d.Started, true
 				signalProcess(d, unix.SIGSTOP)
 			}
 		}
@@ -38,7 +32,7 @@ func sweep(ancestor, group int) (found int) {
 	}
 	for _, d := range descendants(ancestor) {
 		signalProcess(d, unix.SIGKILL)
-		if d.state != 'Z' {
+		if d.State != 'Z' {
 			found++
 		}
 	}
@@ -50,7 +44,7 @@ func killSession(session int) (left int) {
 	for range 100 {
 		left = 0
 		for _, p := range processes() {
-			if p.session == session && p.state != 'Z' {
+			if p.Session == session && p.State != 'Z' {
 				left++
 				signalProcess(p, unix.SIGKILL)
 			}
@@ -64,36 +58,36 @@ func killSession(session int) (left int) {
 
 // signalProcess sends a signal to the process that was looked at, and to no other one
 // that has its number by now.
-func signalProcess(p processInfo, s unix.Signal) {
-	fd, err := unix.PidfdOpen(p.pid, 0)
+func signalProcess(p procstat.Process, s unix.Signal) {
+	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ENOSYS) {
-		_ = unix.Kill(p.pid, s) // an old kernel; it may have ended
+		_ = unix.Kill(p.PID, s) // an old kernel; it may have ended
 		return
 	}
 	if err != nil {
 		return
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing was written
-	if now, ok := readProcess(p.pid); ok && now.started == p.started {
+	if now, err := procstat.Read(p.PID); err == nil && now.Started == p.Started {
 		_ = unix.PidfdSendSignal(fd, s, nil, 0) // it may have ended, or belong to somebody else
 	}
 }
 
 // descendants are the children of a process, theirs, and so on. One whose first thread
 // has ended looks like one that has ended itself, so these are among them.
-func descendants(ancestor int) []processInfo {
-	children := map[int][]processInfo{}
+func descendants(ancestor int) []procstat.Process {
+	children := map[int][]procstat.Process{}
 	for _, p := range processes() {
-		children[p.parent] = append(children[p.parent], p)
+		children[p.Parent] = append(children[p.Parent], p)
 	}
-	var found []processInfo
+	var found []procstat.Process
 	next := []int{ancestor}
 	for len(next) > 0 {
 		list := children[next[0]]
 		delete(children, next[0])
 		next = next[1:]
 		for _, p := range list {
-			next = append(next, p.pid)
+			next = append(next, p.PID)
 		}
 		found = append(found, list...)
 	}
@@ -101,7 +95,7 @@ func descendants(ancestor int) []processInfo {
 }
 
 // processes lists those that can be seen.
-func processes() []processInfo {
+func processes() []procstat.Process {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -111,34 +105,13 @@ func processes() []processInfo {
 	if err != nil {
 		return nil
 	}
-	var list []processInfo
+	var list []procstat.Process
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name); err == nil {
-			if p, ok := readProcess(pid); ok {
+			if p, err := procstat.Read(pid); err == nil {
 				list = append(list, p)
 			}
 		}
 	}
 	return list
-}
-
-func readProcess(pid int) (processInfo, bool) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return processInfo{}, false
-	}
-	return parseStat(pid, stat)
-}
-
-// parseStat reads a line of /proc/PID/stat. The name of the program stands in
-// parentheses and may hold anything, parentheses too.
-func parseStat(pid int, stat []byte) (processInfo, bool) {
-	const started = 19 // the 22nd field, of those after the name
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) <= started || len(fields[0]) != 1 {
-		return processInfo{}, false
-	}
-	parent, err := strconv.Atoi(string(fields[1]))
-	session, err2 := strconv.Atoi(string(fields[3]))
-	return processInfo{pid, parent, session, fields[0][0], string(fields[started])}, err == nil && err2 == nil
 }

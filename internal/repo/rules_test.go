@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
-	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/abilities", "internal/account", "internal/cgroup", "internal/contain", "internal/guard", "internal/once", "internal/joblog", "internal/streams"},
+	"worker":        {"runbook", "verifier", "policy", "ledger", "worker/broker", "internal/abilities", "internal/account", "internal/cgroup", "internal/contain", "internal/guard", "internal/once", "internal/joblog", "internal/procstat", "internal/streams"},
 	"audit":         {"runbook", "verifier", "policy"},
 
 	"worker/identity":        {"runbook", "policy", "internal/guard", "internal/guid"},
@@ -69,11 +69,12 @@ var mayImport = map[string][]string{
 	"internal/audience":   {},
 	"internal/glob":       {"runbook"},
 	"internal/guard":      {},
-	"internal/contain":    {"internal/confine"},
+	"internal/contain":    {"internal/confine", "internal/procstat"},
 	"internal/guid":       {},
 	"internal/joblog":     {"internal/guard"},
 	"internal/newkeys":    {},
 	"internal/once":       {"internal/guard"},
+	"internal/procstat":   {},
 	"internal/rsasig":     {},
 	"internal/testenv":    {},
 	"internal/vectors":    {}, // for tests: no package of ours may import it
@@ -352,7 +353,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/doctor", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams",
+	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams", "internal/account", "internal/cgroup", "internal/procstat", "internal/statement", "internal/strictyaml",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {
