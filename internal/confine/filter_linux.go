@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -36,22 +35,6 @@ const (
 	verdictAbsent = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	verdictKill   = unix.SECCOMP_RET_KILL_PROCESS
 )
-
-// FilterBytes returns the filter of system calls as the kernel reads it, for a
-// program that installs it by itself.
-func FilterBytes() ([]byte, error) {
-	program, err := hostFilter()
-	if err != nil {
-		return nil, err
-	}
-	var out []byte
-	for _, i := range program {
-		out = binary.NativeEndian.AppendUint16(out, i.Code)
-		out = append(out, i.Jt, i.Jf)
-		out = binary.NativeEndian.AppendUint32(out, i.K)
-	}
-	return out, nil
-}
 
 // filter writes the program for an architecture.
 //

@@ -7,13 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/runwrit/writ/internal/testenv"
@@ -266,31 +264,6 @@ func TestAttackLimitsOfAnotherProcessAreRefused(t *testing.T) {
 				t.Errorf("%s: prlimit64 of %d: got %#x, want %#x", arch, pid, got, want)
 			}
 		}
-	}
-}
-
-func TestTheBytesOfTheFilterAreTheFilter(t *testing.T) {
-	t.Parallel()
-	data, err := FilterBytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := hostFilter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var read []unix.SockFilter
-	for chunk := range slices.Chunk(data, 8) {
-		read = append(read, unix.SockFilter{
-			Code: uint16(chunk[0]) | uint16(chunk[1])<<8, Jt: chunk[2], Jf: chunk[3],
-			K: uint32(chunk[4]) | uint32(chunk[5])<<8 | uint32(chunk[6])<<16 | uint32(chunk[7])<<24,
-		})
-	}
-	if diff := cmp.Diff(program, read); diff != "" {
-		t.Error(diff)
-	}
-	if len(program) > unix.BPF_MAXINSNS {
-		t.Errorf("%d instructions on %s", len(program), runtime.GOARCH)
 	}
 }
 

@@ -11,9 +11,6 @@ func DropCapabilities([]Capability) error { return ErrNotHere }
 // Seccomp fails.
 func Seccomp() error { return ErrNotHere }
 
-// FilterBytes fails.
-func FilterBytes() ([]byte, error) { return nil, ErrNotHere }
-
 // LandlockABI fails.
 func LandlockABI() (int, error) { return 0, ErrNotHere }
 

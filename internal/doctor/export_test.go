@@ -1,5 +1,10 @@
 package doctor
 
+import (
+	"maps"
+	"slices"
+)
+
 // RingLines are the lines of a gpg.conf that add keys, and WeakLines those that
 // let pass more.
 func RingLines(data []byte) (ring, weak int) {
@@ -50,3 +55,6 @@ var Quote = quote
 
 // SeverityOf is how bad the findings of a code are.
 func SeverityOf(c Code) Severity { return catalog[c].severity }
+
+// Codes returns all codes, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(catalog)) }

@@ -151,13 +151,3 @@ var catalog = map[Code]kind{
 	"no-bubblewrap":          {Low, "the sandbox standard does without namespaces of its own"},
 	"no-cgroup":              {Low, "the processes of a run have limits one by one, and none together"},
 }
-
-// Codes returns all codes, sorted.
-func Codes() []Code {
-	var list []Code
-	for c := range catalog {
-		list = append(list, c)
-	}
-	slices.Sort(list)
-	return list
-}
