@@ -220,7 +220,7 @@ func TestInputsThatNoOtherTestAsksAbout(t *testing.T) {
 		"an unknown verdict": func(in *policy.Input) { in.Signatures[0].Verdict = "fine" },
 		"a long finding":     func(in *policy.Input) { in.Findings = []policy.Finding{{Code: "x", Detail: long}} },
 		"many parameters":    func(in *policy.Input) { in.Parameters = numbered(policy.MaxArguments+1, "x") },
-		"large parameters":   func(in *policy.Input) { in.Parameters = numbered(20, strings.Repeat("x", 8_000)) },
+		"large parameters":   func(in *policy.Input) { in.Parameters = numbered(20, strings.Repeat("x", 60_000)) },
 		"many labels":        func(in *policy.Input) { in.Worker.Labels = numbered(101, "x") },
 	} {
 		in := good()

@@ -29,7 +29,8 @@ type Input struct {
 	Worker     Worker            `json:"worker"`
 	Parameters map[string]string `json:"parameters"`
 	// Redacted names the parameters whose values were left out of a record, because
-	// they are secret: see Decision.Redact. No decision is made on such an input.
+	// they are secret (see Decision.Redact) or too large for it. No decision is made on
+	// such an input.
 	Redacted []string `json:"redacted,omitempty"`
 	// Job is what the ticket says of the job: "id", "trigger", "scheduled" and
 	// "submitted"; empty without one.

@@ -96,7 +96,7 @@ func (in *Input) decidable() error {
 		return err
 	}
 	if len(in.Redacted) > 0 {
-		return &InputError{"redacted", "the values of secret parameters were left out: it cannot be decided on again"}
+		return &InputError{"redacted", "the values of secret or large parameters were left out: it cannot be decided on again"}
 	}
 	return nil
 }

@@ -48,9 +48,12 @@ const (
 	// MaxArguments is how many arguments a runbook may be given.
 	MaxArguments = 256
 	// MaxArgument is the longest value of an argument in bytes.
-	MaxArgument = 32 << 10
-	// maxArguments is the length of all names and values together.
-	maxArgumentsSize = 64 << 10
+	MaxArgument = 1 << 20
+	// maxArgumentsSize is the length of all names and values together.
+	maxArgumentsSize = 1 << 20
+	// maxListed is the longest value that a rule may list; a longer one than that, in
+	// characters, matches no pattern: see parameters.rego.
+	maxListed = 32 << 10
 
 	// MaxApprovals is how many statements on one runbook a decision looks at.
 	MaxApprovals = 64

@@ -225,6 +225,10 @@ func parameterCases() []decideCase {
 		{"a mode of the list", restartRule, give("Mode", "soft"), ""},
 		{"no parameters are allowed, and none is given", none, func(in *policy.Input) { in.Parameters = map[string]string{} }, ""},
 		{"no parameters are allowed", none, same, "parameter-unknown"},
+		{"a large value without a pattern", with("Count: {type: int}", "Count: {type: string}"), give("Count", strings.Repeat("7", 1<<20-100)), ""},
+		{"as large as a pattern may be matched with", with("Count: {type: int}", "Count: {pattern: \"7*\"}"), give("Count", strings.Repeat("7", 32<<10)), ""},
+		{"a large value with a pattern", with("Count: {type: int}", "Count: {pattern: \"7*\"}"), give("Count", strings.Repeat("7", 32<<10+1)), "parameter-pattern"},
+		{"a large value of a type", typed, give("Count", strings.Repeat("7", 1<<20-100)), "parameter-type"},
 		{"every parameter lacks something", restartRule, func(in *policy.Input) {
 			in.Parameters = map[string]string{"Service": "NGINX", "Count": "x", "Mode": "x"}
 		}, "parameter-enum parameter-pattern parameter-type"},

@@ -281,4 +281,4 @@ func (t *tree) parameter(p strictyaml.Pair, at string, patterns map[string]strin
 	return q
 }
 
-func valueProblem(s string) string { return textProblem(s, MaxArgument) }
+func valueProblem(s string) string { return textProblem(s, maxListed) }

@@ -198,7 +198,7 @@ func (g *gate) parameters() string {
 			position++
 			name = strconv.Itoa(position)
 		}
-		about := map[string]any{"pattern": "(?s).*"}
+		about := map[string]any{"type": "string"}
 		if name == g.secret {
 			about["secret"] = true
 		}

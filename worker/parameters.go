@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/runwrit/writ/policy"
@@ -13,28 +14,43 @@ import (
 // starts can open.
 const ParametersVariable = "WRIT_PARAMETERS"
 
+// MaxCommandLine is the longest value in bytes that stands on the command line of a
+// runbook. A longer one stands in the document of the parameters, and its digest in
+// the ledger.
+const MaxCommandLine = 8 << 10
+
+// maxSecrets is the length of all secret values of a run together: whatever the
+// runbook writes is searched for each of them.
+const maxSecrets = 64 << 10
+
 // argument is one that the runbook gets.
 type argument struct {
 	policy.Argument
 	key string // as policies know it: the name, or the position
 	// private ones stand in the document of the parameters only: everybody can read
-	// the command line of a process.
+	// the command line of a process, and it has no room for large ones.
 	private bool
 }
 
 // argumentsOf are those that a permit is for.
-func argumentsOf(p *policy.Permit) []argument {
+func argumentsOf(p *policy.Permit) ([]argument, error) {
 	var list []argument
-	position := 0
+	position, secret := 0, 0
 	for _, a := range p.Arguments() {
 		key := a.Name
 		if key == "" {
 			position++
 			key = strconv.Itoa(position)
 		}
-		list = append(list, argument{a, key, a.JSON || p.Secret(key)})
+		if p.Secret(key) {
+			secret += len(a.Value)
+		}
+		list = append(list, argument{a, key, a.JSON || p.Secret(key) || len(a.Value) > MaxCommandLine})
 	}
-	return list
+	if secret > maxSecrets {
+		return nil, &PermitError{fmt.Sprintf("its secret parameters have %d bytes together, the limit is %d", secret, maxSecrets)}
+	}
+	return list, nil
 }
 
 // commandLine returns the arguments as the runbook of a kind gets them, each as

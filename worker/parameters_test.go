@@ -4,6 +4,8 @@ package worker_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/worker"
 )
 
@@ -148,5 +151,69 @@ func TestTheTextsOfASecretListAreMasked(t *testing.T) {
 	o := g.must(g.run("r.sh", `echo hunter2 hunter3 deep; cat "$WRIT_PARAMETERS"`+"\n"))
 	if strings.Contains(o.stdout, "hunter") || !strings.HasPrefix(o.stdout, "*** *** deep\n") {
 		t.Error(o.stdout)
+	}
+}
+
+// TestALargeValueStandsInTheDocumentAndByItsDigestInTheLedger: the command line of a
+// process ends at 128 KiB an argument, and a record at 1 MiB.
+func TestALargeValueStandsInTheDocumentAndByItsDigestInTheLedger(t *testing.T) {
+	t.Parallel()
+	for _, profile := range profilesOf() {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t)
+			g.confine(profile)
+			large, least := strings.Repeat("\u00e9x", 300_000), strings.Repeat("y", worker.MaxCommandLine+1)
+			g.args = []policy.Argument{{Name: "Text", Value: large}, {Name: "Name", Value: least[1:]}, {Value: least}, {Value: "last"}}
+			o := g.must(g.run("r.sh", `printf '%s,' "${#1}" "$2" "$3"; sha256sum < "$WRIT_PARAMETERS"`+"\n"))
+			doc, err := json.Marshal(map[string]string{"1": least, "2": "last", "Name": least[1:], "Text": large})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("%d,,last,%s  -\n", len("--Name=")+worker.MaxCommandLine, runbook.DigestOf(append(doc, '\n')))
+			if o.stdout != want {
+				t.Errorf("got %q, want %q", o.stdout, want)
+			}
+			_, bodies := g.records()
+			decision := bodies[len(bodies)-3]
+			input, _ := decision["input"].(map[string]any)
+			parameters, _ := input["parameters"].(map[string]any)
+			if diff := cmp.Diff(map[string]any{"1": "", "2": "last", "Name": least[1:], "Text": ""}, parameters); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{"1", "Text"}, anyStrings(input["redacted"])); diff != "" {
+				t.Error(diff)
+			}
+			entry := func(value string) map[string]any {
+				return map[string]any{"bytes": float64(len(value)), "sha256": runbook.DigestOf([]byte(value)).String()}
+			}
+			if diff := cmp.Diff(map[string]any{"1": entry(least), "Text": entry(large)}, decision["large"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Of a secret not even the digest is told: who can guess it could try.
+func TestALargeSecretIsInTheLedgerInNoForm(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	g.args, g.secret = []policy.Argument{{Name: "Key", Value: strings.Repeat("k", 20_000)}}, "Key"
+	g.must(g.run("r.sh", `[ "$(wc -c < "$WRIT_PARAMETERS")" = 20011 ]`+"\n"))
+	if _, bodies := g.records(); bodies[0]["large"] != nil {
+		t.Error(bodies[0]["large"])
+	}
+}
+
+// TestAttackSecretsWithoutEnd: all that a runbook writes is searched for each secret,
+// and for each line of it.
+func TestAttackSecretsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	g.args, g.secret = []policy.Argument{{Name: "Key", Value: strings.Repeat("k", 64<<10+1)}}, "Key"
+	o := g.run("r.sh", "echo ran\n")
+	var refused *worker.PermitError
+	if !errors.As(o.err, &refused) || !strings.Contains(o.err.Error(), "65537 bytes together, the limit is 65536") || o.stdout != "" {
+		t.Errorf("%v, %q", o.err, o.stdout)
 	}
 }

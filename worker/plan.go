@@ -75,7 +75,10 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	if p.interpreter, p.options, err = w.interpreter(p); err != nil {
 		return nil, err
 	}
-	args := argumentsOf(permit)
+	args, err := argumentsOf(permit)
+	if err != nil {
+		return nil, err
+	}
 	p.arguments = commandLine(p.kind, args)
 	if p.document, err = document(args); err != nil {
 		return nil, &PermitError{"its parameters cannot be written as JSON"}

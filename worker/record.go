@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -192,6 +193,31 @@ type decisionBody struct {
 	// else be too large.
 	Input       json.RawMessage `json:"input"`
 	InputSHA256 runbook.Digest  `json:"input_sha256"`
+	// Large are the parameters that are too large for a record, by their names.
+	Large map[string]largeValue `json:"large,omitempty"`
+}
+
+// largeValue is told of a value in the place of it.
+type largeValue struct {
+	Bytes  int            `json:"bytes"`
+	SHA256 runbook.Digest `json:"sha256"`
+}
+
+// withoutLarge leaves the values out of an input that are too large for a record.
+func withoutLarge(in policy.Input) (policy.Input, map[string]largeValue) {
+	var large map[string]largeValue
+	for name, value := range in.Parameters {
+		if len(value) <= MaxCommandLine {
+			continue
+		}
+		if large == nil {
+			large, in.Parameters = map[string]largeValue{}, maps.Clone(in.Parameters)
+		}
+		large[name] = largeValue{len(value), runbook.DigestOf([]byte(value))}
+		in.Parameters[name], in.Redacted = "", append(slices.Clone(in.Redacted), name)
+	}
+	slices.Sort(in.Redacted)
+	return in, large
 }
 
 func decisionOf(e Evidence) (decisionBody, error) {
@@ -213,7 +239,9 @@ func decisionOf(e Evidence) (decisionBody, error) {
 	if e.Input.Version == "" {
 		return body, nil
 	}
-	input, err := json.Marshal(d.Redact(e.Input))
+	shown, large := withoutLarge(d.Redact(e.Input))
+	body.Large = large
+	input, err := json.Marshal(shown)
 	body.Input, body.InputSHA256 = input, runbook.DigestOf(input)
 	return body, err
 }

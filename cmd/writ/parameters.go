@@ -15,8 +15,9 @@ import (
 	"github.com/runwrit/writ/policy"
 )
 
-// maxParameters is the size of the largest file of parameters in bytes.
-const maxParameters = 256 << 10
+// maxParameters is the size of the largest file of parameters in bytes: what the
+// parameters may have together (policy.MaxArgument), escaped.
+const maxParameters = 2 << 20
 
 // readParameters reads the file of --parameters, or the descriptor that it names,
 // which is closed: nobody can look there while the runbook runs. It says of no value

@@ -57,7 +57,7 @@ lacks[rule.name] contains lack if {
 	some rule in input.grants.rules
 	some name, value in input.parameters
 	wanted := parameter_of(rule, name)
-	not regex.match(wanted.anchored, value)
+	not pattern_fits(wanted, value)
 	lack := {
 		"part": "parameters", "code": "parameter-pattern",
 		"msg": sprintf("the value of parameter %s does not match its pattern", [name]),

@@ -219,7 +219,7 @@ func inexact(in *policy.Input) []string {
 		lacking = append(lacking, "the digests of the other files of the project, which a policy may deny")
 	}
 	for _, name := range in.Redacted {
-		lacking = append(lacking, "the value of the parameter "+name+", which is secret")
+		lacking = append(lacking, "the value of the parameter "+name+", which is secret or large")
 	}
 	return lacking
 }
