@@ -58,6 +58,7 @@ func newScene(t *testing.T) *scene {
 	}
 	s.check(os.WriteFile(s.path("trust/ca.pem"), []byte("ca\n"), 0o644))
 	s.check(os.WriteFile(s.path("state/ledger.jsonl"), []byte("records\n"), 0o600))
+	s.check(os.WriteFile(s.path("state/ledger.key"), []byte("key\n"), 0o600))
 	s.check(os.Mkdir(s.path("other-run"), 0o700))
 	return s
 }
@@ -74,7 +75,7 @@ func (s *scene) path(name string) string { return filepath.Join(s.base, name) }
 // untouched fails the test if what the gate relies on is not as it was.
 func (s *scene) untouched() {
 	s.Helper()
-	for name, want := range map[string]string{"trust/ca.pem": "ca\n", "state/ledger.jsonl": "records\n"} {
+	for name, want := range map[string]string{"trust/ca.pem": "ca\n", "state/ledger.jsonl": "records\n", "state/ledger.key": "key\n"} {
 		if text, err := os.ReadFile(s.path(name)); err != nil || string(text) != want {
 			s.Errorf("%s is %q: %v", name, text, err)
 		}
@@ -225,7 +226,9 @@ func TestAttackWritesWhatTheGateReliesOn(t *testing.T) {
 		profiles = confined[:1] // the profile standard does not part a user from itself
 	}
 	inEach(t, profiles, func(s *scene, profile string) {
-		s.refused(s.run(profile, "host-files.sh", []string{s.path("trust/ca.pem"), s.path("state/ledger.jsonl"), s.path("other-run")}))
+		for _, private := range []string{"state/ledger.jsonl", "state/ledger.key"} {
+			s.refused(s.run(profile, "host-files.sh", []string{s.path("trust/ca.pem"), s.path(private), s.path("other-run")}))
+		}
 		s.untouched()
 	})
 	t.Run("control", func(t *testing.T) {

@@ -65,7 +65,7 @@ policy, 127 the runbook or its interpreter is missing, 128+n ended by signal n.
 	f.StringVar(&o.ledger, "ledger", "", "record decision, start and end in this `file` (default: writ/ledger.jsonl in your state folder)")
 	f.StringVar(&o.result, "result", "", "write a JSON `file` that says whether gate or runbook made the exit code")
 	f.StringVar(&o.streams, "streams", "", "write each line of the runbook and each state of its job to a `file` of JSON lines, while it runs")
-	f.StringVar(&o.logs, "logs", "", "keep what the runbook writes, up to 10 MiB a stream, in this `folder`")
+	f.StringVar(&o.logs, "logs", "", "keep what the runbook writes, up to 10 MiB a stream, in this `folder`, which must be there")
 	f.BoolVar(&o.dryRun, "dry-run", false, "decide, print the decision, and start nothing")
 	return cmd
 }

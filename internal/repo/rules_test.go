@@ -373,6 +373,19 @@ func TestEachParserHasAFuzzTarget(t *testing.T) {
 	}
 }
 
+func TestEachPackageHasItsPlaceInTheDesign(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range mayImport {
+		if dir != "examples" && !strings.Contains(string(text), "`"+dir+"`") {
+			t.Errorf("docs/design.md does not say what package %s does", dir)
+		}
+	}
+}
+
 func TestEachPackageSaysWhatItDoes(t *testing.T) {
 	t.Parallel()
 	comment := map[string]string{}
