@@ -2,6 +2,8 @@
 
 package contain
 
+import "os"
+
 // StageName is the name under which a program is executed to be a stage.
 const StageName = "writ-stage"
 
@@ -13,3 +15,6 @@ func IsStage() bool { return false }
 
 // RunStage does nothing here.
 func RunStage() int { return 1 }
+
+// RemoveAll removes a folder and all that is in it.
+func RemoveAll(folder string) error { return os.RemoveAll(folder) }
