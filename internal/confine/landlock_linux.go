@@ -98,8 +98,9 @@ func LandlockFiles(files Files) (abi int, err error) {
 //
 // The confined thread is no "other": what it has started may signal it, and a deadly
 // signal to one thread ends the whole process (tgkill). Where the job's user is that
-// of this process, let the thread end as soon as the job has started; then a
-// Pdeathsig, which would fire at that moment, cannot be used.
+// of this process, have what is started call this once more before it executes the job: then
+// the thread is outside. To let it end when the job has started is too late for a
+// job that is quick.
 func LandlockScope() (abi int, err error) {
 	if abi, err = LandlockABI(); err != nil {
 		return 0, err

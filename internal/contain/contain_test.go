@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/runwrit/writ/internal/contain"
 )
@@ -205,6 +208,25 @@ func TestASignalReachesTheProcessAndItsGroup(t *testing.T) {
 			})
 			if o.output != "told\n" || o.Code != 4 {
 				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
+// Whoever starts the caller has signals blocked: a job that is to end by one ends.
+func TestAProcessStartsWithNoSignalBlocked(t *testing.T) {
+	t.Parallel()
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) {
+			t.Parallel()
+			runtime.LockOSThread() // and the thread ends with the test
+			blocked := &unix.Sigset_t{}
+			blocked.Val[0] = 1<<(unix.SIGALRM-1) | 1<<(unix.SIGPIPE-1)
+			if err := unix.PthreadSigmask(unix.SIG_BLOCK, blocked, nil); err != nil {
+				t.Fatal(err)
+			}
+			if o := run(t, bash(form, "grep -E 'SigBlk|SigIgn' /proc/self/status"), contain.IO{}); strings.Trim(o.output, "SigBlkIn:0\t\n") != "" {
+				t.Error(o.output)
 			}
 		})
 	}

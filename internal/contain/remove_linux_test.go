@@ -48,9 +48,10 @@ func deepen(t *testing.T, folder string, levels int) {
 			t.Fatal(err)
 		}
 		var in int
-		err = errors.Join(unix.Mkdirat(at, "d", 0o700), unix.Symlinkat("..", at, "link"))
-		if in, err = unix.Openat(at, "d", unix.O_PATH, 0); level%10 == 9 {
-			err = errors.Join(err, unix.Fchmodat(at, ".", 0, 0))
+		made := errors.Join(unix.Mkdirat(at, "d", 0o700), unix.Symlinkat("..", at, "link"))
+		in, err = unix.Openat(at, "d", unix.O_PATH, 0)
+		if err = errors.Join(made, err); err == nil && level%10 == 9 {
+			err = unix.Fchmodat(at, ".", 0, 0)
 		}
 		_ = unix.Close(at)
 		at = in

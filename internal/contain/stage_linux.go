@@ -19,9 +19,9 @@ import (
 // StageName is the name under which a program is executed to be a stage.
 const StageName = "writ-stage"
 
-// IsStage says that this process was started to be a stage.
+// IsStage says that this process was started to be a stage, or the last step of one.
 func IsStage() bool {
-	return len(os.Args) > 0 && (os.Args[0] == StageName || os.Args[0] == wrappedStage)
+	return len(os.Args) > 0 && (os.Args[0] == StageName || os.Args[0] == wrappedStage || os.Args[0] == stepName)
 }
 
 // stage is the parent of one process.
@@ -40,6 +40,9 @@ type stage struct {
 // RunStage does what a stage does, and returns the exit code for it. It is called before
 // anything else in a process for which IsStage is true, and nothing comes after it.
 func RunStage() int {
+	if os.Args[0] == stepName {
+		return runStep()
+	}
 	// Its own death would be that of the job: no signal but SIGKILL ends a stage.
 	signal.Notify(make(chan os.Signal, 1))
 	s := &stage{
@@ -209,9 +212,9 @@ func (s *stage) child(by *[]string, confined, started chan<- error) {
 		files = append(files, uintptr(fdExtra+i))
 	}
 	attr := &syscall.SysProcAttr{Setpgid: true}
-	// A process that is confined may signal the thread that it was confined with, and so
-	// end the whole stage: that thread has to go. One that is not confined may do so in
-	// any case; then it ends with the thread, which has to stay for that.
+	// A process that is confined, and takes no further step, may signal the thread that it
+	// was confined with: that thread has to go. One that is not confined may signal the
+	// stage in any case; then it ends with the thread, which has to stay for that.
 	stay := !s.spec.NoNewPrivs
 	if stay {
 		attr.Pdeathsig = unix.SIGKILL
@@ -220,8 +223,17 @@ func (s *stage) child(by *[]string, confined, started chan<- error) {
 		attr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
 	unix.Umask(0o077) // what the process makes is its user's alone
+	// What the caller's own parent has blocked is not blocked for the process.
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+		started <- err
+		return
+	}
 	env := &syscall.ProcAttr{Env: s.spec.Environment, Files: files, Sys: attr}
-	s.pid, err = syscall.ForkExec(s.spec.Program, s.spec.Arguments, env) //nolint:gosec // what it executes is what its caller says
+	if s.stepped() {
+		s.pid, err = startStepped(s.spec.Program, s.spec.Arguments, env)
+	} else {
+		s.pid, err = syscall.ForkExec(s.spec.Program, s.spec.Arguments, env) //nolint:gosec // what it executes is what its caller says
+	}
 	s.oom.restore()
 	started <- err
 	if stay {

@@ -275,16 +275,18 @@ func (p *Process) By() []string { return slices.Clone(p.by) }
 var ErrEnded = errors.New("the stage of the process has ended")
 
 // Go lets the process start. If its program cannot be executed, Go fails with the
-// errno that says why (syscall.Errno), and the caller calls Close.
+// errno that says why (syscall.Errno), and the caller calls Close. A stage that ends
+// before it has said so may have started it: Go does not fail then, and Wait says that
+// the process is lost.
 func (p *Process) Go() error {
 	if err := p.ask(message{Is: askGo}); err != nil {
 		return errors.Join(ErrEnded, err)
 	}
 	m, ok := <-p.messages
 	switch {
-	case ok && m.Is == sayRunning:
+	case !ok, m.Is == sayRunning:
 		return nil
-	case ok && m.Is == sayFailed && m.Errno != 0:
+	case m.Is == sayFailed && m.Errno != 0:
 		return syscall.Errno(m.Errno)
 	}
 	return ErrEnded
