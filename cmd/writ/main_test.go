@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 func params(t *testing.T) testscript.Params {
 	t.Helper()
 	demo := filepath.Join(testenv.Root(t), "examples", "demo.sh")
+	packaging := filepath.Join(testenv.Root(t), "packaging")
 	return testscript.Params{
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   exits,
@@ -42,6 +43,7 @@ func params(t *testing.T) testscript.Params {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DEMO", demo)
+			env.Setenv("PACKAGING", packaging)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			// Runbooks of root's gate run as nobody, who cannot enter the folder of a test.
 			temp, err := os.MkdirTemp("", "writ-scripts-") //nolint:usetesting // the folder of t.TempDir is closed to others

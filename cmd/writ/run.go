@@ -62,6 +62,7 @@ policy, 127 the runbook or its interpreter is missing, 128+n ended by signal n.
 	o.addTo(cmd)
 	o.output.addTo(cmd)
 	f := cmd.Flags()
+	f.Lookup("output").Usage = "output format of --dry-run: text or json"
 	f.StringVar(&o.ledger, "ledger", "", "record decision, start and end in this `file` (default: writ/ledger.jsonl in your state folder)")
 	f.StringVar(&o.result, "result", "", "write a JSON `file` that says whether gate or runbook made the exit code")
 	f.StringVar(&o.streams, "streams", "", "write each line of the runbook and each state of its job to a `file` of JSON lines, while it runs")
