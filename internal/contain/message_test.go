@@ -5,8 +5,11 @@ package contain
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // good is a specification that a stage takes.
@@ -106,4 +109,16 @@ func FuzzDecodeMessage(f *testing.F) {
 			t.Errorf("%+v: %v", m, err)
 		}
 	})
+}
+
+func TestAHostWithoutNamespacesSaysWhy(t *testing.T) {
+	t.Parallel()
+	for cause, want := range map[error]string{
+		unix.ENOSPC: "user.max_user_namespaces", unix.EUSERS: "user.max_user_namespaces", unix.EPERM: "switched off", unix.ENOENT: "",
+	} {
+		got := noNamespaces(&os.PathError{Op: "fork/exec", Path: Self, Err: cause})
+		if !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%v: %q", cause, got)
+		}
+	}
 }

@@ -123,6 +123,9 @@ func (p *Process) startStage(program string, spec *Spec, o IO) error {
 		if errors.As(err, &unfit) || errors.As(err, &unavailable) {
 			return err
 		}
+		if why := noNamespaces(err); p.form == Namespaces && why != "" {
+			return &UnavailableError{"make namespaces", why}
+		}
 		return &UnavailableError{"start the stage", err.Error()}
 	}
 	go p.read()

@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -64,4 +65,16 @@ func sameMap(path string) []syscall.SysProcIDMap {
 		list = append(list, syscall.SysProcIDMap{ContainerID: first, HostID: first, Size: size})
 	}
 	return list
+}
+
+// noNamespaces says what the kernel means by refusing to start a process in namespaces
+// of its own; "" where it means something else.
+func noNamespaces(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		return "this account may make none, or no more of them (sysctl user.max_user_namespaces)"
+	case errors.Is(err, unix.EPERM):
+		return "this account may make none: user namespaces are switched off, or root lacks CAP_SYS_ADMIN, or CAP_SETFCAP for runbooks of other users"
+	}
+	return ""
 }
