@@ -11,7 +11,8 @@
 // the policy lists; nothing of the gate's open files reaches the runbook; it is confined
 // as the policy says, runs as the account that the policy says, and as root only if that
 // is named; and when Run returns, every process that it has started is gone, whatever
-// it did. Elsewhere Run refuses with *SystemError.
+// it did, but what it started by sudo as another user in the profile none. Elsewhere Run
+// refuses with *SystemError.
 //
 // What it does not promise: the network is the host's. Outside of the profile strict a
 // runbook sees the files of its user, and a PowerShell runbook, and a set, are read from a

@@ -198,3 +198,22 @@ func TestNoJobSeesWhatAnotherLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestASandboxThatMakesNoSenseIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]worker.Sandbox{
+		"a relative path":          {Read: []string{"srv"}},
+		"a path that is not clean": {Write: []string{"/srv/../etc"}},
+		"the root folder":          {Read: []string{"/"}},
+		"less than no memory":      {Limits: worker.Limits{Memory: -1}},
+		"less than no time":        {Limits: worker.Limits{CPU: -1}},
+	} {
+		var bad *worker.SandboxError
+		g := newGate(t)
+		o := g.options
+		o.Sandbox = s
+		if _, err := worker.New(o); !errors.As(err, &bad) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
