@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/runwrit/writ/worker"
+	_ "github.com/runwrit/writ/worker/early" // a stage does not need what the gate does
 )
 
 // gcPercent trades memory that a short process does not keep for the time that

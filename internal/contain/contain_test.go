@@ -232,6 +232,37 @@ func TestAProcessStartsWithNoSignalBlocked(t *testing.T) {
 	}
 }
 
+func TestASignalToTheStageNeitherEndsNorStopsIt(t *testing.T) {
+	t.Parallel()
+	for _, form := range []contain.Form{contain.Namespaces, contain.Subreaper} {
+		t.Run(string(form), func(t *testing.T) {
+			t.Parallel()
+			read, write, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _, _ = read.Close(), write.Close() })
+			o := run(t, bash(form, "read -r; exit 7"), contain.IO{Stdin: read}, func(p *contain.Process) {
+				for s := syscall.Signal(1); s <= 64; s++ {
+					switch s {
+					case syscall.SIGKILL, syscall.SIGSTOP, // nobody can take those
+						syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSTKFLT, syscall.SIGSYS, // nor Go these
+						32, 33, 34: // Go leaves these to C libraries
+						continue
+					}
+					if err := syscall.Kill(p.PID(), s); err != nil {
+						t.Error(err)
+					}
+				}
+				_ = write.Close()
+			})
+			if o.Code != 7 || o.Signal != 0 || o.Lost {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
 func TestWhatWasNotLetGoNeverRuns(t *testing.T) {
 	t.Parallel()
 	for _, form := range forms {

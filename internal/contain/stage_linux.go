@@ -24,6 +24,14 @@ func IsStage() bool {
 	return len(os.Args) > 0 && (os.Args[0] == StageName || os.Args[0] == wrappedStage || os.Args[0] == stepName)
 }
 
+// deadly are the signals that would end or stop a stage, and with it the job, if nobody
+// took them. Others that can be taken do nothing to a Go program by themselves; those that
+// stand for faults of its own, SIGKILL and SIGSTOP cannot be. It is not all of them, since
+// each one costs several changes of thread.
+var deadly = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGABRT, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+}
+
 // stage is the parent of one process.
 type stage struct {
 	spec    *Spec
@@ -43,8 +51,7 @@ func RunStage() int {
 	if os.Args[0] == stepName {
 		return runStep()
 	}
-	// Its own death would be that of the job: no signal but SIGKILL ends a stage.
-	signal.Notify(make(chan os.Signal, 1))
+	signal.Notify(make(chan os.Signal, 1), deadly...)
 	s := &stage{
 		asks: make(chan message, 4), run: make(chan struct{}),
 		ended: make(chan unix.WaitStatus, 1), gone: make(chan struct{}),
