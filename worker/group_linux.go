@@ -2,8 +2,8 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/runwrit/writ/internal/cgroup"
@@ -17,6 +17,8 @@ const (
 	leastData = 256 << 20
 	// stageTasks is how many threads of a stage count as processes of the run's group.
 	stageTasks = 32
+	// stageMemory is more than a stage takes of the memory of the run's group.
+	stageMemory = 32 << 20
 	// groupLimit is how long it may take to end what is left in a group.
 	groupLimit = 5 * time.Second
 )
@@ -31,12 +33,10 @@ func (w *Worker) joinGroup(c *contained) error {
 		var limits cgroup.Limits
 		if c.profile == policy.SandboxStrict {
 			l := w.sandbox.Limits.orDefault()
-			limits = cgroup.Limits{Memory: uint64(l.Memory), Processes: uint64(l.Processes) + stageTasks}
+			limits = cgroup.Limits{Memory: uint64(l.Memory) + stageMemory, Processes: uint64(l.Processes) + stageTasks}
 		}
 		if c.group, err = parent.New(limits); err == nil {
-			for _, pid := range c.process.PIDs() { // bwrap, and the stage in it
-				err = errors.Join(err, c.group.Add(pid))
-			}
+			err = c.group.Add(c.process.PID())
 		}
 	}
 	switch {
@@ -44,9 +44,30 @@ func (w *Worker) joinGroup(c *contained) error {
 		c.by = append(c.by, fmt.Sprintf("cgroup %d", parent.Version()))
 		return nil
 	case w.sandbox.Cgroup != "":
-		return &contain.UnavailableError{Step: "make a control group", Reason: err.Error()}
+		return &contain.UnavailableError{Step: groupStep, Reason: err.Error()}
 	}
 	_ = c.leaveGroup() // one that could not be entered is empty
+	return nil
+}
+
+const groupStep = "make a control group"
+
+// joinRest puts into the group what the first process had started before it was in there
+// itself: bwrap the stage.
+func (c *contained) joinRest() error {
+	pids := c.process.PIDs()
+	if c.group == nil || len(pids) < 2 {
+		return nil
+	}
+	inside, err := c.group.Processes()
+	for _, pid := range pids {
+		if err == nil && !slices.Contains(inside, pid) {
+			err = c.group.Add(pid)
+		}
+	}
+	if err != nil {
+		return &contain.UnavailableError{Step: groupStep, Reason: err.Error()}
+	}
 	return nil
 }
 

@@ -92,11 +92,8 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, m method) (*co
 		c.tokens.close()
 		return nil, errors.Join(err, place.remove())
 	}
-	extra, _ := place.extra()
 	if err = checkDir(m.form, spec.Dir); err == nil {
-		c.process, err = contain.Start(ctx, w.stage.program, spec, contain.IO{
-			Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: place.content, Extra: extra, Script: place.wrapped,
-		})
+		err = w.start(ctx, c, spec, job)
 	}
 	if err != nil {
 		c.out.abandon()
@@ -105,14 +102,35 @@ func (w *Worker) containIn(ctx context.Context, p *plan, job Job, m method) (*co
 		if errors.As(err, &unfit) {
 			err = &StartError{"prepare the process", err}
 		}
-		return nil, errors.Join(err, place.remove())
+		return nil, errors.Join(err, c.leaveGroup(), place.remove())
 	}
-	c.by = c.process.By()
-	if err := w.joinGroup(c); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
+	c.by = append(c.process.By(), c.by...)
 	c.out.copy()
 	return c, nil
+}
+
+// start starts the stage and waits until the containment stands. Meanwhile the stage
+// comes into its control group, for which the kernel takes its time.
+func (w *Worker) start(ctx context.Context, c *contained, spec contain.Spec, job Job) (err error) {
+	extra, _ := c.place.extra()
+	c.process, err = contain.Begin(ctx, w.stage.program, spec, contain.IO{
+		Stdin: job.Stdin, Stdout: c.out.stdout.child, Stderr: c.out.stderr.child, Content: c.place.content, Extra: extra, Script: c.place.wrapped,
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.joinGroup(c); err != nil {
+		c.process.Close()
+		return err
+	}
+	if err := c.process.Ready(ctx); err != nil {
+		return err
+	}
+	if err := c.joinRest(); err != nil {
+		c.process.Close()
+		return err
+	}
+	return nil
 }
 
 // checkDir refuses what is no working directory. What there is in namespaces, only the

@@ -109,13 +109,19 @@ func (g *Group) Add(pid int) error {
 	return nil
 }
 
-// Count returns how many processes are in the group.
-func (g *Group) Count() (int, error) {
+// Processes returns the numbers of those that are in the group.
+func (g *Group) Processes() ([]int, error) {
 	pids, err := g.processes()
 	if err != nil {
-		return 0, fmt.Errorf("control group: %w", err)
+		return nil, fmt.Errorf("control group: %w", err)
 	}
-	return len(pids), nil
+	return pids, nil
+}
+
+// Count returns how many processes are in the group.
+func (g *Group) Count() (int, error) {
+	pids, err := g.Processes()
+	return len(pids), err
 }
 
 // Kill kills every process in the group and returns when none is left, or when ctx ends.

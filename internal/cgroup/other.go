@@ -30,6 +30,9 @@ type Group struct{}
 // Add fails.
 func (*Group) Add(int) error { return &UnavailableError{onLinuxOnly} }
 
+// Processes fails.
+func (*Group) Processes() ([]int, error) { return nil, &UnavailableError{onLinuxOnly} }
+
 // Count fails.
 func (*Group) Count() (int, error) { return 0, &UnavailableError{onLinuxOnly} }
 

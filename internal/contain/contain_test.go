@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -232,6 +233,14 @@ func TestAProcessStartsWithNoSignalBlocked(t *testing.T) {
 	}
 }
 
+// untakable are the signals that nobody can take; nor Go; and those that it leaves to C
+// libraries.
+var untakable = []syscall.Signal{
+	syscall.SIGKILL, syscall.SIGSTOP,
+	syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSTKFLT, syscall.SIGSYS,
+	32, 33, 34,
+}
+
 func TestASignalToTheStageNeitherEndsNorStopsIt(t *testing.T) {
 	t.Parallel()
 	for _, form := range []contain.Form{contain.Namespaces, contain.Subreaper} {
@@ -244,10 +253,7 @@ func TestASignalToTheStageNeitherEndsNorStopsIt(t *testing.T) {
 			t.Cleanup(func() { _, _ = read.Close(), write.Close() })
 			o := run(t, bash(form, "read -r; exit 7"), contain.IO{Stdin: read}, func(p *contain.Process) {
 				for s := syscall.Signal(1); s <= 64; s++ {
-					switch s {
-					case syscall.SIGKILL, syscall.SIGSTOP, // nobody can take those
-						syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSTKFLT, syscall.SIGSYS, // nor Go these
-						32, 33, 34: // Go leaves these to C libraries
+					if slices.Contains(untakable, s) {
 						continue
 					}
 					if err := syscall.Kill(p.PID(), s); err != nil {

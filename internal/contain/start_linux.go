@@ -59,11 +59,23 @@ type Process struct {
 	ended    chan struct{} // closed when the stage has ended
 }
 
-// Start makes the containment, and returns when it stands: the process then waits for
-// Go. program is the caller's own, which calls RunStage. It fails with
-// *UnavailableError if the host cannot give the containment, with *SpecError, or with
-// the error of ctx. Whatever the result, the files of o remain the caller's.
+// Start is Begin and Ready.
 func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, error) {
+	p, err := Begin(ctx, program, spec, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Ready(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Begin starts the stage, which makes the containment. program is the caller's own, which
+// calls RunStage. It fails with *UnavailableError if the stage cannot be started, with
+// *SpecError, or with the error of ctx. Whatever the result, the files of o remain the
+// caller's.
+func Begin(ctx context.Context, program string, spec Spec, o IO) (*Process, error) {
 	spec.Extra, spec.Files = len(o.Extra), nil
 	if o.Content != nil {
 		spec.Files = o.Content.Files()
@@ -79,6 +91,13 @@ func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, erro
 	if err := p.startStage(program, &spec, o); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// Ready waits until the containment stands: the process then waits for Go. It is called
+// once. It fails with *UnavailableError if the host cannot give the containment, or with
+// the error of ctx; the stage has then ended.
+func (p *Process) Ready(ctx context.Context) error {
 	patience := startLimit
 	if p.form == Bubblewrap {
 		patience = wrapLimit
@@ -90,7 +109,7 @@ func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, erro
 	case m := <-p.messages:
 		if m.Is == sayReady {
 			p.by = m.By
-			return p, nil
+			return nil
 		}
 		if failed = (&UnavailableError{m.Step, m.Reason}); m.Is != sayUnavailable {
 			failed = &UnavailableError{"start the stage", "it ended, or said what it should not"}
@@ -104,7 +123,7 @@ func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, erro
 		failed = p.unwrap(failed)
 	}
 	p.Close()
-	return nil, failed
+	return failed
 }
 
 // startStage starts the stage and reads what it says.
@@ -262,8 +281,14 @@ func (p *Process) ask(m message) error {
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // PIDs are the numbers of that process and of those that it has started: before Go all
-// that there is of the job.
+// that there is of the job. Only bwrap has started one then.
 func (p *Process) PIDs() []int {
+	if p.form != Bubblewrap {
+		return []int{p.PID()}
+	}
+	if children, err := childrenOf(p.PID()); err == nil {
+		return append([]int{p.PID()}, children...)
+	}
 	pids := []int{p.PID()}
 	for _, d := range descendants(p.PID()) {
 		pids = append(pids, d.PID)

@@ -2,8 +2,10 @@ package contain
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -92,6 +94,24 @@ func descendants(ancestor int) []procstat.Process {
 		found = append(found, list...)
 	}
 	return found
+}
+
+// childrenOf asks the kernel for the children of a process of one thread, where it was
+// built to say so. It may leave some out while others end.
+func childrenOf(pid int) ([]int, error) {
+	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, text := range strings.Fields(string(list)) {
+		child, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, child)
+	}
+	return pids, nil
 }
 
 // processes lists those that can be seen.

@@ -26,5 +26,5 @@ func init() {
 	// whatever it waits for would cost a change of thread.
 	code := make(chan int)
 	go func() { code <- contain.RunStage() }()
-	os.Exit(<-code)
+	os.Exit(<-code) //nolint:forbidigo // what main would do with the code
 }
