@@ -31,7 +31,7 @@ func TestALongOutputTakesConstantMemory(t *testing.T) {
 // longOutput runs in a process of its own, and looks at that.
 func longOutput(t *testing.T) {
 	t.Helper()
-	size := 96
+	size := 48
 	if mib := os.Getenv("WRIT_LONG_OUTPUT"); mib != "" {
 		var err error
 		if size, err = strconv.Atoi(mib); err != nil {

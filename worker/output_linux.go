@@ -93,24 +93,29 @@ func (o *output) copy() {
 }
 
 // finish waits until what the runbook wrote before its end is delivered, and
-// fills in res. It does not wait for a writer that blocks longer than the run may
-// take, and does not lose for the logs what such a writer did not take.
+// fills in res. It waits for a writer as long as the run may take, and then for a
+// moment more: the run may have ended right before. It does not lose for the logs what
+// a writer that blocks did not take.
 func (o *output) finish(ctx context.Context, limit <-chan time.Time, res *Result) {
-	if res.TimedOut || res.Canceled {
-		timer := time.NewTimer(deliveryLimit)
-		defer timer.Stop()
-		ctx, limit = context.WithoutCancel(ctx), timer.C
-	}
+	cut := res.TimedOut || res.Canceled
 	undelivered := make(chan struct{})
 	over := make(chan struct{})
 	defer close(over)
 	go func() {
+		defer close(undelivered)
+		if !cut {
+			select {
+			case <-limit:
+			case <-ctx.Done():
+			case <-over:
+			}
+		}
+		moment := time.NewTimer(deliveryLimit)
+		defer moment.Stop()
 		select {
-		case <-limit:
-		case <-ctx.Done():
+		case <-moment.C:
 		case <-over:
 		}
-		close(undelivered)
 	}()
 	for _, s := range o.both() {
 		// Wakes a read that waits; the copier then takes what is in the pipe. It

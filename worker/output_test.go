@@ -3,6 +3,8 @@
 package worker
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,5 +46,29 @@ func TestOutputThatIsAbandonedLeavesNoLog(t *testing.T) {
 		if err != nil || len(entries) != c.files {
 			t.Errorf("%s: %v, %v", name, entries, err)
 		}
+	}
+}
+
+// TestWhatARunWroteIsDeliveredIfItIsStoppedRightAfterItsEnd: the runbook has ended,
+// its context ends, and the writer is still at work.
+func TestWhatARunWroteIsDeliveredIfItIsStoppedRightAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var delivered bytes.Buffer
+	out, err := newOutput(&plan{decision: &Recorded{seq: 7}, now: time.Now}, Job{Stdout: &delivered, OnLine: func(Line) {
+		cancel()
+		time.Sleep(20 * time.Millisecond) // for finish to see it
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.stdout.child.WriteString("last words\n"); err != nil {
+		t.Fatal(err)
+	}
+	out.copy()
+	var res Result
+	out.finish(ctx, nil, &res)
+	if len(res.Warnings) > 0 || delivered.String() != "last words\n" {
+		t.Errorf("%q, %q", res.Warnings, delivered.String())
 	}
 }

@@ -97,8 +97,8 @@ type states struct {
 	told  chan struct{}
 }
 
-// deliveryLimit is how long Run waits for a writer that does not take the last
-// output of a runbook that the gate has ended, and for who is told its last state.
+// deliveryLimit is how long Run waits, when its time is up or its context has ended,
+// for a writer that does not take the last output, and for who is told its last state.
 const deliveryLimit = 2 * time.Second
 
 // mostStates is how many states a job has at most, one after the other.
