@@ -78,20 +78,21 @@ func wrap(cmd *exec.Cmd, spec *Spec, o IO) (opened []*os.File, err error) {
 // but for processes, temporary files and what the gate has put there.
 func wrapArguments(w *Wrap, exe string, scriptFD int) ([]string, error) {
 	args := []string{"--unshare-pid", "--unshare-ipc", "--die-with-parent", "--new-session", "--as-pid-1"}
-	for _, dir := range []string{"/", "/run"} {
-		host, err := hostEntries(dir)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, host...)
+	// The folder /run is made anew, for what the gate puts there; the rest of the host is
+	// shown as a whole, since each part by itself costs bwrap a look at all mounts.
+	args = append(args, "--dev-bind", "/", "/", "--tmpfs", "/run")
+	host, err := hostEntries("/run")
+	if err != nil {
+		return nil, err
 	}
+	args = append(args, host...)
 	args = append(args, "--proc", "/proc", "--bind", w.Home, HomeDir, "--bind", w.Temp, TempDir)
 	if w.Folder != "" {
 		args = append(args, "--ro-bind", w.Folder, RunbookDir)
 	} else {
 		args = append(args, "--perms", "0444", "--ro-bind-data", strconv.Itoa(scriptFD), filepath.Join(RunbookDir, w.Script))
 	}
-	return append(args, "--ro-bind", exe, wrappedStage, "--remount-ro", "/", "--chdir", "/", "--", wrappedStage), nil
+	return append(args, "--ro-bind", exe, wrappedStage, "--remount-ro", "/run", "--chdir", "/", "--", wrappedStage), nil
 }
 
 // hostEntries shows what is in a folder at the same place.
@@ -105,7 +106,7 @@ func hostEntries(dir string) ([]string, error) {
 	var args []string
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if path == "/run" || slices.Contains(replaced, path) { // what is in /run is shown one by one
+		if slices.Contains(replaced, path) {
 			continue
 		}
 		if e.Type()&fs.ModeSymlink == 0 {
