@@ -212,6 +212,11 @@ func (o *ledgerOptions) openCheckpoints() (c checkpointFiles, err error) {
 		return c, usagef("--checkpoints without --key: what nobody has signed says nothing")
 	}
 	for _, path := range o.checkpoints {
+		if info, err := os.Stat(path); err != nil {
+			return c, err
+		} else if !info.Mode().IsRegular() { // to open a FIFO would be to wait, whatever the signal
+			return c, usagef("--checkpoints %q: not a regular file", path)
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return c, err

@@ -1,6 +1,9 @@
 package streams
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // MaxSecrets is how many secrets a Secrets keeps.
 const MaxSecrets = 100
@@ -12,14 +15,19 @@ type Secrets struct {
 	list []string
 }
 
-// Add adds one: what is written after that does not show it. More than MaxSecrets are
-// left out.
-func (s *Secrets) Add(secret string) {
+// Add adds one: what is written after that does not show it. It returns false if there
+// are MaxSecrets others, and this one would be shown.
+func (s *Secrets) Add(secret string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.list) < MaxSecrets {
-		s.list = append(s.list, secret)
+	switch {
+	case slices.Contains(s.list, secret):
+		return true
+	case len(s.list) == MaxSecrets:
+		return false
 	}
+	s.list = append(s.list, secret)
+	return true
 }
 
 // from are those behind the first n.

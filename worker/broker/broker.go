@@ -127,8 +127,8 @@ type Job struct {
 	// audience that is refused.
 	Record func(context.Context, Decision) error
 	// Given is told each token before it is handed out, so that it can be kept out of
-	// logs; nil for nobody.
-	Given func(token string)
+	// logs; nil for nobody. One of which it returns false is not handed out.
+	Given func(token string) bool
 	// SecretFile is for Arc: the path of the file with the secret, as the runbook sees
 	// it. Whoever opens the endpoint puts Secret there, for the runbook's user only.
 	SecretFile string

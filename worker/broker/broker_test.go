@@ -38,6 +38,25 @@ func TestAppServiceGivesTheTokenOfAGrantedAudience(t *testing.T) {
 	}
 }
 
+func TestATokenThatCannotBeKeptOutOfLogsIsNotHandedOut(t *testing.T) {
+	t.Parallel()
+	h, b := newHost(), &book{}
+	made, err := broker.New(broker.Options{Source: h, Protocol: broker.AppService, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := made.Open(t.Context(), broker.Job{Audiences: []string{app}, Record: b.record, Given: func(string) bool { return false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	r := &run{e, t, h, b, map[string]string{"IDENTITY_ENDPOINT": strings.TrimPrefix(e.Env()[0], "IDENTITY_ENDPOINT=")}}
+	r.mustRefuse2(r.head(), 503, "source")
+	if got := r.records(); len(got) != 2 || got[1].Given || got[1].Error == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWhoKeepsTokensOutOfLogsIsToldThemFirst(t *testing.T) {
 	t.Parallel()
 	h, b := newHost(), &book{}
@@ -46,7 +65,7 @@ func TestWhoKeepsTokensOutOfLogsIsToldThemFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := make(chan string, 10)
-	e, err := made.Open(t.Context(), broker.Job{Audiences: []string{app}, Record: b.record, Given: func(token string) { told <- token }})
+	e, err := made.Open(t.Context(), broker.Job{Audiences: []string{app}, Record: b.record, Given: func(token string) bool { told <- token; return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,8 +113,11 @@ func (e *Endpoint) fetch(q *question, now time.Time) (kept, error) {
 	if !d.Given {
 		return kept{}, refuse(503, "source", "the managed identity of the host gives no token now; the ledger says why")
 	}
-	if e.job.Given != nil {
-		e.job.Given(string(token))
+	if e.job.Given != nil && !e.job.Given(string(token)) {
+		clear(token)
+		// What was recorded just now was not done; if this fails, it says too much.
+		_ = e.record(Decision{Audience: q.audience, Allowed: true, Error: "not handed out: the run has got more tokens than can be kept out of its logs"})
+		return kept{}, refuse(503, "source", "the run has got too many tokens")
 	}
 	return kept{token, expires}, nil
 }
