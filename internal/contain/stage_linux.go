@@ -281,6 +281,7 @@ func (s *stage) listen() {
 
 // reap takes the status of every child, also of those that were left to this process.
 func (s *stage) reap() {
+	ended := false // from then on another process may have its number
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, 0, nil)
@@ -289,7 +290,8 @@ func (s *stage) reap() {
 		case err != nil:
 			close(s.gone)
 			return
-		case pid == s.pid:
+		case pid == s.pid && !ended:
+			ended = true
 			s.ended <- status
 		}
 	}

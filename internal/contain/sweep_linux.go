@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,8 @@ import (
 
 // sweep stops all descendants of a process, so that none of them can start another one
 // unseen, and then kills them. It returns how many it has found at last. group is a
-// process group that is killed with them, 0 for none.
+// process group that is killed with them, 0 for none: as long as one of them is in it, or
+// its number could be that of somebody else's group by now.
 func sweep(ancestor, group int) (found int) {
 	stopped := map[int]uint64{}
 	for range 100 { // a process that is stopped starts none: this comes to an end
@@ -29,10 +31,15 @@ func sweep(ancestor, group int) (found int) {
 			break
 		}
 	}
-	if group > 0 {
+	all := descendants(ancestor)
+	inGroup := func(d procstat.Process) bool {
+		g, err := unix.Getpgid(d.PID)
+		return err == nil && g == group
+	}
+	if group > 0 && slices.ContainsFunc(all, inGroup) {
 		_ = unix.Kill(-group, unix.SIGKILL) // it may be gone
 	}
-	for _, d := range descendants(ancestor) {
+	for _, d := range all {
 		signalProcess(d, unix.SIGKILL)
 		if d.State != 'Z' {
 			found++
