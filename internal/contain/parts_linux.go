@@ -70,7 +70,15 @@ func resolver() []string {
 }
 
 func addPart(parts []part, path string, attributes uint64) ([]part, error) {
-	mount, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	// No link is followed: who may write one of the folders above could lead it anywhere.
+	at, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	if errors.Is(err, unix.ELOOP) {
+		return parts, fmt.Errorf("%q: there is a symbolic link in this path: name the place where it leads", path)
+	} else if err != nil {
+		return parts, &fs.PathError{Op: "openat2", Path: path, Err: err}
+	}
+	defer func() { _ = unix.Close(at) }() // opened for its path only
+	mount, err := unix.OpenTree(at, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
 	if err != nil {
 		return parts, &fs.PathError{Op: "open_tree", Path: path, Err: err}
 	}
@@ -117,18 +125,25 @@ func newMount(kind string, options map[string]string, attributes int) (int, erro
 	return mount, nil
 }
 
-// attach puts a part in its place, which is made if it is not there.
+// attach puts a part in its place, which is made if it is not there. No link leads
+// somewhere else: not even one that was put there meanwhile, in a folder that others may
+// write.
 func attach(root int, tree *os.Root, p part) error {
-	at, err := inRoot(root, p.path)
+	at, err := inRoot(root, p.path, unix.RESOLVE_NO_SYMLINKS)
 	if errors.Is(err, unix.ENOENT) {
 		if err := makePlace(tree, p); err != nil {
 			return err
 		}
-		at, err = inRoot(root, p.path)
+		at, err = inRoot(root, p.path, unix.RESOLVE_NO_SYMLINKS)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "openat2", Path: p.path, Err: err}
 	}
+	return p.moveTo(at)
+}
+
+// moveTo puts a part on a place that was opened, and closes both.
+func (p part) moveTo(at int) error {
 	defer func() { _ = unix.Close(at) }() // opened for its path only
 	if err := unix.MoveMount(p.mount, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
 		return &fs.PathError{Op: "move_mount", Path: p.path, Err: err}
@@ -152,6 +167,6 @@ func makePlace(tree *os.Root, p part) error {
 }
 
 // inRoot opens a path as it will be seen: links lead nowhere else.
-func inRoot(root int, path string) (int, error) {
-	return unix.Openat2(root, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+func inRoot(root int, path string, resolve uint64) (int, error) {
+	return unix.Openat2(root, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | resolve})
 }

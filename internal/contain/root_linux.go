@@ -169,15 +169,16 @@ func assemble(root int, tree *os.Root, parts []part, links map[string]string) er
 		}
 	}
 	for _, path := range masked {
-		if at, err := inRoot(root, path); err == nil {
-			_ = unix.Close(at) // opened for its path only
-			empty, err := newTemp("0555", 0, 0, smallTemp)
-			if err != nil {
-				return err
-			}
-			if err := attach(root, tree, part{path, empty, true}); err != nil {
-				return err
-			}
+		at, err := inRoot(root, path, 0) // which follows links, in the new root only
+		if err != nil {
+			continue // it is not shown
+		}
+		empty, err := newTemp("0555", 0, 0, smallTemp)
+		if err != nil {
+			return err
+		}
+		if err := (part{path, empty, true}).moveTo(at); err != nil {
+			return err
 		}
 	}
 	for name, target := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
