@@ -52,6 +52,9 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
+// ownOfStrict are folders that a runbook in strict has its own of.
+var ownOfStrict = []string{"/dev", "/proc", "/run", "/tmp"}
+
 // SandboxError says that Options.Sandbox makes no sense.
 type SandboxError struct{ Reason string }
 
@@ -61,6 +64,9 @@ func (s Sandbox) check() error {
 	for _, path := range slices.Concat(s.Read, s.Write) {
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
 			return &SandboxError{fmt.Sprintf("path %q: want a clean absolute path below the root folder", path)}
+		}
+		if slices.Contains(ownOfStrict, path) {
+			return &SandboxError{fmt.Sprintf("path %q: strict has its own: want what the runbooks need of it", path)}
 		}
 	}
 	l := s.Limits

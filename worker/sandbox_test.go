@@ -204,6 +204,7 @@ func TestASandboxThatMakesNoSenseIsRefused(t *testing.T) {
 	for name, s := range map[string]worker.Sandbox{
 		"a relative path":          {Read: []string{"srv"}},
 		"a path that is not clean": {Write: []string{"/srv/../etc"}},
+		"what strict has its own":  {Write: []string{"/run"}},
 		"the root folder":          {Read: []string{"/"}},
 		"less than no memory":      {Limits: worker.Limits{Memory: -1}},
 		"less than no time":        {Limits: worker.Limits{CPU: -1}},

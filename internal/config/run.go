@@ -89,8 +89,8 @@ func openedPathProblem(s string) string {
 	if bad := pathProblem(s); bad != "" {
 		return bad
 	}
-	if s == "/" {
-		return "is everything: name what the runbooks need"
+	if s == "/" || s == "/run" || s == "/tmp" {
+		return "is everything, or hides what a sandbox has its own of: name what the runbooks need of it"
 	}
 	for _, own := range []string{"/proc", "/dev", "/sys", "/run/writ", "/etc/writ"} {
 		if s == own || strings.HasPrefix(s, own+"/") {

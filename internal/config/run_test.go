@@ -55,6 +55,8 @@ func TestMistakesInHowRunbooksAreRunAreNamed(t *testing.T) {
 		{sandbox + "read: [srv]}}\n", "want an absolute path"},
 		{sandbox + "read: [/]}}\n", "is everything"},
 		{sandbox + "read: [/proc]}}\n", "/proc is never opened"},
+		{sandbox + "read: [/tmp]}}\n", "hides what a sandbox has its own of"},
+		{sandbox + "write: [/run]}}\n", "hides what a sandbox has its own of"},
 		{sandbox + "write: [/dev/sda]}}\n", "/dev is never opened"},
 		{sandbox + "write: [/run/writ/x]}}\n", "/run/writ is never opened"},
 		{sandbox + "read: [/etc/writ/trust]}}\n", "/etc/writ is never opened"},

@@ -311,6 +311,27 @@ print(sorted(set(os.listdir("/")) - system), sorted(os.listdir("/run/writ")))
 	})
 }
 
+// What the new root folder needs is made in it, and never in a folder of the host that
+// is shown there.
+func TestAttackHaveTheStageWriteIntoTheHost(t *testing.T) {
+	t.Parallel()
+	before, errBefore := os.Stat("/run/writ")
+	for _, path := range []string{"/run", "/var/run"} {
+		for _, spec := range []contain.Spec{{Write: []string{path}}, {Read: []string{path, "/var"}}, {Write: []string{path, "/var"}}} {
+			s := bash(contain.Namespaces, "echo ran")
+			s.Read, s.Write = spec.Read, spec.Write
+			p, err := contain.Start(t.Context(), contain.Self, s, contain.IO{})
+			if err == nil {
+				p.Close() // it was shown under another name
+			}
+		}
+	}
+	after, errAfter := os.Stat("/run/writ")
+	if (errBefore == nil) != (errAfter == nil) || errBefore == nil && !before.ModTime().Equal(after.ModTime()) {
+		t.Errorf("/run/writ of the host: before %v, after %v", errBefore, errAfter)
+	}
+}
+
 // What a job may use up is bounded: processes, files, temporary folders.
 func TestAttackUseUpWhatThereIs(t *testing.T) {
 	t.Parallel()

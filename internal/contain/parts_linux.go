@@ -41,6 +41,9 @@ func fetch(spec *Spec) (parts []part, links map[string]string, err error) {
 		}
 	}
 	for _, path := range append(slices.Clone(spec.Read), resolver()...) {
+		if slices.Contains(systemFolders, path) { // it is shown anyway
+			continue
+		}
 		if parts, err = addPart(parts, path, readOnly); err != nil {
 			return nil, nil, err
 		}

@@ -79,15 +79,17 @@ func newRoot(spec *Spec, content *os.File) (err error) {
 	if err := ownFolders(spec, root, tree); err != nil {
 		return err
 	}
-	step = "put the folders of the host into it"
-	if err := assemble(root, tree, parts, links); err != nil {
-		return err
-	}
 	step = "put files into the home of the job"
 	if err := writeFiles(tree, spec.Files, true, content); err != nil {
 		return err
 	}
 	if err := ownFiles(spec, tree); err != nil {
+		return err
+	}
+	// From here on the tree holds folders of the host, and nothing of ours is made in it
+	// but the places of these.
+	step = "put the folders of the host into it"
+	if err := assemble(root, tree, parts, links); err != nil {
 		return err
 	}
 	step = "enter the new root folder"
