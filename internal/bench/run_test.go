@@ -44,7 +44,7 @@ func (b *bench) coldRuns() {
 	for _, profile := range profiles {
 		limit := 3*bash + 40*time.Millisecond
 		if profile == policy.SandboxStrict {
-			limit += 40 * time.Millisecond // of namespaces, mounts and a root folder of its own
+			limit += 10 * time.Millisecond // of namespaces, mounts and a root folder of its own
 		}
 		b.add(row{
 			"writ run of a trivial script, cold, " + profile, show(median(ours[profile])), show(bash) + " bash",
