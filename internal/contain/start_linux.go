@@ -22,6 +22,8 @@ const Self = "/proc/self/exe"
 const (
 	// startLimit is how long a stage may take to make the containment.
 	startLimit = 30 * time.Second
+	// contInterval is how often a stage that may have been stopped is continued.
+	contInterval = 100 * time.Millisecond
 	// killLimit is how long a stage tries to end what can hardly be ended.
 	killLimit = 5 * time.Second
 )
@@ -310,7 +312,7 @@ func (p *Process) Go() error {
 	if err := p.ask(message{Is: askGo}); err != nil {
 		return errors.Join(ErrEnded, err)
 	}
-	m, ok := <-p.messages
+	m, ok := p.answer()
 	switch {
 	case !ok, m.Is == sayRunning:
 		return nil
@@ -318,6 +320,25 @@ func (p *Process) Go() error {
 		return syscall.Errno(m.Errno)
 	}
 	return ErrEnded
+}
+
+// answer waits for what the stage says of the start. A process that is not confined may
+// have stopped it by then.
+func (p *Process) answer() (m message, ok bool) {
+	again, limit := time.NewTicker(contInterval), time.NewTimer(startLimit)
+	defer again.Stop()
+	defer limit.Stop()
+	for {
+		select {
+		case m, ok := <-p.messages:
+			return m, ok
+		case <-again.C:
+			_ = p.cmd.Process.Signal(unix.SIGCONT) // it may have ended
+		case <-limit.C:
+			p.Kill() // and Wait sees to the rest
+			return message{}, false
+		}
+	}
 }
 
 // Signal sends the process and its process group a signal. One that has ended does not
@@ -358,7 +379,7 @@ func (p *Process) await() Status {
 			}
 		case <-killing:
 			killing = nil
-			ticker, timer := time.NewTicker(100*time.Millisecond), time.NewTimer(2*killLimit)
+			ticker, timer := time.NewTicker(contInterval), time.NewTimer(2*killLimit)
 			defer ticker.Stop()
 			defer timer.Stop()
 			again, patience = ticker.C, timer.C

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/runwrit/writ/internal/contain"
 )
@@ -80,5 +81,31 @@ func TestAttackKillTheStageBeforeItSaysSo(t *testing.T) {
 		if status := p.Wait(); !status.Lost {
 			t.Fatalf("%+v", status)
 		}
+	}
+}
+
+// stopParent stops its parent, and ends.
+const stopParent = "b86e0000000f0589c7be13000000b83e0000000f05b83c00000031ff0f05"
+
+// Or it can stop its stage at that moment: then the caller must not wait for ever, without
+// any limit of time.
+func TestAttackStopTheStageBeforeItSaysSo(t *testing.T) {
+	t.Parallel()
+	spec := bash(contain.Subreaper, "")
+	spec.Program, spec.Arguments, spec.NoNewPrivs = program(t, stopParent), []string{"program"}, false
+	for range 10 {
+		p := start(t, spec, contain.IO{})
+		went := make(chan error, 1)
+		go func() { went <- p.Go() }()
+		select {
+		case err := <-went:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it still waits")
+		}
+		p.Kill()
+		p.Wait()
 	}
 }
