@@ -85,6 +85,6 @@ func step(fd int) error {
 	if _, err := unix.Write(fd, []byte{0}); err != nil {
 		return err
 	}
-	unix.Umask(0o077) // a package of the program may have set another one since
+	unix.Umask(0o077)                                          // a package of the program may have set another one since
 	return syscall.Exec(os.Args[2], os.Args[3:], os.Environ()) //nolint:gosec // what it executes is what its caller says
 }
