@@ -38,10 +38,16 @@ func removeAll(folder string) error {
 	}
 	defer func() { _ = top.Close() }() // opened for reading only
 	r := remover{top: top, prefix: ".writ-" + rand.Text() + "-"}
-	if err := r.empty(top); err != nil {
-		return err
+	for {
+		if err := r.empty(top); err != nil {
+			return err
+		}
+		err := unix.Unlinkat(parent, filepath.Base(folder), unix.AT_REMOVEDIR)
+		// Another one that removes it, the stage or the next gate, has moved something up.
+		if r.seen++; !errors.Is(err, unix.ENOTEMPTY) || r.seen > maxRemoved {
+			return pathError("rmdir", folder, ignoreAbsent(err))
+		}
 	}
-	return pathError("rmdir", folder, ignoreAbsent(unix.Unlinkat(parent, filepath.Base(folder), unix.AT_REMOVEDIR)))
 }
 
 // maxRemoved bounds how often something is removed: a process that lives on could put
@@ -140,7 +146,8 @@ func namesIn(dir *os.File) ([]string, error) {
 		return nil, err
 	}
 	names, err := dir.Readdirnames(some)
-	if len(names) > 0 || errors.Is(err, io.EOF) {
+	// Of a folder that somebody else has removed meanwhile the kernel says ENOENT.
+	if len(names) > 0 || errors.Is(err, io.EOF) || errors.Is(err, unix.ENOENT) {
 		return names, nil
 	}
 	return nil, err

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -95,5 +97,30 @@ func TestAttackLeaveLinksToWhatOthersOwn(t *testing.T) {
 	}
 	if info, err := os.Stat(other); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// The stage of a gate that was killed, and the gate that closes its run.
+func TestSeveralRemoveOneFolderAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		dir := filepath.Join(t.TempDir(), "d")
+		for i := range 40 {
+			if err := os.MkdirAll(filepath.Join(dir, strconv.Itoa(i), "home", "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := contain.RemoveAll(dir); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := os.Lstat(dir); !os.IsNotExist(err) {
+			t.Error(err)
+		}
 	}
 }
