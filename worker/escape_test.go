@@ -541,6 +541,15 @@ func TestAttackLeavesSomethingForTheNextRun(t *testing.T) {
 		s.refused(s.run(profile, "leave.sh", []string{name}))
 		s.refused(s.run(profile, "find.sh", []string{name}))
 	})
+	t.Run("control", func(t *testing.T) {
+		s := newScene(t)
+		name := filepath.Base(s.base)
+		s.control("leave.sh", []string{name})
+		s.control("find.sh", []string{name}, "found it in /tmp", "found it in .")
+		for _, dir := range []string{"/tmp", "/dev/shm", "/var/tmp"} {
+			_ = os.Remove(filepath.Join(dir, "left-"+name)) // there may be no such folder
+		}
+	})
 }
 
 // All of it once more, from a gate without rights: its jobs run as its own user, and its
