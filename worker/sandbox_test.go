@@ -116,7 +116,7 @@ func TestTheFirstProfileThatTheHostGivesIsUsed(t *testing.T) {
 		types, bodies := g.records()
 		if want == "" {
 			var bad *worker.ObligationError
-			if !errors.As(o.err, &bad) || bad.Name != "sandbox" || o.Started || !strings.Contains(o.err.Error(), `strict: fetch the folders of the host: open_tree /nonesuch`) {
+			if !errors.As(o.err, &bad) || bad.Name != "sandbox" || o.Started || !strings.Contains(o.err.Error(), `strict: fetch the folders of the host: openat2 /nonesuch`) {
 				t.Errorf("%s: %v", sandbox, o.err)
 			}
 			if types[len(types)-1] != "decision" {
