@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,10 @@ func program(t *testing.T, code string) string {
 		}
 	}
 	path := filepath.Join(open(t), "program")
+	// A process that is forked meanwhile would have the file open for writing, and it
+	// could not be executed until then.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, append(elf, text...), 0o700); err != nil {
 		t.Fatal(err)
 	}
