@@ -342,3 +342,67 @@ func TestAttackTheLedgerIsRewrittenAndGoesOnBehindACheckpoint(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckpointsWhoseTimesGoBackAreFound(t *testing.T) {
+	t.Parallel()
+	_, content, _ := signed(t, 3)
+	head := verify(t, content).Head
+	at := func(clock string) string {
+		n, err := note.Sign(&note.Note{Text: fmt.Sprintf("web-01\n%d\n%s\n2026-11-22T%s.000000000Z\n", head.Seq, head.Hash, clock)}, signer(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(n) + "\n"
+	}
+	for notes, want := range map[string]ledger.Problem{
+		at("23:00:00") + at("23:00:01"): "",
+		at("23:00:01") + at("23:00:00"): ledger.ProblemRollback,
+		at("11:00:00"):                  ledger.ProblemRollback, // before the record that it is of
+	} {
+		_, err := ledger.Verify(bytes.NewReader(content), ledger.VerifyOptions{Checkpoints: notesIn(t, []byte(notes), verifierOf(t))})
+		var found *ledger.ChainError
+		if errors.As(err, &found) != (want != "") || found != nil && found.Problem != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestWhatIsMoreThanACheckpointCutShortIsNotCutOff(t *testing.T) {
+	t.Parallel()
+	path, _, notes := signed(t, 3)
+	if err := os.WriteFile(path+".checkpoints", append(notes, bytes.Repeat([]byte("x"), 1500)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *ledger.TailError
+	l := openSigned(t, path, newClock(), ledger.Checkpoints{Every: 2})
+	if _, err := l.Append(t.Context(), ledger.Event{Type: ledger.TypeEnd, Body: body{}}); err != nil {
+		t.Fatal(err) // what has happened is recorded
+	}
+	clock := newClock()
+	clock.now = clock.now.Add(time.Hour)
+	l = openSigned(t, path, clock, ledger.Checkpoints{Every: 2})
+	if _, err := l.Append(t.Context(), ledger.Event{Type: ledger.TypeStart, Body: body{}}); !errors.As(err, &damaged) {
+		t.Errorf("got %v, want *TailError", err)
+	}
+}
+
+// Somebody has cut a file in two, where no rotation was.
+func TestAttackASegmentThatNoRotationMade(t *testing.T) {
+	t.Parallel()
+	path, content, _ := signed(t, 4)
+	lines := bytes.SplitAfter(content, []byte("\n"))
+	for name, part := range map[string][][]byte{".00000000000000000001": lines[:2], "": lines[2:]} {
+		if err := os.WriteFile(path+name, bytes.Join(part, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := ledger.OpenReader(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	var found *ledger.ChainError
+	if _, err := ledger.Verify(r, ledger.VerifyOptions{}); !errors.As(err, &found) || found.Problem != ledger.ProblemSegment {
+		t.Errorf("got %v, want %q", err, ledger.ProblemSegment)
+	}
+}
