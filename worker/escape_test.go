@@ -393,7 +393,7 @@ func TestAttackProcessesWithoutEnd(t *testing.T) {
 	t.Parallel()
 	inEach(t, []string{policy.SandboxStrict}, func(s *scene, profile string) {
 		const most = 100
-		s.timeout, s.limits = "1s", worker.Limits{Processes: most}
+		s.timeout, s.limits = "4s", worker.Limits{Processes: most}
 		if os.Geteuid() == 0 {
 			s.attack = "daemon" // of whom there are no processes that count as well
 		}

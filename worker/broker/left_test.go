@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/runwrit/writ/worker/broker"
 )
@@ -35,11 +36,9 @@ func TestNothingIsLeftOfManyRuns(t *testing.T) {
 	if more := openFiles(t) - files; more > 0 {
 		t.Errorf("%d descriptors are left", more)
 	}
-	for range 10_000 { // one that has said that it is done is counted until it has returned
-		if runtime.NumGoroutine() <= routines {
-			break
-		}
-		runtime.Gosched()
+	// One that has said that it is done is counted until it has returned.
+	for limit := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > routines && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
 	}
 	if more := runtime.NumGoroutine() - routines; more > 0 {
 		t.Errorf("%d goroutines are left", more)
