@@ -14,7 +14,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node perl ruby opa bwrap systemd-analyze
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak-ledger clean
+.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done

@@ -8,6 +8,7 @@
 package bench_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,17 +67,31 @@ func newBench(t *testing.T) *bench {
 	if program == "" {
 		t.Fatal("WRIT_BENCH_PROGRAM does not name the program: use make bench")
 	}
-	// A copy, as an installed program is one: of a file that the linker has just written
-	// the kernel counts whole large pages as memory of the process, half as much again.
-	data, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
 	copied := filepath.Join(t.TempDir(), "writ")
-	if err := os.WriteFile(copied, data, 0o700); err != nil {
+	if err := install(copied, program); err != nil {
 		t.Fatal(err)
 	}
 	return &bench{T: t, writ: copied, dir: t.TempDir(), keys: map[string]*newkeys.X509Key{}}
+}
+
+// install copies a program by small pieces, as what installs one does: of a file that
+// was written in large ones, as by the linker, the kernel counts whole large pages as
+// memory of the process, half as much again.
+func install(to, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(data, 32<<10) {
+		if _, err := f.Write(piece); err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	return f.Close()
 }
 
 func (b *bench) check(err error) {
