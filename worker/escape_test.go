@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/worker"
 )
@@ -331,24 +332,9 @@ func marker(s *scene) string {
 	return fmt.Sprintf("%d.%07d", 3600+sum, os.Getpid())
 }
 
-// sleepers returns the processes of the host that carry a marker.
-func sleepers(mark string) (found []int) {
-	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range list {
-		line, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(line), mark) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
-
 func (s *scene) alone(mark string) {
 	s.Helper()
-	if left := sleepers(mark); len(left) > 0 {
+	if left := testenv.Processes(mark); len(left) > 0 {
 		s.Errorf("processes outlive the run: %v", left)
 	}
 }
@@ -364,10 +350,10 @@ func TestAttackLeavesADaemon(t *testing.T) {
 		s := newScene(t)
 		mark := marker(s)
 		s.control("daemon.sh", []string{mark})
-		if len(sleepers(mark)) == 0 {
+		if len(testenv.Processes(mark)) == 0 {
 			t.Error("without writ nothing is left either")
 		}
-		for pids := sleepers(mark); len(pids) > 0; pids = sleepers(mark) {
+		for pids := testenv.Processes(mark); len(pids) > 0; pids = testenv.Processes(mark) {
 			for _, pid := range pids {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone
 			}
@@ -408,7 +394,7 @@ func TestAttackProcessesWithoutEnd(t *testing.T) {
 					highest <- n
 					return
 				case <-time.After(50 * time.Millisecond):
-					n = max(n, len(sleepers(mark)))
+					n = max(n, len(testenv.Processes(mark)))
 				}
 			}
 		}()

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/ledger"
 )
 
@@ -163,7 +164,7 @@ func (s *soak) one(i int) (killed bool) {
 	case action == 2:
 		_ = cmd.Process.Signal(syscall.SIGTERM) // the same
 	case action == 3:
-		if pids := marked(s.mark(i)); len(pids) > 0 {
+		if pids := testenv.Processes(s.mark(i)); len(pids) > 0 {
 			_ = syscall.Kill(pids[random.IntN(len(pids))], syscall.SIGKILL) // the same; it may be the gate
 		}
 	}
@@ -178,21 +179,6 @@ func (s *soak) judge(i int, runbook string, err error, said *strings.Builder, di
 	if !disturbed && (!errors.As(err, &exit) || exit.ExitCode() != 4) {
 		s.Errorf("run %d of %s: %v\n%s", i, runbook, err, said)
 	}
-}
-
-// marked returns the processes of the host whose command line holds a mark.
-func marked(mark string) (pids []int) {
-	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range list {
-		line, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(line), mark) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
 }
 
 // left is what runs could leave on the machine.
@@ -214,12 +200,12 @@ func (s *soak) left() left {
 		return nil // others make and remove groups meanwhile
 	})
 	stages := 0
-	for _, pid := range marked("writ-stage") {
+	for _, pid := range testenv.Processes("writ-stage") {
 		if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil && strings.Contains(string(env), s.temp) {
 			stages++
 		}
 	}
-	return left{strings.Count(string(mounts), "\n"), len(descriptors), len(folders), groups, stages + len(marked(fmt.Sprintf(".%07d", os.Getpid())))}
+	return left{strings.Count(string(mounts), "\n"), len(descriptors), len(folders), groups, stages + len(testenv.Processes(fmt.Sprintf(".%07d", os.Getpid())))}
 }
 
 // TestRunsThatAreKilledLeaveNothing has gates run runbooks, 8 at a time, and kills gates

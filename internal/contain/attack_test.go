@@ -114,7 +114,7 @@ sys.exit(6)
 		if o.output != "end\n" || o.Code != 6 || o.Lost || o.Left > 0 {
 			t.Errorf("%+v", o)
 		}
-		if pids := marked(m); len(pids) > 0 {
+		if pids := testenv.Processes(m); len(pids) > 0 {
 			t.Errorf("processes %v are left", pids)
 		}
 	})
@@ -136,14 +136,14 @@ func TestAttackStopTheStage(t *testing.T) {
 	spec := bash(contain.Subreaper, "setsid sleep "+m+" & sleep "+m+" & kill -STOP $PPID; echo stopped; wait")
 	spec.NoNewPrivs = false
 	o := run(t, spec, contain.IO{}, func(p *contain.Process) {
-		wait(t, "its children", func() bool { return len(marked("sleep\x00"+m)) == 2 })
+		wait(t, "its children", func() bool { return len(testenv.Processes("sleep\x00"+m)) == 2 })
 		p.Signal(syscall.SIGTERM)
 		p.Kill()
 	})
 	if o.output != "stopped\n" || o.Signal == 0 || o.Lost {
 		t.Errorf("%+v", o)
 	}
-	if pids := marked(m); len(pids) > 0 {
+	if pids := testenv.Processes(m); len(pids) > 0 {
 		t.Errorf("processes %v are left", pids)
 	}
 }
@@ -159,7 +159,7 @@ func TestAStageThatWasKilledIsTold(t *testing.T) {
 	if !o.Lost || o.Signal != int(unix.SIGKILL) {
 		t.Errorf("%+v", o)
 	}
-	wait(t, "the end of its children", func() bool { return len(marked(m)) == 0 })
+	wait(t, "the end of its children", func() bool { return len(testenv.Processes(m)) == 0 })
 }
 
 // The caller is killed: the kernel closes its end of the socket, and the stage ends
@@ -179,12 +179,12 @@ func TestNothingOutlivesACallerThatIsKilled(t *testing.T) {
 			if err := caller.Start(); err != nil {
 				t.Fatal(err)
 			}
-			wait(t, "the job", func() bool { return len(marked("sleep\x00"+m)) == 2 })
+			wait(t, "the job", func() bool { return len(testenv.Processes("sleep\x00"+m)) == 2 })
 			if err := caller.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = caller.Wait() // it was killed
-			wait(t, "the end of the job", func() bool { return len(marked(m)) == 0 })
+			wait(t, "the end of the job", func() bool { return len(testenv.Processes(m)) == 0 })
 			if form != contain.Subreaper {
 				return // the stage sees no folder outside
 			}

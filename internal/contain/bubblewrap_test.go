@@ -194,7 +194,7 @@ func TestWhenBubblewrapItselfIsKilledNothingLivesOn(t *testing.T) {
 	if err := p.Go(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "its children", func() bool { return len(marked("sleep\x00"+m)) == 2 })
+	wait(t, "its children", func() bool { return len(testenv.Processes("sleep\x00"+m)) == 2 })
 	for _, pid := range childrenNamed(t, "bwrap", p) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Error(err)
@@ -203,7 +203,7 @@ func TestWhenBubblewrapItselfIsKilledNothingLivesOn(t *testing.T) {
 	if s := p.Wait(); !s.Lost || s.Signal != 9 {
 		t.Errorf("%+v", s)
 	}
-	wait(t, "the end of all", func() bool { return len(marked(m)) == 0 })
+	wait(t, "the end of all", func() bool { return len(testenv.Processes(m)) == 0 })
 }
 
 // childrenNamed returns the process that was started for p.
@@ -266,7 +266,7 @@ func TestAttackABubblewrapThatFailsHangsOrLiesStartsNothing(t *testing.T) {
 			if text, err := os.ReadFile(out.Name()); err != nil || len(text) > 0 {
 				t.Errorf("in the output of the job: %q (%v)", text, err)
 			}
-			if pids := marked(dir); len(pids) > 0 {
+			if pids := testenv.Processes(dir); len(pids) > 0 {
 				t.Errorf("processes %v are left", pids)
 			}
 		})

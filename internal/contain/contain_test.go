@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runwrit/writ/internal/contain"
+	"github.com/runwrit/writ/internal/testenv"
 )
 
 // TestMain makes this program its own stage.
@@ -104,21 +105,6 @@ func wait(t *testing.T, what string, done func() bool) {
 	t.Errorf("waited in vain: %s", what)
 }
 
-// marked returns the processes of this host whose command line holds a mark.
-func marked(mark string) (pids []int) {
-	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range list {
-		line, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(line), mark) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err == nil && pid != os.Getpid() {
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
-}
-
 // mark returns a number of seconds to sleep that no other test sleeps.
 func mark(t *testing.T) string {
 	t.Helper()
@@ -167,7 +153,7 @@ func TestNothingOutlivesAProcessThatEnds(t *testing.T) {
 				if want := (contain.Status{Code: 3}); o.Status != want {
 					t.Errorf("%+v", o)
 				}
-				if pids := marked(m); len(pids) > 0 {
+				if pids := testenv.Processes(m); len(pids) > 0 {
 					t.Errorf("processes %v are left", pids)
 				}
 			})
@@ -183,14 +169,14 @@ func TestNothingOutlivesAProcessThatIsKilled(t *testing.T) {
 			m := mark(t)
 			script := "trap '' TERM; setsid sleep MARK & setsid bash -c \"trap '' TERM; sleep MARK\" & while :; do sleep 0.1; done"
 			o := run(t, bash(form, strings.ReplaceAll(script, "MARK", m)), contain.IO{}, func(p *contain.Process) {
-				wait(t, "its children", func() bool { return len(marked("sleep\x00"+m)) == 2 })
+				wait(t, "its children", func() bool { return len(testenv.Processes("sleep\x00"+m)) == 2 })
 				p.Signal(syscall.SIGTERM) // in vain
 				p.Kill()
 			})
 			if want := (contain.Status{Code: -1, Signal: 9}); o.Status != want {
 				t.Errorf("%+v", o)
 			}
-			if pids := marked(m); len(pids) > 0 {
+			if pids := testenv.Processes(m); len(pids) > 0 {
 				t.Errorf("processes %v are left", pids)
 			}
 		})
@@ -204,7 +190,7 @@ func TestASignalReachesTheProcessAndItsGroup(t *testing.T) {
 			t.Parallel()
 			m := mark(t)
 			o := run(t, bash(form, "trap 'echo told; exit 4' TERM; sleep "+m+" & wait"), contain.IO{}, func(p *contain.Process) {
-				wait(t, "its child", func() bool { return len(marked("sleep\x00"+m)) == 1 })
+				wait(t, "its child", func() bool { return len(testenv.Processes("sleep\x00"+m)) == 1 })
 				p.Signal(syscall.SIGTERM)
 			})
 			if o.output != "told\n" || o.Code != 4 {
