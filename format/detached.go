@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -44,7 +45,7 @@ type detachedChecker struct{ openpgpJudge }
 // Check looks at the sidecars that were read with the runbook. All of them are
 // judged: none hides another.
 func (c *detachedChecker) Check(_ context.Context, rb *runbook.Runbook, now time.Time) (out verifier.Outcome) {
-	sidecars := rb.Sidecars()
+	sidecars := slices.DeleteFunc(rb.Sidecars(), runbook.Sidecar.IsBundle)
 	if len(sidecars) == 0 {
 		return verifier.Outcome{}
 	}

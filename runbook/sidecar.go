@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,11 +17,14 @@ const MaxSidecar = 1 << 20
 // DetachedExt is the extension of a detached signature: NAME.sig is for NAME.
 const DetachedExt = ".sig"
 
+// BundleExt is the extension of a Sigstore bundle: NAME.sigstore.json is for NAME.
+const BundleExt = ".sigstore.json"
+
 // clearSigned begins a document that holds its text. Such a NAME.asc is a runbook
 // itself, and no sidecar.
 const clearSigned = "-----BEGIN PGP SIGNED MESSAGE-----"
 
-// Sidecar is a file beside a runbook that was read with it: NAME.sig, or a
+// Sidecar is a file beside a runbook that was read with it: NAME.sig, NAME.sigstore.json, or a
 // NAME.asc that is no clear-signed document. What is in it is the verifier's
 // question.
 type Sidecar struct {
@@ -36,12 +38,13 @@ type Sidecar struct {
 
 // sidecarExts are the extensions of sidecars, in the order in which they are
 // read.
-var sidecarExts = []string{DetachedExt, SignatureExt}
+var sidecarExts = []string{DetachedExt, SignatureExt, BundleExt}
 
 // IsSidecarName reports whether a file of this name has the name of a sidecar;
 // what has never has sidecars itself.
 func IsSidecarName(name string) bool {
-	return slices.Contains(sidecarExts, strings.ToLower(path.Ext(name)))
+	lower := strings.ToLower(name)
+	return slices.ContainsFunc(sidecarExts, func(ext string) bool { return strings.HasSuffix(lower, ext) })
 }
 
 // ReadFileWithSidecars is ReadFile for a runbook with the sidecars beside it.
@@ -86,6 +89,9 @@ const (
 	notRegularSidecar = "it is not a regular file"
 	tooLargeSidecar   = "it is larger than a signature may be"
 )
+
+// IsBundle says whether the sidecar is, by its name, a Sigstore bundle.
+func (s Sidecar) IsBundle() bool { return strings.HasSuffix(strings.ToLower(s.Name), BundleExt) }
 
 // Sidecars are the files that were read with the runbook. Their data must not be
 // changed.

@@ -62,7 +62,7 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, e
 	if src.unfit != nil {
 		return Outcome{}, src.unfit
 	}
-	if err := src.mayBeReplaced(src, o.Force); err != nil {
+	if err := src.mayBeReplaced(src, o.Force, signedForm(o.Format)); err != nil {
 		return Outcome{}, err
 	}
 	found, err := o.Before(ctx, src.rb)
@@ -126,7 +126,7 @@ func (o *AppendOptions) signedBefore(ctx context.Context, src *source, options O
 		return true, nil
 	}
 	v, err := o.After(ctx, src.rb)
-	if err == nil && v != nil && slices.Contains(v.Otherwise, o.Key.ID()) {
+	if err == nil && v != nil && o.Key.made(v.Otherwise) {
 		return false, &InputError{
 			Name: src.rb.Name(), Msg: "this key has signed it already, and said something else of the runbook",
 			Fix: "sign anew with --replace, which takes all signatures off, or add a second signature by this key with --force",
@@ -159,7 +159,7 @@ func UnsignFile(ctx context.Context, path string, format Unsigner, check func(co
 		return Outcome{Path: path, Unchanged: true}, nil
 	}
 	src := &source{file: f}
-	if err := f.mayBeReplaced(src, false); err != nil {
+	if err := f.mayBeReplaced(src, false, isClearSigned); err != nil {
 		return Outcome{}, err
 	}
 	rb, err := runbook.Parse(f.rb.Name(), content)

@@ -46,7 +46,11 @@ func CheckFile(ctx context.Context, path string, format Format, verify VerifyFun
 		result.Detail = "there is no " + format.OutputName(src.rb.Name())
 		return result, nil
 	}
-	v, err := verify(ctx, target.rb)
+	signed, err := src.signed(target.rb)
+	if err != nil {
+		return CheckResult{}, err
+	}
+	v, err := verify(ctx, signed)
 	if ctx.Err() != nil {
 		return CheckResult{}, fmt.Errorf("check %q: %w", path, context.Cause(ctx))
 	}
@@ -55,7 +59,7 @@ func CheckFile(ctx context.Context, path string, format Format, verify VerifyFun
 		result.Detail = err.Error()
 	case err != nil:
 		result.State, result.Detail = StateStale, err.Error()
-	case !src.covers(target.rb, v):
+	case !src.covers(signed, v):
 		result.State, result.Detail = StateStale, "the signature is of another text"
 	default:
 		result.State = StateSigned

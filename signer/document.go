@@ -31,7 +31,7 @@ func SignDocument(ctx context.Context, path string, rb *runbook.Runbook, o Optio
 	case err != nil:
 		return Outcome{}, err
 	}
-	if err := target.mayBeReplaced(src, o.Force); err != nil {
+	if err := target.mayBeReplaced(src, o.Force, isClearSigned); err != nil {
 		return Outcome{}, err
 	}
 	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {

@@ -21,20 +21,25 @@ type KeyKind string
 const (
 	KindX509    KeyKind = "x509"
 	KindOpenPGP KeyKind = "openpgp"
+	// KindBare is a private key without a certificate. Only a format whose trust is
+	// in public keys can use it.
+	KindBare KeyKind = "bare"
 )
 
 // Key is a key to sign with, wherever it lives: an X.509 key with its
-// certificate chain, an OpenPGP secret key, or an OpenPGP key that GnuPG keeps.
+// certificate chain, an OpenPGP secret key, an OpenPGP key that GnuPG keeps, or a
+// bare private key.
 // It is what a format gets to see of a key source. It may be used by several
 // goroutines.
 type Key struct {
 	source string
 	notes  []string
 	signer crypto.Signer
-	chain  []*x509.Certificate
-	entity *openpgp.Entity // only the keys that can be used; never handed out itself
-	gpg    *GPGKey         // in place of entity
-	public []byte          // of an OpenPGP key: the whole certificate, armored
+	hash   crypto.Hash         // the only one that whoever keeps the key signs with; 0 for any
+	chain  []*x509.Certificate // nil for a bare key
+	entity *openpgp.Entity     // only the keys that can be used; never handed out itself
+	gpg    *GPGKey             // in place of entity
+	public []byte              // of an OpenPGP key: the whole certificate, armored
 }
 
 // NewX509Key makes a key of a signer, which may live in a KMS, and the chain of
@@ -48,6 +53,18 @@ func NewX509Key(source string, signer crypto.Signer, chain []*x509.Certificate) 
 		return nil, &KeyError{source, "the private key does not belong to the certificate"}
 	}
 	return &Key{source: source, signer: signer, chain: slices.Clone(chain)}, nil
+}
+
+// NewBareKey makes a key of a signer, which may live in a KMS, without a
+// certificate. It fails with *KeyError for no signer.
+func NewBareKey(source string, signer crypto.Signer) (*Key, error) {
+	if signer == nil {
+		return nil, &KeyError{source, "a private key is needed"}
+	}
+	if _, err := x509.MarshalPKIXPublicKey(signer.Public()); err != nil {
+		return nil, &KeyError{source, "a key of an algorithm that writ does not know"}
+	}
+	return &Key{source: source, signer: signer}, nil
 }
 
 // NewOpenPGPKey makes a key of an OpenPGP entity. The primary key may be absent
@@ -80,8 +97,10 @@ func (k *Key) Kind() KeyKind {
 	switch {
 	case k == nil:
 		return ""
-	case k.signer != nil:
+	case k.signer != nil && k.chain != nil:
 		return KindX509
+	case k.signer != nil:
+		return KindBare
 	case k.entity != nil, k.gpg != nil:
 		return KindOpenPGP
 	}
@@ -89,13 +108,15 @@ func (k *Key) Kind() KeyKind {
 }
 
 // ID names the signer as verified signatures do: "x509-sha256:" and the digest
-// of the certificate in lower-case hexadecimal, or "openpgp:" and the
-// fingerprint of the primary key in upper-case hexadecimal. It is "" for no key.
+// of the certificate in lower-case hexadecimal, "openpgp:" and the fingerprint of
+// the primary key in upper-case hexadecimal, or for a bare key "sigstore-key:" and
+// the digest of its SubjectPublicKeyInfo. It is "" for no key.
 func (k *Key) ID() string {
 	switch k.Kind() {
 	case KindX509:
-		sum := sha256.Sum256(k.chain[0].Raw)
-		return "x509-sha256:" + hex.EncodeToString(sum[:])
+		return "x509-sha256:" + hexDigest(k.chain[0].Raw)
+	case KindBare:
+		return "sigstore-key:" + k.spkiDigest()
 	case KindOpenPGP:
 		if k.gpg != nil {
 			return "openpgp:" + k.gpg.primary
@@ -105,9 +126,55 @@ func (k *Key) ID() string {
 	return ""
 }
 
+// IDs are all names under which a verified signature by the key may name its
+// signer, ID first: which of them depends on the format. None for no key.
+func (k *Key) IDs() []string {
+	switch k.Kind() {
+	case KindX509:
+		spki := k.spkiDigest()
+		return []string{k.ID(), "x509-spki:" + spki, "sigstore-key:" + spki}
+	case KindBare, KindOpenPGP:
+		return []string{k.ID()}
+	}
+	return nil
+}
+
+// made says whether one of the named signers is the key.
+func (k *Key) made(signers []string) bool {
+	return slices.ContainsFunc(k.IDs(), func(id string) bool { return slices.Contains(signers, id) })
+}
+
+// Hash returns the only hash function whose digests the key signs, 0 where any
+// will do: a KMS may bind one to a key.
+func (k *Key) Hash() crypto.Hash {
+	if k == nil {
+		return 0
+	}
+	return k.hash
+}
+
+// Private returns the signer of an X.509 or bare key, or *KeyError if the key is
+// of another kind.
+func (k *Key) Private() (crypto.Signer, error) {
+	if k == nil || k.signer == nil {
+		return nil, &KeyError{k.name(), "an OpenPGP key: this format needs a private key in PEM, PKCS#12 or a KMS"}
+	}
+	return k.signer, nil
+}
+
+func (k *Key) spkiDigest() string {
+	der, _ := x509.MarshalPKIXPublicKey(k.signer.Public()) // NewBareKey has tried; a certificate's key is of a known kind
+	return hexDigest(der)
+}
+
+func hexDigest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
 // Anchor returns the public half of the key as a file of a trust store: for
 // X.509 the top certificate of the chain as PEM, for OpenPGP the certificate in
-// armor. A verifier that trusts it and nothing else accepts what this key signs,
+// armor, for a bare key the public key as PEM. A verifier that trusts it and nothing else accepts what this key signs,
 // and says nothing about whether anyone else should. It fails with *KeyError for
 // no key, and for a chain that does not go up to a root.
 func (k *Key) Anchor() ([]byte, error) {
@@ -119,16 +186,31 @@ func (k *Key) Anchor() ([]byte, error) {
 				"its chain of certificates ends at %q, without that of %q: give all of them with --cert, up to the root", top.Subject.String(), top.Issuer.String())}
 		}
 		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: top.Raw}), nil
+	case KindBare:
+		return k.PublicPEM()
 	case KindOpenPGP:
 		return bytes.Clone(k.public), nil
 	}
 	return nil, &KeyError{k.name(), "no key"}
 }
 
+// PublicPEM returns the public key of an X.509 or bare key as PEM, or *KeyError if
+// the key is of another kind.
+func (k *Key) PublicPEM() ([]byte, error) {
+	if _, err := k.Private(); err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(k.signer.Public())
+	if err != nil {
+		return nil, &KeyError{k.name(), "its public key cannot be written"}
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
 // X509 returns signer and chain, leaf first, or *KeyError if the key is of
 // another kind.
 func (k *Key) X509() (crypto.Signer, []*x509.Certificate, error) {
-	if k == nil || k.signer == nil {
+	if k.Kind() != KindX509 {
 		return nil, nil, &KeyError{k.name(), "not an X.509 key: this format needs a PEM key with --cert, or a PKCS#12 file"}
 	}
 	return k.signer, slices.Clone(k.chain), nil

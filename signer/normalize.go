@@ -56,7 +56,7 @@ func (s *source) normalize(ctx context.Context, o Options) error {
 	if err != nil || n.Lines == 0 {
 		return err
 	}
-	if err := s.mayBeReplaced(s, o.Force); err != nil {
+	if err := s.mayBeReplaced(s, o.Force, isClearSigned); err != nil {
 		return err
 	}
 	rb, err := runbook.Parse(s.rb.Name(), n.Text)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/runwrit/writ/runbook"
 )
@@ -50,7 +49,7 @@ type Options struct {
 	// Key.Anchor and nothing else. It is needed.
 	Verify VerifyFunc
 	// Force signs again what this key has signed already, and replaces a file
-	// NAME.asc that is not signed text.
+	// NAME.asc or NAME.sigstore.json that is something else.
 	Force bool
 	// Replace signs anew what carries a signature already, whoever made it, and
 	// takes all signatures off. Without it a signed form with several is not
@@ -95,7 +94,7 @@ func (e *SelfCheckError) Unwrap() error { return e.Err }
 type ExistsError struct{ Path string }
 
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("%q exists and is no clear-signed text, and is not replaced: move it away, or sign with --force", e.Path)
+	return fmt.Sprintf("%q exists and is no signature of this format, and is not replaced: move it away, or sign with --force", e.Path)
 }
 
 // SignFile signs the runbook at path and puts the signed form in place: into
@@ -126,7 +125,7 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := target.mayBeReplaced(src, o.Force); err != nil {
+	if err := target.mayBeReplaced(src, o.Force, signedForm(o.Format)); err != nil {
 		return Outcome{}, err
 	}
 	if o.Confirm != nil {
@@ -178,6 +177,7 @@ func signingFailed(path string, err error) error {
 type source struct {
 	file
 	stripper Stripper         // nil where the signed form is another file
+	beside   bool             // the signed form is the source with that file beside it
 	content  []byte           // what a signature is to cover
 	unfit    error            // why the content cannot be told
 	signs    *runbook.Runbook // the content, where it is not that of the file; nil else
@@ -215,6 +215,7 @@ func readSource(path string, format Format) (*source, error) {
 		return nil, err
 	}
 	s := &source{file: f}
+	_, s.beside = format.(Beside)
 	if format.OutputName(name) != name {
 		s.content = f.rb.Bytes()
 		return s, nil
@@ -255,19 +256,38 @@ func (s *source) target(format Format) (file, error) {
 	return t, err
 }
 
-// clearSigned is how the only kind of signed document that has a file of its own
-// begins.
+// signed is what a verifier is to judge where file holds the signed form: the
+// file, or the source with the file beside it.
+func (s *source) signed(file *runbook.Runbook) (*runbook.Runbook, error) {
+	if !s.beside || file == nil {
+		return file, nil
+	}
+	return runbook.ParseWithSidecars(s.rb.Name(), s.content, runbook.Sidecar{Name: file.Name(), Data: file.Bytes()})
+}
+
+// clearSigned is how the only kind of signed document that holds its text in a
+// file of its own begins.
 var clearSigned = []byte("-----BEGIN PGP SIGNED MESSAGE-----")
+
+// signedForm tells what a format may have written to a file of its own.
+func signedForm(format Format) func([]byte) bool {
+	if b, ok := format.(Beside); ok {
+		return b.IsSignature
+	}
+	return isClearSigned
+}
+
+func isClearSigned(data []byte) bool { return bytes.HasPrefix(data, clearSigned) }
 
 // mayBeReplaced refuses to overwrite what is not a signed form, such as a
 // detached signature of the same name. It refuses a file with a second name too:
 // only this name would lead to the signed form, the other to the old one.
-func (f file) mayBeReplaced(src *source, force bool) error {
+func (f file) mayBeReplaced(src *source, force bool, isSigned func([]byte) bool) error {
 	if f.rb == nil {
 		return nil
 	}
 	signed := f.path == src.path
-	f.rb.View(func(data []byte) { signed = signed || bytes.HasPrefix(data, clearSigned) })
+	f.rb.View(func(data []byte) { signed = signed || isSigned(data) })
 	if !signed && !force {
 		return &ExistsError{f.path}
 	}
@@ -286,8 +306,12 @@ func alreadySigned(ctx context.Context, src *source, target file, o Options) boo
 	if target.rb == nil {
 		return false
 	}
-	v, err := o.Verify(ctx, target.rb)
-	return err == nil && src.covers(target.rb, v) && slices.Contains(v.Signers, o.Key.ID()) && !slices.Contains(v.Otherwise, o.Key.ID())
+	signed, err := src.signed(target.rb)
+	if err != nil {
+		return false
+	}
+	v, err := o.Verify(ctx, signed)
+	return err == nil && src.covers(signed, v) && o.Key.made(v.Signers) && !o.Key.made(v.Otherwise)
 }
 
 func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
@@ -299,6 +323,9 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 	if err != nil {
 		return err
 	}
+	if rb, err = src.signed(rb); err != nil {
+		return err
+	}
 	v, err := o.Verify(ctx, rb)
 	switch {
 	case ctx.Err() != nil: // whatever the verifier says then is not about the signature
@@ -307,9 +334,9 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 		return &SelfCheckError{src.path, err}
 	case v == nil:
 		return &SelfCheckError{src.path, errors.New("the verifier gave no answer")}
-	case !slices.Contains(v.Signers, o.Key.ID()):
+	case !o.Key.made(v.Signers):
 		return &SelfCheckError{src.path, errors.New("it is not by the key that signed")}
-	case slices.Contains(v.Otherwise, o.Key.ID()):
+	case o.Key.made(v.Otherwise):
 		return &SelfCheckError{src.path, errors.New("it says something else of the runbook than it should")}
 	case !src.covers(rb, v):
 		return &SelfCheckError{src.path, errors.New("its payload is not the runbook")}

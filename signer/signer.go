@@ -29,6 +29,15 @@ type Format interface {
 	Sign(ctx context.Context, rb *runbook.Runbook, key *Key) ([]byte, error)
 }
 
+// Beside is a Format whose signed form is a signature in a file of its own beside
+// the runbook, over the runbook's exact bytes. A verifier is given the runbook with
+// that file as its sidecar.
+type Beside interface {
+	Format
+	// IsSignature says whether data is such a file, which may be replaced.
+	IsSignature(data []byte) bool
+}
+
 // InputError says that a runbook cannot be signed as it is.
 type InputError struct {
 	Name string // the runbook's; its path, where it was read from a file

@@ -1,10 +1,14 @@
 package verifier
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // answers are what the formats make of one file.
 type answers struct {
 	own, beside []answer
+	joining     []answer // beside, and judged together with the others
 	capable     bool
 	findings    []Finding // of the formats that do not claim the file
 }
@@ -19,6 +23,8 @@ func (a *answers) add(format string, o Outcome) {
 	case !o.Claimed:
 		a.capable = a.capable || o.Capable
 		a.findings = append(a.findings, o.Findings...)
+	case o.Beside && o.Joins:
+		a.joining = append(a.joining, answer{format, o})
 	case o.Beside:
 		a.beside = append(a.beside, answer{format, o})
 	default:
@@ -28,13 +34,15 @@ func (a *answers) add(format string, o Outcome) {
 
 // settle decides which format the file is of, and has the report take over what
 // that one says. A signature beside the file counts only where nothing inside of
-// it claims to be one: otherwise whoever can put a file into the folder could
-// hide what a file says of itself.
+// it claims to be one, or together with that: otherwise whoever can put a file
+// into the folder could hide what a file says of itself.
 func (a *answers) settle(r *Report) Outcome {
 	all := a.own
 	if len(all) == 0 {
 		all = a.beside
 	}
+	others := all[min(1, len(all)):]
+	all = slices.Concat(all[:len(all)-len(others)], a.joining)
 	if len(all) == 0 {
 		r.Findings = append(r.Findings, a.findings...)
 		r.Verdict = Unsigned
@@ -46,12 +54,11 @@ func (a *answers) settle(r *Report) Outcome {
 		}
 		return Outcome{}
 	}
-	r.Format = all[0].format
-	r.judge(all[0].Outcome)
-	for _, other := range all[1:] {
+	claim := r.judgeTogether(all)
+	for _, other := range others {
 		r.refuseSecondFormat(other.format)
 	}
-	for _, one := range all {
+	for _, one := range slices.Concat(all, others) {
 		r.Findings = append(r.Findings, one.Findings...)
 	}
 	r.Findings = append(r.Findings, a.findings...)
@@ -61,7 +68,29 @@ func (a *answers) settle(r *Report) Outcome {
 			Detail: "a signature lies beside the file too; what is inside of the file decides, and the other one was not judged",
 		})
 	}
-	return all[0].Outcome
+	return claim
+}
+
+// judgeTogether takes over the outcomes, and returns the one that the file is of:
+// the first valid one, where one of them is.
+func (r *Report) judgeTogether(all []answer) Outcome {
+	verdicts := make([]Verdict, len(all))
+	for i, one := range all {
+		verdicts[i] = r.judge(one.Outcome)
+	}
+	claim := max(slices.Index(verdicts, Valid), 0)
+	r.Verdict = verdicts[claim]
+	for _, v := range verdicts {
+		if v == Untrusted && verdicts[claim] == Valid {
+			continue
+		}
+		r.Verdict = Worst(r.Verdict, v)
+	}
+	if r.Verdict != Damaged {
+		r.Repair = ""
+	}
+	r.Format = all[claim].format
+	return all[claim].Outcome
 }
 
 // refuseSecondFormat: a file that is of two formats at once is read differently

@@ -145,7 +145,7 @@ func (v *Verifier) checkSet(ctx context.Context, rb *runbook.Runbook, now time.T
 		out := checker.CheckSet(ctx, rb, now)
 		report.Format = v.names[i]
 		report.Findings = append(report.Findings, out.Findings...)
-		report.judge(out)
+		report.Verdict = report.judge(out)
 		if report.Verdict == Valid && (!out.Claimed || runbook.DigestOf(out.Payload) != report.File) {
 			report.Verdict = NotChecked
 		}

@@ -55,7 +55,12 @@ type Outcome struct {
 	// Beside says that the signatures stand outside of the file. They count only
 	// where no other format claims the file: they never hide or outrank what is
 	// inside of it.
-	Beside     bool
+	Beside bool
+	// Joins says, where Beside is set, that the signatures count whatever else the
+	// file carries: they cover all of its bytes, and are judged together with what
+	// is inside. Neither hides the other: one outcome that is untrusted does not
+	// spoil a valid one, and all that is worse does.
+	Joins      bool
 	Signatures []Signature
 	Findings   []Finding
 	// Repair says how to get back to the bytes that were signed, where what
@@ -249,10 +254,11 @@ func (r *Report) deny(t *TrustStore, d runbook.Digest) {
 	r.Findings = slices.Insert(r.Findings, 0, Finding{Code: codeDenied, Detail: denial.String()})
 }
 
-// judge takes over the outcome of the format that the file is of. Without a
-// valid signature the file is never valid, and nested ones do not count.
-func (r *Report) judge(o Outcome) {
+// judge takes over what one format found, and returns its verdict. Without a
+// valid signature that is never Valid, and nested ones do not count.
+func (r *Report) judge(o Outcome) Verdict {
 	best, worst, primary := Unsigned, o.Verdict, 0
+	first := len(r.Signatures)
 	for _, s := range o.Signatures {
 		s.Verdict = JudgeChecks(s.Checks)
 		r.Signatures = append(r.Signatures, s)
@@ -267,7 +273,7 @@ func (r *Report) judge(o Outcome) {
 			best = Valid
 		}
 	}
-	for _, s := range r.Signatures {
+	for _, s := range r.Signatures[first:] {
 		if s.Nested || s.Verdict == Untrusted && o.SideBySide && best == Valid {
 			continue
 		}
@@ -276,7 +282,8 @@ func (r *Report) judge(o Outcome) {
 	if primary == 0 {
 		worst = Worst(worst, Unsigned)
 	}
-	if r.Verdict = worst; worst == Damaged {
+	if worst == Damaged && r.Repair == "" {
 		r.Repair = o.Repair
 	}
+	return worst
 }
