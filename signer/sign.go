@@ -72,6 +72,9 @@ type Outcome struct {
 	Unchanged bool
 	// Normalized says that the source was changed, too.
 	Normalized bool
+	// Content is the digest of what the signature covers, which is the runbook
+	// without any signature.
+	Content runbook.Digest
 }
 
 // SelfCheckError says that what was just signed does not verify, and was thrown
@@ -133,7 +136,7 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 			return Outcome{}, err
 		}
 	}
-	outcome := Outcome{Path: target.path, Normalized: src.signs != nil}
+	outcome := Outcome{Path: target.path, Normalized: src.signs != nil, Content: runbook.DigestOf(src.content)}
 	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
 		outcome.Unchanged = true
 		return outcome, src.rewrite(ctx)

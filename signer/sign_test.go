@@ -106,7 +106,7 @@ func TestSignedFileIsValidAndKeepsItsMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcome, err := signer.SignFile(t.Context(), path, s.Options)
-		if err != nil || outcome != (signer.Outcome{Path: dir.path(s.out)}) {
+		if err != nil || outcome != (signer.Outcome{Path: dir.path(s.out), Content: runbook.DigestOf(s.text)}) {
 			t.Fatalf("%+v, %v", outcome, err)
 		}
 		info := must(os.Stat(dir.path(s.out)))

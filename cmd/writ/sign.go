@@ -29,7 +29,9 @@ type signOptions struct {
 	claims         claimOptions
 	signMode
 	normalizeOptions
-	paths []string
+	batch  batchOptions
+	output output
+	paths  []string
 }
 
 func newSignCmd(a *app) *cobra.Command {
@@ -79,6 +81,9 @@ written, or no authority gave a timestamp.`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.paths = paths
+			if err := o.batch.validate(cmd); err != nil {
+				return err
+			}
 			return a.runSign(cmd.Context(), o)
 		},
 	}
@@ -95,6 +100,8 @@ written, or no authority gave a timestamp.`,
 	f.StringVar(&o.profile, "profile", "", "refuse what this `service` would change: azure-automation")
 	o.claims.addTo(cmd)
 	o.trust.addTo(cmd)
+	o.batch.addTo(cmd)
+	o.output.addTo(cmd)
 	return cmd
 }
 
@@ -171,8 +178,12 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	r, err := o.output.renderer()
+	if err != nil {
+		return err
+	}
 	if o.remove {
-		return a.runUnsign(ctx, o)
+		return a.runUnsign(ctx, o, r)
 	}
 	key, trust, err := a.openKey(ctx, o)
 	if err != nil {
@@ -200,28 +211,23 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		return err
 	}
 	a.warnOfHazards(o, key, files)
-	var failures []error
-	for _, path := range files {
-		if err := ctx.Err(); err != nil {
-			return noAnswer(err)
-		}
+	all, err := a.forEach(ctx, o, r, key, files, func(ctx context.Context, path string) render.SignResult {
 		format := o.formatFor(path, key)
 		switch {
 		case o.append:
-			err = a.appendOne(ctx, path, format, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
+			return appendOne(ctx, path, format, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
 		case o.check:
-			err = a.checkOne(ctx, path, o.formatsToCheck(format, key), verify)
-		default:
-			err = a.signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
+			return checkOne(ctx, path, o.formatsToCheck(format, key), verify)
 		}
-		if err != nil {
-			failures = append(failures, err)
-		}
+		return signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
+	})
+	if err != nil {
+		return err
 	}
 	if len(files) == 0 {
 		return no("there is no runbook that this key can sign")
 	}
-	return a.answerOn(len(files), failures, "%d of %d files are not signed", len(failures), len(files))
+	return a.answerOnSigning(ctx, o, all, "are not signed")
 }
 
 // judgements are those of a file before it is signed, only with --append, and after.
@@ -237,14 +243,24 @@ func (o *signOptions) judgements(self *verifier.TrustStore) (before, after signe
 	return nil, after, err
 }
 
-func (a *app) signOne(ctx context.Context, path string, o signer.Options) error {
+func signOne(ctx context.Context, path string, o signer.Options) render.SignResult {
 	outcome, err := signer.SignFile(ctx, path, o)
-	if err == nil && outcome.Normalized {
-		if err := a.say("%-9s %s\n", "changed", render.Escape(path)); err != nil {
-			return err
-		}
+	return signResult(path, render.SignSigned, outcome, o.Key, err)
+}
+
+// signResult puts what the signer did into the words of a renderer.
+func signResult(path string, done render.SignState, outcome signer.Outcome, key *signer.Key, err error) render.SignResult {
+	if err != nil {
+		return render.SignResult{Path: path, Err: err}
 	}
-	return a.sayOutcome("signed", outcome, err)
+	if outcome.Unchanged {
+		done = render.SignUnchanged
+	}
+	r := render.SignResult{Path: path, Form: outcome.Path, State: done, Changed: outcome.Normalized, Signer: key.ID()}
+	if !outcome.Content.IsZero() {
+		r.Content = outcome.Content.String()
+	}
+	return r
 }
 
 func (a *app) sayOutcome(word string, outcome signer.Outcome, err error) error {
@@ -267,24 +283,36 @@ func (o *signOptions) formatsToCheck(first signer.Format, key *signer.Key) []sig
 }
 
 // checkOne says what the first format finds amiss, if the file is signed in none.
-func (a *app) checkOne(ctx context.Context, path string, formats []signer.Format, verify signer.VerifyFunc) error {
+func checkOne(ctx context.Context, path string, formats []signer.Format, verify signer.VerifyFunc) render.SignResult {
 	var result signer.CheckResult
 	for i, f := range formats {
 		found, err := signer.CheckFile(ctx, path, f, verify)
 		switch {
 		case err == nil && found.State == signer.StateSigned:
-			return nil
+			return render.SignResult{Path: path, Form: found.Path, State: render.SignSigned}
 		case i > 0: // it is no answer to the first question
 		case err != nil:
-			return err
+			return render.SignResult{Path: path, Err: err}
 		default:
 			result = found
 		}
 	}
-	if err := a.say("%-9s %s\n", result.State, render.Escape(path)); err != nil {
-		return err
+	return render.SignResult{
+		Path: path, Form: result.Path, State: checkState(result.State), Detail: result.Detail,
+		Err: no("%q is %s: %s", path, result.State, result.Detail),
 	}
-	return no("%q is %s: %s", path, result.State, result.Detail)
+}
+
+func checkState(s signer.State) render.SignState {
+	switch s {
+	case signer.StateUnsigned:
+		return render.SignUnsigned
+	case signer.StateStale:
+		return render.SignStale
+	case signer.StateSigned:
+		return render.SignSigned
+	}
+	return render.SignFailed
 }
 
 // isDocument says that a name is one of clear-signed text.
@@ -293,9 +321,10 @@ func isDocument(path string) bool {
 }
 
 // filesToSign lists files as they are given, and of folders the runbooks that
-// can be signed in the format chosen.
+// can be signed in the format chosen; each once, however often it is reached.
 func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 	var files []string
+	known := fileSet{}
 	leftOut := 0
 	for _, root := range o.paths {
 		if root == "" || root == "-" {
@@ -303,7 +332,9 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 		}
 		info, err := os.Lstat(root)
 		if err != nil || !info.IsDir() {
-			files = append(files, root)
+			if known.add(root) {
+				files = append(files, root)
+			}
 			continue
 		}
 		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -318,7 +349,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 				a.note("%q is left out: not a regular file", path)
 			case o.formatFor(path, key).Name() == "authenticode" && !format.CarriesAuthenticode(path):
 				leftOut++
-			default:
+			case known.add(path):
 				files = append(files, path)
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
@@ -84,16 +85,16 @@ func lastIsStamped(r *verifier.Report) bool {
 	return n > 0 && r.Signatures[n-1].SignedAtSource == verifier.TimeTSA
 }
 
-func (a *app) appendOne(ctx context.Context, path string, f signer.Format, o signer.AppendOptions) error {
+func appendOne(ctx context.Context, path string, f signer.Format, o signer.AppendOptions) render.SignResult {
 	var ok bool
 	if o.Format, ok = f.(signer.Appender); !ok {
-		return usagef("a file has room for one signature of format %s", f.Name())
+		return render.SignResult{Path: path, Err: usagef("a file has room for one signature of format %s", f.Name())}
 	}
 	outcome, err := signer.AppendFile(ctx, path, o)
-	return a.sayOutcome("signed", outcome, err)
+	return signResult(path, render.SignSigned, outcome, o.Key, err)
 }
 
-func (a *app) runUnsign(ctx context.Context, o *signOptions) error {
+func (a *app) runUnsign(ctx context.Context, o *signOptions, r render.Renderer) error {
 	inspector, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats()})
 	if err != nil {
 		return noAnswer(err)
@@ -109,18 +110,15 @@ func (a *app) runUnsign(ctx context.Context, o *signOptions) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for _, path := range files {
-		if err := ctx.Err(); err != nil {
-			return noAnswer(err)
-		}
+	all, err := a.forEach(ctx, o, r, nil, files, func(ctx context.Context, path string) render.SignResult {
 		outcome, err := signer.UnsignFile(ctx, path, format.NewAuthenticode(), check)
-		if err := a.sayOutcome("removed", outcome, err); err != nil {
-			failures = append(failures, err)
-		}
+		return signResult(path, render.SignRemoved, outcome, nil, err)
+	})
+	if err != nil {
+		return err
 	}
 	if len(files) == 0 {
 		return no("there is no runbook that could carry a signature block")
 	}
-	return a.answerOn(len(files), failures, "the signatures of %d of %d files were not removed", len(failures), len(files))
+	return a.answerOnSigning(ctx, o, all, "have not lost their signatures")
 }

@@ -80,6 +80,8 @@ type Renderer interface {
 	Verify(w io.Writer, files []File) error
 	Inspect(w io.Writer, i Inspection) error
 	Audit(w io.Writer, r *audit.Result) error
+	// Sign is of a batch of files that were signed, or looked at with --check.
+	Sign(w io.Writer, s Signing) error
 	// Project is of a folder and its manifest.
 	Project(w io.Writer, p Project) error
 	Version(w io.Writer, v Version) error

@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"worker/managedidentity": {},
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
+	"internal/batch":      {},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
@@ -85,7 +86,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "internal/strictjson", "examples",
+		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "internal/strictjson", "examples",
 	},
 }
 

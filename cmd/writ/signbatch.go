@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runwrit/writ/internal/batch"
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+// batchOptions say how many files are signed at a time.
+type batchOptions struct{ jobs int }
+
+func (o *batchOptions) addTo(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "sign this `number` of files at a time (default one per CPU, 8 with a key that is kept elsewhere; GnuPG keys take turns)")
+}
+
+func (o *batchOptions) validate(cmd *cobra.Command) error {
+	if (o.jobs != 0 || cmd.Flags().Changed("jobs")) && (o.jobs < 1 || o.jobs > batch.MaxJobs) {
+		return usagef("--jobs %d: want 1 to %d", o.jobs, batch.MaxJobs)
+	}
+	return nil
+}
+
+const (
+	// remoteJobs is how many signatures a service is asked for at a time.
+	remoteJobs = 8
+	// graceTime is what files that were begun get after an interruption: a signature
+	// that was asked for is worth waiting for.
+	graceTime = 5 * time.Second
+)
+
+// keptElsewhere says that the key is asked over a network or another process.
+func keptElsewhere(key string) bool {
+	scheme, _, found := strings.Cut(key, "://")
+	return found && scheme != "env"
+}
+
+// sharing says how the work on the files is shared out.
+func (o *signOptions) sharing() batch.Options {
+	s := batch.Options{Jobs: o.batch.jobs, Grace: graceTime}
+	usesKey := !o.check && !o.remove && o.key != ""
+	switch {
+	case usesKey && signer.KeptByGPG(o.key), o.normalize: // an agent or a terminal may have to ask
+		s.Jobs = 1
+	case usesKey && keptElsewhere(o.key):
+		s.Careful = true
+		if s.Jobs == 0 {
+			s.Jobs = remoteJobs
+		}
+	case s.Jobs == 0:
+		s.Jobs = min(workers(), batch.MaxJobs)
+	}
+	return s
+}
+
+// fileFunc does to one file what the command is for. Several goroutines call it.
+type fileFunc func(ctx context.Context, path string) render.SignResult
+
+// forEach does it to all files, shows what became of them, and answers.
+func (a *app) forEach(ctx context.Context, o *signOptions, r render.Renderer, key *signer.Key, files []string, do fileFunc) (render.Signing, error) {
+	all := render.Signing{Check: o.check, Signer: key.ID(), Files: make([]render.SignResult, len(files))}
+	for i, path := range files {
+		all.Files[i] = render.SignResult{Path: path, State: render.SignNotReached}
+	}
+	sharing := o.sharing()
+	var wipe func()
+	sharing.Progress, wipe = a.progressLine("looked at")
+	_, err := batch.Run(ctx, len(files), sharing, func(ctx context.Context, i int) batch.Step {
+		all.Files[i] = described(ctx, do(ctx, files[i]))
+		return stepAfter(all.Files[i])
+	})
+	wipe()
+	if err != nil {
+		return all, noAnswer(err)
+	}
+	var fault error
+	for _, f := range all.Files {
+		if f.Err != nil && spoilsAll(f.Err) {
+			fault = f.Err
+			break
+		}
+	}
+	switch missed := all.Count(render.SignNotReached); {
+	case missed == 0:
+	case fault != nil:
+		all.Stopped = fault.Error()
+	default:
+		all.Stopped = noneless(context.Cause(ctx)).Error()
+	}
+	if err := r.Sign(a.stdout, all); err != nil {
+		return all, noAnswer(fmt.Errorf("write the result: %w", err))
+	}
+	return all, nil
+}
+
+// noneless stands in for a reason that nobody gave.
+func noneless(err error) error {
+	if err == nil {
+		return errors.New("the batch was stopped")
+	}
+	return err
+}
+
+// described completes a result with what its error says of the file.
+func described(ctx context.Context, f render.SignResult) render.SignResult {
+	if f.Err == nil {
+		return f
+	}
+	if ctx.Err() != nil && errors.Is(f.Err, context.Cause(ctx)) { // begun, and given up
+		f.State, f.Err = render.SignNotReached, nil
+		return f
+	}
+	if f.State == "" || f.State == render.SignNotReached {
+		f.State = render.SignFailed
+	}
+	if f.Detail == "" {
+		f.Detail = f.Err.Error()
+	}
+	var input *signer.InputError
+	if errors.As(f.Err, &input) {
+		f.Detail, f.Line, f.Fix = input.Msg, input.Line, input.Fix
+	} else if hints := hintsOf(f.Err); len(hints) > 0 {
+		f.Fix = strings.Join(hints, "; ")
+	}
+	return f
+}
+
+// stepAfter says what is to follow a file.
+func stepAfter(f render.SignResult) batch.Step {
+	switch {
+	case f.Err != nil && spoilsAll(f.Err):
+		return batch.Stop
+	case f.State == render.SignSigned:
+		return batch.Proved
+	}
+	return batch.Next
+}
+
+// spoilsAll says that every other file would fail in the same way: the key is at
+// fault, or whoever keeps it, or the authority whose timestamp is wanted. They are
+// not asked again for each file.
+func spoilsAll(err error) bool {
+	var key *signer.KeyError
+	var stamp *signer.TimestampError
+	var self *signer.SelfCheckError
+	switch {
+	case errors.As(err, &key), errors.As(err, &stamp):
+		return true
+	case errors.As(err, &self):
+		var unverified *verifier.UnverifiedError
+		return errors.As(err, &unverified) && aboutSigner(unverified.Report)
+	}
+	return false
+}
+
+// aboutSigner says that what a report finds amiss is the key, whatever the file is.
+func aboutSigner(r *verifier.Report) bool {
+	return slices.ContainsFunc(r.Signatures, func(s verifier.Signature) bool {
+		return slices.ContainsFunc(s.Checks, func(c verifier.Check) bool {
+			switch c.ID {
+			case verifier.CheckSignature, verifier.CheckAlgorithms, verifier.CheckTrust, verifier.CheckValidity, verifier.CheckRevocation, verifier.CheckKeyUsage:
+				return c.Status == verifier.StatusFailed
+			default:
+				return false
+			}
+		})
+	})
+}
+
+// answerOnSigning is what the results amount to. Done says what was to be done to
+// the files, for a sentence such as "2 of 3 files are not signed".
+func (a *app) answerOnSigning(ctx context.Context, o *signOptions, all render.Signing, done string) error {
+	failures, missed := all.Failures(), all.Count(render.SignNotReached)
+	bad := len(failures) + missed
+	answer := a.answerOn(len(all.Files), failures, "%d of %d files %s", bad, len(all.Files), done)
+	if missed == 0 {
+		return answer
+	}
+	if len(failures) == 0 || ctx.Err() != nil {
+		e := noAnswer(fmt.Errorf("interrupted (%w): %d of %d files %s", noneless(context.Cause(ctx)), bad, len(all.Files), done))
+		if o.force || o.replace || o.check {
+			return e
+		}
+		return e.hint("the same command goes on where it stopped: what is done is left alone")
+	}
+	stopped := &exitError{code: exitCode(answer), err: answer}
+	return stopped.hint("%d files were not tried: each would have failed for the same reason; the same command goes on where it stopped", missed)
+}
+
+// fileSet keeps apart files, whatever the paths by which they were reached.
+type fileSet map[string][]string
+
+// add reports whether the file is new. Two names of one file (hard links) count as
+// two, since only one of them would be signed; signing refuses both.
+func (s fileSet) add(path string) bool {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		dir = filepath.Dir(path) // signing says what is wrong with it
+	}
+	place := filepath.Join(dir, filepath.Base(path))
+	key := strings.ToLower(place)
+	for _, other := range s[key] {
+		if other == place || sameFile(other, place) {
+			return false
+		}
+	}
+	s[key] = append(s[key], place)
+	return true
+}
+
+// sameFile says whether two names that differ in case only are of one file.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Lstat(a)
+	infoB, errB := os.Lstat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
