@@ -63,6 +63,10 @@ and --namespace these too; a policy may refuse older versions.
 clear-signed, and ends its last line: in the file, and in what is signed. It shows
 what changes, names the lines where that may have a meaning, and asks, or takes --yes.
 
+Several files are signed at a time (--jobs), each once, however often it is named.
+After an interruption, or a fault of the key, the same command goes on with what
+is not signed yet.
+
 With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
 is signed; with --tsa only one by these authorities will do.
 
