@@ -20,6 +20,7 @@ type auditOptions struct {
 
 func newAuditCmd(a *app) *cobra.Command {
 	o := &auditOptions{}
+	o.output.pipelines = true
 	cmd := &cobra.Command{
 		Use:   "audit PATH...",
 		Short: "Classify every runbook of a library, the worst first",
@@ -33,7 +34,8 @@ a source if the document beside it signs exactly its bytes.
 Exit codes: 0 there are runbooks and all are valid, 1 at least one is not or
 there is none, 2 the question is malformed, 3 something cannot be read.`,
 		Example: `  writ audit --trust trust runbooks
-  writ audit --trust trust -o json runbooks`,
+  writ audit --trust trust -o json runbooks
+  writ audit --trust trust -o sarif runbooks > writ.sarif`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.paths = paths
@@ -47,7 +49,7 @@ there is none, 2 the question is malformed, 3 something cannot be read.`,
 }
 
 func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
-	r, err := o.output.renderer()
+	r, err := o.output.judged()
 	if err != nil {
 		return err
 	}

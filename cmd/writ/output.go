@@ -11,10 +11,18 @@ import (
 )
 
 // output is the -o flag.
-type output struct{ name string }
+type output struct {
+	name string
+	// pipelines says that the command knows the formats of pipelines too.
+	pipelines bool
+}
 
 func (o *output) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.name, "output", "o", "text", "output format: "+strings.Join(render.Formats(), " or "))
+	formats := render.Formats()
+	if o.pipelines {
+		formats = render.JudgedFormats()
+	}
+	cmd.Flags().StringVarP(&o.name, "output", "o", "text", "output format: "+strings.Join(formats, " or "))
 }
 
 func (o *output) renderer() (render.Renderer, error) {

@@ -37,13 +37,13 @@ func checkPayload(target string, paths []string) error {
 }
 
 // verifyPayload verifies one file and writes its payload, from the same bytes.
-func (a *app) verifyPayload(ctx context.Context, v *verifier.Verifier, r render.Renderer, o *verifyOptions) error {
+func (a *app) verifyPayload(ctx context.Context, v *verifier.Verifier, r render.Judged, o *verifyOptions) error {
 	report, payload, err := a.verifyOne(ctx, v, o.paths[0], o.name)
 	if err != nil {
 		return err
 	}
 	files := []render.File{{Path: o.paths[0], Report: report}}
-	if err := r.Verify(a.stdout, files); err != nil {
+	if err := r.Verify(a.stdout, files, nil); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	if err := a.answer(files, nil); err != nil {

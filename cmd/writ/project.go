@@ -84,7 +84,7 @@ func (o *projectOption) dir() (string, error) {
 }
 
 // verifyInProject judges files as parts of their project.
-func (a *app) verifyInProject(ctx context.Context, v *verifier.Verifier, r render.Renderer, o *verifyOptions) error {
+func (a *app) verifyInProject(ctx context.Context, v *verifier.Verifier, r render.Judged, o *verifyOptions) error {
 	files := make([]render.File, 0, len(o.paths))
 	for _, path := range o.paths {
 		if path == "-" {
@@ -100,7 +100,7 @@ func (a *app) verifyInProject(ctx context.Context, v *verifier.Verifier, r rende
 		}
 		files = append(files, render.File{Path: path, Report: report})
 	}
-	if err := r.Verify(a.stdout, files); err != nil {
+	if err := r.Verify(a.stdout, files, nil); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	return a.answer(files, nil)

@@ -115,7 +115,7 @@ func (o *simulateOptions) renderer() (func(io.Writer, render.Matrix) error, erro
 	if o.format == "html" {
 		return render.MatrixHTML, nil
 	}
-	r, err := (&output{o.format}).renderer()
+	r, err := (&output{name: o.format}).renderer()
 	if err != nil {
 		return nil, usagef("%w or html", err)
 	}

@@ -22,6 +22,7 @@ type verifyOptions struct {
 
 func newVerifyCmd(a *app) *cobra.Command {
 	o := &verifyOptions{}
+	o.output.pipelines = true
 	cmd := &cobra.Command{
 		Use:   "verify PATH...",
 		Short: "Verify the signatures of runbooks against a trust store",
@@ -34,7 +35,8 @@ Exit codes: 0 every file is valid, 1 at least one is not, 2 the question is
 malformed (no trust given, too), 3 a file or the trust store cannot be read.`,
 		Example: `  writ verify --trust trust deploy.sh.asc
   writ verify --ca ca.pem --keyring admins.asc runbooks
-  writ verify --trust trust --payload deploy.sh deploy.sh.asc`,
+  writ verify --trust trust --payload deploy.sh deploy.sh.asc
+  writ verify --trust trust -o github runbooks`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.paths = paths
@@ -50,7 +52,7 @@ malformed (no trust given, too), 3 a file or the trust store cannot be read.`,
 }
 
 func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
-	r, err := o.output.renderer()
+	r, err := o.output.judged()
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (a *app) runVerify(ctx context.Context, o *verifyOptions) error {
 	for _, s := range all.skipped {
 		a.note("not looked at: %s: %s", s.Path, s.Reason)
 	}
-	if err := r.Verify(a.stdout, all.files); err != nil {
+	if err := r.Verify(a.stdout, all.files, all.problems); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))
 	}
 	return a.answer(all.files, all.problems)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -32,10 +31,7 @@ func (a *app) runVersion(o *output) error {
 	if err != nil {
 		return err
 	}
-	v := render.Version{Version: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Formats: []string{}}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v.Version = info.Main.Version
-	}
+	v := render.Version{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Formats: []string{}}
 	for _, f := range verifyFormats() {
 		v.Formats = append(v.Formats, f.Name())
 	}

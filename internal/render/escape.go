@@ -16,6 +16,9 @@ const maxMarks = 3
 // invisible characters or invalid UTF-8. Each of these is shown by its number
 // (\n, \t, \r, \x1b, \u202e, \U000e0001; \xff for a byte that is not UTF-8).
 //
+// What a pipeline would take for a command of its own is shown so too: see
+// opensCommand.
+//
 // A backslash stays as it is, so that paths remain readable; the form cannot be
 // turned back. Letters that only look alike are not marked.
 func Escape(s string) string {
@@ -23,6 +26,7 @@ func Escape(s string) string {
 		return s
 	}
 	var b strings.Builder
+	start := len(s) - len(strings.TrimLeft(s, " "))
 	marks := maxMarks // a mark at the start would join what stands before the text
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -30,6 +34,9 @@ func Escape(s string) string {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
 			marks = maxMarks
+		case r == ':' && i == start && strings.HasPrefix(s[i:], "::"), r == '#' && opensCommand(s, i):
+			writeNumber(&b, r)
+			marks = 0
 		case !visible(r), unicode.IsMark(r) && marks >= maxMarks:
 			writeNumber(&b, r)
 			marks = maxMarks
@@ -51,7 +58,19 @@ func isPlain(s string) bool {
 			return false
 		}
 	}
-	return true
+	return !strings.Contains(s, "::") && !strings.Contains(s, "##")
+}
+
+// opensCommand says that the # at i is the second of "##[" or "##vso[", by which
+// GitHub Actions and Azure Pipelines know a command anywhere in a line of a log,
+// standard error too. Of a line that begins with "::", with blanks before it or
+// not, GitHub thinks the same.
+func opensCommand[T string | []byte](s T, i int) bool {
+	if i == 0 || s[i-1] != '#' {
+		return false
+	}
+	rest := string(s[i+1 : min(len(s), i+1+len("vso["))])
+	return strings.HasPrefix(rest, "[") || strings.EqualFold(rest, "vso[")
 }
 
 // visible says whether a character can be seen and does nothing but be seen.

@@ -29,6 +29,11 @@ func TestEscapeShowsWhatCouldDeceive(t *testing.T) {
 		{"invalid UTF-8 is shown byte by byte", "a\xff\xc3(\xed\xa0\x80", `a\xff\xc3(\xed\xa0\x80`},
 		{"the replacement character is not passed off as text", "a\ufffdb", `a\ufffdb`},
 		{"a mark at the start does not join what stands before", "\u0301a", `\u0301a`},
+		{"a command of GitHub at the start is shown", " ::error::x", ` \x3a:error::x`},
+		{"colons in the middle stay", "[IO.Path]::Combine", "[IO.Path]::Combine"},
+		{"a command of GitHub anywhere is shown", "a ##[error]x ###[b", `a #\x23[error]x ##\x23[b`},
+		{"a command of Azure anywhere is shown", "a ##vso[task.x]y ##VsO[z", `a #\x23vso[task.x]y #\x23VsO[z`},
+		{"headings stay", "## a ##vs [b", "## a ##vs [b"},
 		{"marks do not pile up", "a" + strings.Repeat("\u0301", 5), "a\u0301\u0301\u0301" + `\u0301` + `\u0301`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,7 +59,7 @@ func deceptive(s string) (rune, bool) {
 }
 
 func FuzzEscape(f *testing.F) {
-	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\xff", "e\u0301", "\U000e0041", "\u0301", "a\\n"} {
+	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\xff", "e\u0301", "\U000e0041", "\u0301", "a\\n", " ::error::x", "##vso[x", "##[y"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -308,13 +308,17 @@ func writeJSON(w io.Writer, doc any) error {
 	return err
 }
 
-// escapeJSON replaces invisible characters of valid JSON by \u escapes. Beyond
-// ASCII they can only stand inside strings, where that means the same.
+// escapeJSON replaces invisible characters of valid JSON by \u escapes, and what
+// would be a command to a pipeline. Beyond ASCII they can only stand inside
+// strings, where that means the same, and so can "##".
 func escapeJSON(doc []byte) []byte {
 	out := make([]byte, 0, len(doc))
+	whole := doc
 	for len(doc) > 0 {
 		r, size := utf8.DecodeRune(doc)
 		switch {
+		case r == '#' && opensCommand(whole, len(whole)-len(doc)):
+			out = append(out, `\u0023`...)
 		case r == '\n' || r < 0x7f || visible(r):
 			out = append(out, doc[:size]...)
 		case r > 0xffff:

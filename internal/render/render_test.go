@@ -23,7 +23,7 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-const evil = "\x1b[2J\u202e\nvalid\u200b\xff\u2028\x7f\u009b\U000e0041"
+const evil = "::error::x ##[error]y ##vso[task.complete]z\n::error::x\x1b[2J\u202e\nvalid\u200b\xff\u2028\x7f\u009b\U000e0041"
 
 // hostile is a report in which every text that can come from an input is evil.
 func hostile() *verifier.Report {
