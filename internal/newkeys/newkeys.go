@@ -1,9 +1,9 @@
-// Package newkeys makes throw-away keys: an X.509 certificate authority with a
-// code-signing leaf, and OpenPGP keys, both as values and in the forms of files.
-// "writ init" and the tests use it.
+// Package newkeys makes keys: an X.509 certificate for code signing that signed
+// itself or that an authority, made with it, signed, and OpenPGP keys; as values
+// and in the forms of files. "writ keys new", "writ init" and the tests use it.
 //
-// The keys are good, but nothing here stores or protects them: they are for
-// trying writ out and for tests, not for production.
+// It stores nothing, and protects a key by a passphrase at most: keys that much
+// depends on belong into a KMS, a token or an agent.
 package newkeys
 
 import "fmt"

@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -18,7 +22,7 @@ type OpenPGPOptions struct {
 	// Algorithm of both keys: ed25519 (the default; the form that GnuPG 2.2
 	// knows), rsa2048, rsa3072, rsa4096, p256, p384.
 	Algorithm string
-	// Name is the user ID.
+	// Name is the user ID: a name alone, or as in "Name (comment) <address>".
 	Name string
 	// Created is the time of creation; needed.
 	Created time.Time
@@ -88,7 +92,7 @@ func newPrimary(o OpenPGPOptions, config *packet.Config) (*packet.PrivateKey, er
 		}
 		return packet.NewRSAPrivateKey(config.Now(), key), nil
 	}
-	whole, err := openpgp.NewEntity(o.Name, "", "", config)
+	whole, err := openpgp.NewEntity("thrown away", "", "", config)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +102,9 @@ func newPrimary(o OpenPGPOptions, config *packet.Config) (*packet.PrivateKey, er
 // certify gives e its user ID, with a self-signature that allows the primary
 // key to certify and nothing else.
 func certify(e *openpgp.Entity, name string, config *packet.Config) error {
-	uid := packet.NewUserId(name, "", "")
+	uid := newUserID(name)
 	if uid == nil {
-		return fmt.Errorf("user id %q has characters that it must not have", name)
+		return fmt.Errorf("user id %q has characters that it must not have: want a name, or Name <address>", name)
 	}
 	primary := true
 	sig := &packet.Signature{
@@ -132,6 +136,17 @@ func certify(e *openpgp.Entity, name string, config *packet.Config) error {
 		SelfCertifications: []*packet.VerifiableSignature{packet.NewVerifiableSig(sig)},
 	}
 	return nil
+}
+
+var userIDParts = regexp.MustCompile(`^([^<>()]*[^<>() ])(?: \(([^<>()]+)\))?(?: <([^<>() ]+)>)?$`)
+
+// newUserID returns nil for what is not of the form.
+func newUserID(name string) *packet.UserId {
+	parts := userIDParts.FindStringSubmatch(name)
+	if parts == nil || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return nil
+	}
+	return packet.NewUserId(parts[1], parts[2], parts[3])
 }
 
 // ArmoredSecret returns the secret key in armor, encrypted if passphrase is not

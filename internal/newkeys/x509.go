@@ -6,8 +6,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -23,9 +25,16 @@ type X509Options struct {
 	Algorithm string
 	// Subject is the common name of the leaf; the authority is "SUBJECT CA".
 	Subject string
+	// Rest are the other attributes of both names, such as an organization.
+	Rest pkix.Name
 	// NotBefore and NotAfter bound both certificates; NotBefore is needed,
 	// NotAfter is 365 days later by default.
 	NotBefore, NotAfter time.Time
+	// CANotAfter is when the authority ends; NotAfter by default.
+	CANotAfter time.Time
+	// SelfSigned makes no authority: the leaf signs itself, with the fields that
+	// New-SelfSignedCertificate -Type CodeSigningCert of Windows gives it.
+	SelfSigned bool
 	// EKUs of the leaf; nil means code signing only, an empty slice none.
 	EKUs []x509.ExtKeyUsage
 	// Issuer, if given, is the key whose authority signs the leaf, instead of a
@@ -36,9 +45,9 @@ type X509Options struct {
 	Edit func(leaf *x509.Certificate)
 }
 
-// X509Key is a code-signing key with its authority.
+// X509Key is a code-signing key with its authority, if it has one.
 type X509Key struct {
-	CA    *x509.Certificate
+	CA    *x509.Certificate // nil if the leaf signed itself
 	CAKey crypto.Signer
 	Leaf  *x509.Certificate
 	Key   crypto.Signer // of the leaf
@@ -48,9 +57,14 @@ type X509Key struct {
 }
 
 // Chain returns leaf and authority.
-func (k *X509Key) Chain() []*x509.Certificate { return []*x509.Certificate{k.Leaf, k.CA} }
+func (k *X509Key) Chain() []*x509.Certificate {
+	if k.CA == nil {
+		return []*x509.Certificate{k.Leaf}
+	}
+	return []*x509.Certificate{k.Leaf, k.CA}
+}
 
-// ChainPEM returns leaf and authority in one file.
+// ChainPEM returns leaf and authority, if there is one, in one file.
 func (k *X509Key) ChainPEM() []byte { return append(append([]byte{}, k.LeafPEM...), k.CAPEM...) }
 
 // X509 makes a self-signed authority and a code-signing leaf below it.
@@ -63,10 +77,14 @@ func X509(o X509Options) (*X509Key, error) {
 	}
 	k := &X509Key{}
 	var err error
-	if o.Issuer != nil {
+	switch {
+	case o.SelfSigned:
+	case o.Issuer != nil:
 		k.CA, k.CAKey, k.CAPEM = o.Issuer.CA, o.Issuer.CAKey, o.Issuer.CAPEM
-	} else if err = k.makeAuthority(o); err != nil {
-		return nil, err
+	default:
+		if err = k.makeAuthority(o); err != nil {
+			return nil, err
+		}
 	}
 	if err = k.makeLeaf(o); err != nil {
 		return nil, err
@@ -83,10 +101,14 @@ func (k *X509Key) makeAuthority(o X509Options) (err error) {
 	if k.CAKey, err = newX509Key(o.Algorithm); err != nil {
 		return err
 	}
+	notAfter := o.CANotAfter
+	if notAfter.IsZero() {
+		notAfter = o.NotAfter
+	}
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: o.Subject + " CA"},
+		Subject:               o.name(o.Subject + " CA"),
 		NotBefore:             o.NotBefore,
-		NotAfter:              o.NotAfter,
+		NotAfter:              notAfter,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
@@ -105,18 +127,50 @@ func (k *X509Key) makeLeaf(o X509Options) (err error) {
 		ekus = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
 	}
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: o.Subject},
+		Subject:               o.name(o.Subject),
 		NotBefore:             o.NotBefore,
 		NotAfter:              o.NotAfter,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           ekus,
-		BasicConstraintsValid: true,
+		BasicConstraintsValid: !o.SelfSigned,
+	}
+	parent, by := k.CA, k.CAKey
+	if o.SelfSigned {
+		if template.SubjectKeyId, err = subjectKeyID(k.Key.Public()); err != nil {
+			return err
+		}
+		parent, by = template, k.Key
 	}
 	if o.Edit != nil {
 		o.Edit(template)
 	}
-	k.Leaf, k.LeafPEM, err = newCertificate(template, k.CA, k.Key.Public(), k.CAKey)
+	k.Leaf, k.LeafPEM, err = newCertificate(template, parent, k.Key.Public(), by)
 	return err
+}
+
+// name is the name with this common name.
+func (o X509Options) name(common string) pkix.Name {
+	name := o.Rest
+	name.CommonName = common
+	return name
+}
+
+// subjectKeyID is method 1 of RFC 7093, section 2: 160 bits of the SHA-256 of the
+// public key.
+func subjectKeyID(pub crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	sum := sha256.Sum256(info.Key.RightAlign())
+	return sum[:20], nil
 }
 
 func newCertificate(template, parent *x509.Certificate, pub crypto.PublicKey, by crypto.Signer) (*x509.Certificate, []byte, error) {

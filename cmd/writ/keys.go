@@ -1,0 +1,14 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newKeysCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Make keys to sign with",
+		Args:  args(cobra.NoArgs),
+		RunE:  func(*cobra.Command, []string) error { return usagef("no command given: see writ keys --help") },
+	}
+	cmd.AddCommand(newKeysNewCmd(a))
+	return cmd
+}
