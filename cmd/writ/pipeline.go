@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -20,6 +21,11 @@ func (o *output) judged() (render.Judged, error) {
 		return nil, usageError{err}
 	}
 	return r, nil
+}
+
+// signWriter writes what became of files that were to be signed.
+type signWriter interface {
+	Sign(w io.Writer, s render.Signing) error
 }
 
 // repositoryOf is the folder of the git repository that dir is in, or dir: by its

@@ -36,6 +36,7 @@ type signOptions struct {
 
 func newSignCmd(a *app) *cobra.Command {
 	o := &signOptions{}
+	o.output.pipelines = true
 	cmd := &cobra.Command{
 		Use:   "sign PATH...",
 		Short: "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc",
@@ -81,7 +82,8 @@ written, or no authority gave a timestamp.`,
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
   writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
-  writ sign --check --trust trust runbooks`,
+  writ sign --check --trust trust runbooks
+  writ sign --check --trust trust -o github runbooks`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.paths = paths
@@ -182,7 +184,7 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	r, err := o.output.renderer()
+	r, err := o.output.judged()
 	if err != nil {
 		return err
 	}

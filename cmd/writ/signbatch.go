@@ -68,7 +68,7 @@ func (o *signOptions) sharing() batch.Options {
 type fileFunc func(ctx context.Context, path string) render.SignResult
 
 // forEach does it to all files, shows what became of them, and answers.
-func (a *app) forEach(ctx context.Context, o *signOptions, r render.Renderer, key *signer.Key, files []string, do fileFunc) (render.Signing, error) {
+func (a *app) forEach(ctx context.Context, o *signOptions, r signWriter, key *signer.Key, files []string, do fileFunc) (render.Signing, error) {
 	all := render.Signing{Check: o.check, Signer: key.ID(), Files: make([]render.SignResult, len(files))}
 	for i, path := range files {
 		all.Files[i] = render.SignResult{Path: path, State: render.SignNotReached}

@@ -94,7 +94,7 @@ func appendOne(ctx context.Context, path string, f signer.Format, o signer.Appen
 	return signResult(path, render.SignSigned, outcome, o.Key, err)
 }
 
-func (a *app) runUnsign(ctx context.Context, o *signOptions, r render.Renderer) error {
+func (a *app) runUnsign(ctx context.Context, o *signOptions, r render.Judged) error {
 	inspector, err := verifier.NewInspector(verifier.Options{Formats: verifyFormats()})
 	if err != nil {
 		return noAnswer(err)

@@ -20,6 +20,8 @@ type Judged interface {
 	// caller reports as errors.
 	Verify(w io.Writer, files []File, problems []audit.Problem) error
 	Audit(w io.Writer, r *audit.Result) error
+	// Sign is of files that were to be signed, or to be found signed.
+	Sign(w io.Writer, s Signing) error
 }
 
 // Pipeline is what the formats of pipelines must know beside the results.
@@ -61,7 +63,7 @@ func (p plain) Verify(w io.Writer, files []File, _ []audit.Problem) error {
 // notice is one thing that somebody is to be shown at a file. Its texts may quote
 // the input and are not escaped yet.
 type notice struct {
-	rule    string // stable: the word of a verdict, or findingRule
+	rule    string // stable: the word of a verdict or of a SignState, or findingRule
 	warning bool
 	path    string // as the user named it; "-" is standard input
 	line    int    // from 1; 0 for the file as a whole
@@ -147,8 +149,13 @@ func (n notice) lines() []string {
 
 // title says in a few words of ours what the notice is about.
 func (n notice) title() string {
-	if n.rule == findingRule {
+	switch n.rule {
+	case findingRule:
 		return "signed runbook with a finding"
+	case string(SignFailed):
+		return "runbook could not be signed or checked"
+	case string(SignNotReached):
+		return "runbook was not reached"
 	}
 	return "runbook is " + n.rule
 }

@@ -363,6 +363,68 @@ func TestSARIFIsBoundedAndSaysWhatItLeftOut(t *testing.T) {
 	}
 }
 
+// signing has a file of each state.
+func signing() render.Signing {
+	return render.Signing{Check: true, Stopped: "the key is gone", Files: []render.SignResult{
+		{Path: "a.ps1", State: render.SignSigned}, {Path: "same.ps1", State: render.SignUnchanged},
+		{Path: "b.ps1", State: render.SignStale, Detail: "content-digest: other text"},
+		{Path: "c.sh", State: render.SignUnsigned, Detail: "there is no c.sh.asc"},
+		{Path: "d.ps1", State: render.SignFailed, Detail: "a character that is not ASCII", Line: 4, Fix: "--add-bom", Err: errors.New("x")},
+		{Path: "e.ps1", State: render.SignNotReached},
+	}}
+}
+
+func signed(t testing.TB, name string, s render.Signing) string {
+	t.Helper()
+	r, err := render.NewJudged(name, pipeline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.Sign(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"sub/e.ps1:1 runbook was not reached: the command ended before it came to this file / the key is gone / what to do: mend what the command ended for, and run it again: it goes on where it stopped",
+		"sub/d.ps1:4 runbook could not be signed or checked: the file was not signed, or whether it is could not be found out / a character that is not ASCII / what to do: --add-bom",
+		"sub/c.sh:1 runbook is unsigned: there is no signature, or something that only looks like one / there is no c.sh.asc / what to do: have it signed by its owner: writ sign",
+		"sub/b.ps1:1 runbook is stale: there is a signature, and it is not a valid one of this text / content-digest: other text / what to do: have it signed again by its owner: writ sign",
+	}
+	var github, azure, inSARIF []string
+	out := signed(t, "github", signing())
+	for _, c := range testenv.GitHubCommands(out) {
+		github = append(github, c.Properties["file"]+":"+c.Properties["line"]+" "+c.Properties["title"]+": "+strings.ReplaceAll(c.Data, "\n", " / "))
+	}
+	for _, c := range testenv.AzureCommands(signed(t, "azure-pipelines", signing())) {
+		azure = append(azure, c.Properties["sourcepath"]+":"+c.Properties["linenumber"]+" "+strings.ReplaceAll(c.Data, "\n", " / "))
+	}
+	run := readSARIF(t, signed(t, "sarif", signing())).Runs[0]
+	for _, r := range run.Results {
+		at := r.Locations[0].PhysicalLocation
+		title, rest, _ := strings.Cut(r.Message.Text, "\n")
+		inSARIF = append(inSARIF, fmt.Sprintf("%s:%d %s: %s", at.ArtifactLocation.URI, max(1, at.Region.StartLine), title, strings.ReplaceAll(rest, "\n", " / ")))
+		if run.Tool.Driver.Rules[r.RuleIndex].ID != r.RuleID || r.Level != "error" {
+			t.Errorf("%+v", r)
+		}
+	}
+	for name, got := range map[string][]string{"github": github, "azure": azure, "sarif": inSARIF} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+	if !strings.HasSuffix(out, "\nfiles 6: not-reached 1, failed 1, unsigned 1, stale 1, signed 1, unchanged 1\n") {
+		t.Errorf("the log ends with %q", out)
+	}
+	if run.Invocations[0].ExecutionSuccessful {
+		t.Error("a run that came to an end too early was successful")
+	}
+}
+
 func TestAnUnknownFormatIsRefusedWithAllNames(t *testing.T) {
 	t.Parallel()
 	var want *render.FormatError
@@ -409,6 +471,9 @@ func checkNoCommandButOurs(t testing.TB, text string) {
 	t.Helper()
 	for _, name := range render.JudgedFormats() {
 		out := judged(t, name, attacked(text), audit.Problem{Path: text, Err: errors.New(text)})
+		out += signed(t, name, render.Signing{Signer: text, Stopped: text, Files: []render.SignResult{
+			{Path: text, Form: text, State: render.SignFailed, Detail: text, Fix: text, Line: -1}, {Path: text, Form: text, State: render.SignSigned},
+		}})
 		if r, bad := deceptive(strings.ReplaceAll(out, "\n", " ")); bad {
 			t.Fatalf("%s of %q lets %U through:\n%q", name, text, r, out)
 		}
@@ -416,9 +481,9 @@ func checkNoCommandButOurs(t testing.TB, text string) {
 		wantGitHub, wantAzure := 0, 0
 		switch name {
 		case "github":
-			wantGitHub = 3
+			wantGitHub = 4
 		case "azure-pipelines":
-			wantAzure = 3
+			wantAzure = 4
 		}
 		if len(github) != wantGitHub || len(azure) != wantAzure {
 			t.Fatalf("%s of %q: %d commands of GitHub %v, %d of Azure %v\n%s", name, text, len(github), github, len(azure), azure, out)

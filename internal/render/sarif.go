@@ -19,8 +19,8 @@ const maxResults = 5000
 // sarifBase is the base of all paths in the repository.
 const sarifBase = "%SRCROOT%"
 
-// sarif writes SARIF 2.1.0: a rule for each verdict but valid, and a result for
-// each notice.
+// sarif writes SARIF 2.1.0: a rule for each verdict but valid and each SignState
+// that is no success, and a result for each notice.
 type sarif struct{ Pipeline }
 
 type sarifText struct {
@@ -210,10 +210,13 @@ func sarifRules() (rules []sarifRule, index map[string]int) {
 	}
 	for _, v := range verifier.Verdicts() {
 		if v != verifier.Valid {
-			add(v.String(), "runbook is "+v.String(), meaning(v), Repair(v), false, severityOf(v))
+			add(v.String(), notice{rule: v.String()}.title(), meaning(v), Repair(v), false, severityOf(v))
 		}
 	}
-	add(findingRule, "signed runbook with a finding", "the signature is valid, and there is something to say about the file",
+	for _, r := range signRules() {
+		add(string(r.state), notice{rule: string(r.state)}.title(), r.said, r.todo, false, "7.0")
+	}
+	add(findingRule, notice{rule: findingRule}.title(), "the signature is valid, and there is something to say about the file",
 		"look at the file, and take out what nobody meant to be in it; then sign it again", true, "5.0")
 	return rules, index
 }
