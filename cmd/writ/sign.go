@@ -93,6 +93,11 @@ written, or no authority gave a timestamp.`,
 			return a.runSign(cmd.Context(), o)
 		},
 	}
+	o.addTo(cmd)
+	return cmd
+}
+
+func (o *signOptions) addTo(cmd *cobra.Command) {
 	o.addKeyTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
@@ -108,7 +113,6 @@ written, or no authority gave a timestamp.`,
 	o.trust.addTo(cmd)
 	o.batch.addTo(cmd)
 	o.output.addTo(cmd)
-	return cmd
 }
 
 // addKeyTo adds the flags that say whose key signs, whatever is signed.
