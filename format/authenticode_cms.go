@@ -12,6 +12,7 @@ import (
 	"go.mozilla.org/pkcs7"
 
 	"github.com/runwrit/writ/internal/authscript"
+	"github.com/runwrit/writ/internal/witness"
 )
 
 var (
@@ -110,7 +111,7 @@ func signIndirectData(style *authscript.Style, sum []byte, h crypto.Hash, privat
 	}
 	hash := h.New()
 	hash.Write(attributes)
-	if si.EncryptedDigest, err = private.Sign(rand.Reader, hash.Sum(nil), h); err != nil {
+	if si.EncryptedDigest, err = witness.New(private).Sign(rand.Reader, hash.Sum(nil), h); err != nil {
 		return nil, fmt.Errorf("the key does not sign: %w", err)
 	}
 	return sd.Finish()

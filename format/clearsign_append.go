@@ -32,6 +32,10 @@ func (c *Clearsign) Append(ctx context.Context, rb *runbook.Runbook, key *signer
 	if err := cleartext.CheckText(doc.Text()); err != nil {
 		return nil, inputError(rb.Name(), err)
 	}
+	_, hash, err := openpgpDigest(key)
+	if err != nil {
+		return nil, err
+	}
 	value, err := c.signature(ctx, rb, doc.Text(), key)
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func (c *Clearsign) Append(ctx context.Context, rb *runbook.Runbook, key *signer
 			names = append(names, p.HashName())
 		}
 	}
-	more, err := doc.Append(value, append(names, openpgpHashName)...)
+	more, err := doc.Append(value, append(names, hash)...)
 	if err != nil {
 		return nil, inputError(rb.Name(), err)
 	}

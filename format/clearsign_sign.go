@@ -36,11 +36,15 @@ func (c *Clearsign) clearsign(ctx context.Context, rb *runbook.Runbook, key *sig
 	if err := checkSource(rb.Name(), text); err != nil {
 		return nil, err
 	}
+	_, hash, err := openpgpDigest(key)
+	if err != nil {
+		return nil, err
+	}
 	value, err := c.signature(ctx, rb, text, key)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := cleartext.New(text, openpgpHashName, value)
+	doc, err := cleartext.New(text, hash, value)
 	if err != nil {
 		return nil, inputError(rb.Name(), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,14 +14,30 @@ import (
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/pgpcert"
+	"github.com/runwrit/writ/internal/witness"
 	"github.com/runwrit/writ/signer"
 )
 
-// openpgpHash is the hash function of all signatures that are made here.
-const (
-	openpgpHash     = crypto.SHA512
-	openpgpHashName = "SHA512"
-)
+// openpgpHash is the hash function of all signatures that are made here, but for
+// those by a key whose keeper signs the digests of another one only.
+const openpgpHash = crypto.SHA512
+
+// openpgpHashNames are the functions that signatures are made with, as a Hash
+// header names them.
+var openpgpHashNames = map[crypto.Hash]string{crypto.SHA256: "SHA256", crypto.SHA384: "SHA384", crypto.SHA512: "SHA512"}
+
+// openpgpDigest is the hash function that key signs with, and its name.
+func openpgpDigest(key *signer.Key) (crypto.Hash, string, error) {
+	h := key.Hash()
+	if h == 0 {
+		h = openpgpHash
+	}
+	name, known := openpgpHashNames[h]
+	if !known {
+		return 0, "", &signer.KeyError{Source: key.Source(), Msg: fmt.Sprintf("it signs digests of %s only: an OpenPGP signature needs SHA-256, SHA-384 or SHA-512", h)}
+	}
+	return h, name, nil
+}
 
 // signText makes one signature packet over text: version 4, type 0x01, dated by
 // clock, with the issuer's fingerprint and the notations in the hashed part. It
@@ -32,6 +49,10 @@ func signText(ctx context.Context, key *signer.Key, text []byte, notations []sig
 	if kept := key.GPG(); kept != nil {
 		return signWithGPG(ctx, key, text, notations, clock)
 	}
+	hash, _, err := openpgpDigest(key)
+	if err != nil {
+		return nil, err
+	}
 	entity, err := key.OpenPGP()
 	if err != nil {
 		return nil, err
@@ -41,7 +62,11 @@ func signText(ctx context.Context, key *signer.Key, text []byte, notations []sig
 	if err != nil {
 		return nil, err
 	}
-	return signWithKey(key.Source(), text, private, notations, now)
+	made := &packet.Signature{Hash: hash, CreationTime: now}
+	for _, n := range notations {
+		made.Notations = append(made.Notations, &packet.Notation{Name: n.Name, Value: []byte(n.Value), IsHumanReadable: true})
+	}
+	return signWithKey(ctx, key.Source(), text, private, made)
 }
 
 // signingKey chooses the secret key that signs.
@@ -118,29 +143,51 @@ func privateKey(entity *openpgp.Entity, fingerprint string) *packet.PrivateKey {
 	return nil
 }
 
-// signWithKey makes the packet with a secret key that is in memory.
-func signWithKey(source string, text []byte, private *packet.PrivateKey, notations []signer.Notation, now time.Time) ([]byte, error) {
-	h := openpgpHash.New()
+// signWithKey makes the packet with a secret key that is in memory, or with one
+// that is kept elsewhere, whose keeper is asked once.
+func signWithKey(ctx context.Context, source string, text []byte, private *packet.PrivateKey, sig *packet.Signature) ([]byte, error) {
+	h := sig.Hash.New()
 	_ = cleartext.HashText(h, text) // a hash does not fail
-	sig := &packet.Signature{
-		Version:      private.Version,
-		SigType:      packet.SigTypeText,
-		PubKeyAlgo:   private.PubKeyAlgo,
-		Hash:         openpgpHash,
-		CreationTime: now,
-		IssuerKeyId:  &private.KeyId,
-	}
-	for _, n := range notations {
-		sig.Notations = append(sig.Notations, &packet.Notation{Name: n.Name, Value: []byte(n.Value), IsHumanReadable: true})
-	}
+	sig.Version = private.Version
+	sig.SigType = packet.SigTypeText
+	sig.PubKeyAlgo = private.PubKeyAlgo
+	sig.IssuerKeyId = &private.KeyId
 	config := &packet.Config{NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)}
-	if err := sig.Sign(h, private, config); err != nil {
+	private, asked := witnessed(private)
+	err := sig.Sign(h, private, config)
+	if asked.Failed() != nil {
+		return nil, keeperError(ctx, source, asked.Failed())
+	}
+	if err != nil {
 		return nil, &signer.KeyError{Source: source, Msg: "sign: " + err.Error()}
 	}
 	var out bytes.Buffer
-	// For some algorithms go-crypto reports a signer's failure only here.
+	// For some algorithms go-crypto reports a failure only here.
 	if err := sig.Serialize(&out); err != nil {
 		return nil, &signer.KeyError{Source: source, Msg: "sign: " + err.Error()}
 	}
 	return out.Bytes(), nil
+}
+
+// witnessed puts a witness before a private key that go-crypto asks as a
+// crypto.Signer, which it does for RSA and ECDSA only: for RSA it drops the error,
+// and the user would not be told why a KMS refused.
+func witnessed(private *packet.PrivateKey) (*packet.PrivateKey, *witness.Signer) {
+	kept, ok := private.PrivateKey.(crypto.Signer)
+	if !ok || private.PubKeyAlgo != packet.PubKeyAlgoRSA && private.PubKeyAlgo != packet.PubKeyAlgoECDSA {
+		return private, witness.New(nil)
+	}
+	asked := witness.New(kept)
+	lent := *private
+	lent.PrivateKey = asked
+	return &lent, asked
+}
+
+// keeperError is why a key did not sign: what a KMS fails with says it already.
+func keeperError(ctx context.Context, source string, err error) error {
+	var known *signer.KeyError
+	if errors.As(err, &known) || ctx.Err() != nil {
+		return err
+	}
+	return &signer.KeyError{Source: source, Msg: "sign: " + err.Error()}
 }

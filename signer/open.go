@@ -105,7 +105,7 @@ func (f *keyFile) parser() (func(passphrase []byte) (*Key, error), error) {
 	switch {
 	case bytes.Contains(f.data, []byte(beginPGPSecret)):
 		return f.parseArmored, nil
-	case bytes.Contains(f.data, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")):
+	case bytes.Contains(f.data, []byte(beginPGPPublic)):
 		return nil, f.fail("a public OpenPGP key: to sign, the secret key is needed (gpg --export-secret-keys)")
 	case bytes.Contains(f.data, []byte("-----BEGIN ")):
 		return f.parsePEM, nil

@@ -25,13 +25,22 @@ const (
 
 // parseArmored reads the secret key blocks of an armored file.
 func (f *keyFile) parseArmored(passphrase []byte) (*Key, error) {
+	binary, err := f.unarmor(beginPGPSecret)
+	if err != nil {
+		return nil, err
+	}
+	return f.parsePackets(binary, passphrase)
+}
+
+// unarmor returns what is in the armored blocks that start with the line begin.
+func (f *keyFile) unarmor(begin string) ([]byte, error) {
 	var binary []byte
-	parts := bytes.Split(f.data, []byte(beginPGPSecret))
+	parts := bytes.Split(f.data, []byte(begin))
 	if len(parts)-1 > maxArmorBlocks {
 		return nil, f.fail("more than %d armored blocks", maxArmorBlocks)
 	}
 	for _, part := range parts[1:] {
-		block, err := armor.Decode(io.MultiReader(strings.NewReader(beginPGPSecret), bytes.NewReader(part)))
+		block, err := armor.Decode(io.MultiReader(strings.NewReader(begin), bytes.NewReader(part)))
 		if err != nil {
 			return nil, f.fail("the armor cannot be read")
 		}
@@ -41,7 +50,7 @@ func (f *keyFile) parseArmored(passphrase []byte) (*Key, error) {
 		}
 		binary = append(binary, body...)
 	}
-	return f.parsePackets(binary, passphrase)
+	return binary, nil
 }
 
 func (f *keyFile) parseBinaryOpenPGP(passphrase []byte) (*Key, error) {

@@ -27,10 +27,10 @@ var mayImport = map[string][]string{
 	"runbook":  {},
 	"ledger":   {"internal/guard"},
 	"verifier": {"runbook", "internal/guard", "internal/trustlist"},
-	"signer":   {"runbook", "internal/cms", "internal/pgpcert"},
+	"signer":   {"runbook", "internal/cms", "internal/pgpcert", "internal/witness"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist", "internal/witness",
 	},
 	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
@@ -83,6 +83,7 @@ var mayImport = map[string][]string{
 	"internal/streams":    {},
 	"internal/strictyaml": {},
 	"internal/trustlist":  {},
+	"internal/witness":    {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
