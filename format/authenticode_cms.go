@@ -42,8 +42,11 @@ type spcSipInfo struct {
 }
 
 func digestOID(h crypto.Hash) (digest, ecdsaName asn1.ObjectIdentifier) {
-	if h == crypto.SHA384 {
+	switch h {
+	case crypto.SHA384:
 		return pkcs7.OIDDigestAlgorithmSHA384, pkcs7.OIDDigestAlgorithmECDSASHA384
+	case crypto.SHA512:
+		return pkcs7.OIDDigestAlgorithmSHA512, pkcs7.OIDDigestAlgorithmECDSASHA512
 	}
 	return pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDDigestAlgorithmECDSASHA256
 }

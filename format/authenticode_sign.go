@@ -58,11 +58,14 @@ func (a *Authenticode) signScript(ctx context.Context, script *authscript.Script
 	if err != nil {
 		return nil, err
 	}
+	if bound := key.Hash(); bound != 0 {
+		digest = bound // whoever keeps the key signs no other
+	}
 	h := digest.New()
 	if err := script.WriteSigned(h, script.Encoding); err != nil {
 		return nil, err
 	}
-	block, err := signIndirectData(script.Style, h.Sum(nil), digest, private, withoutRoot(chain))
+	block, err := signIndirectData(script.Style, h.Sum(nil), digest, signer.WithContext(ctx, private), withoutRoot(chain))
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", key.Source(), err)
 	}

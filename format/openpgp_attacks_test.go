@@ -91,7 +91,7 @@ var openpgpAttacks = attackList{
 	80: {"an old version that is still validly signed", "`valid`; denied where a rule wants a newer one", "TestAReplayOfAnOldSignedVersionIsDenied TestOnlyWellMadeClaimsThatAreSignedCount TestClearsignWhatADenyListNamesIsRevoked", ""},
 	81: {"a runbook under another name or of another kind", "denied: `claim-contradicts`", "TestClaimsThatContradictTheFileDeny TestNoPolicyLiftsAContradiction TestWhatAKeySignedElsewhereIsARunbookUnlessANamespaceIsDemanded", ""},
 	82: {"arguments, which nobody signs", "all of them reach the policy", "TestArgumentsAllReachThePolicy TestArgumentsThatAreRefused TestArgumentsArriveAsTheyAre", ""},
-	83: {"a keyring that others can write, gpg.conf, GNUPGHOME", "refused, or not looked at", "TestAGuardedTrustStoreIsNotForOthersToWrite TestTheShimWantsAKeyringThatOthersCannotWrite TestTheShimRefusesWhatGnuPGRuns TestOnlyTheWorkerAndTheFileThatAsksGPGStartProcesses", ""},
+	83: {"a keyring that others can write, gpg.conf, GNUPGHOME", "refused, or not looked at", "TestAGuardedTrustStoreIsNotForOthersToWrite TestTheShimWantsAKeyringThatOthersCannotWrite TestTheShimRefusesWhatGnuPGRuns TestOnlyTheWorkerAndTheFilesThatAskForKeysStartProcesses", ""},
 	84: {"one list of keys in many goroutines", "the same verdicts, without a race", "TestClearsignCheckerIsSafeForManyGoroutines TestOpenPGPEightVerifiersOnOneStore", ""},
 	85: {"exit codes that mean several things", "one verdict, one meaning each", "TestZeroValuesSayNo TestWorstIsTheFirstOfTheOrder TestExitCode TestTheShimAnswersOneCommandLineOnly", ""},
 }

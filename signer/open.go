@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -36,6 +37,11 @@ type KeyOptions struct {
 	// Terminal names the terminal on which a gpg-agent may ask, such as
 	// "/dev/pts/1", where the environment variable GPG_TTY does not.
 	Terminal string
+	// CallTime bounds one call of a KMS; 0 means 30 seconds.
+	CallTime time.Duration
+	// Pause waits before a call of a KMS is made again, or fails when ctx ends; nil
+	// waits by the clock.
+	Pause func(ctx context.Context, d time.Duration) error
 }
 
 // errEncrypted is how a parser says that it needs a passphrase.
@@ -44,20 +50,32 @@ var errEncrypted = errors.New("the key is encrypted")
 // sourceScheme is what sets the sources apart that are not files.
 var sourceScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// OpenKey opens the key at source, which is the path of a file: a PEM private
-// key (PKCS#8, PKCS#1, SEC 1, also encrypted, or a Sigstore key), PKCS#12, or an
-// OpenPGP secret key, armored or binary. The content decides which, not the
-// name. Or it is "gpg:" and the fingerprint of a key that GnuPG keeps; then gpg,
-// which must be in PATH, is asked for it and for each signature. It fails with *KeyError, which never quotes the key or the passphrase;
-// if ctx ends while it works, with the cause.
+// OpenKey opens the key that source names:
+//
+//   - the path of a file: a PEM private key (PKCS#8, PKCS#1, SEC 1, also
+//     encrypted, or a Sigstore key), PKCS#12, or an OpenPGP secret key, armored or
+//     binary; the content decides which, not the name;
+//   - "openpgp:" and such a path, where nothing but an OpenPGP key will do;
+//   - "env://" and the name of an environment variable that holds what such a
+//     file would, binary in base64;
+//   - "gpg:" and the fingerprint of a key that GnuPG keeps; then gpg, which must be
+//     in PATH, is asked for it and for each signature;
+//   - "NAME://" and more: a key in a KMS. Sigstore's client asks for it, which is
+//     part of the program for some names if it was built with the tag cloudkms, and
+//     starts the program sigstore-kms-NAME, which must be in PATH, for all others.
+//     Such a key signs digests of Key.Hash only.
+//
+// It fails with *KeyError, which never quotes the key or the passphrase, with
+// *UnavailableError if a KMS gives no answer, and if ctx ends while it works with
+// the cause.
 func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
 	if KeptByGPG(source) {
 		return openGPG(ctx, source, o)
 	}
-	if scheme := sourceScheme.FindString(source); scheme != "" {
-		return nil, &KeyError{source, fmt.Sprintf("this build of writ knows no key sources of the kind %q: give the path of a key file", scheme)}
+	if sourceScheme.MatchString(source) && !strings.HasPrefix(source, envScheme) {
+		return openKMS(ctx, source, o)
 	}
-	data, notes, err := readKeyFile(source, true)
+	data, notes, err := readKeySource(source)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +101,9 @@ func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(source, openPGPScheme) && key.Kind() != KindOpenPGP {
+		return nil, &KeyError{source, "not an OpenPGP secret key: for any other kind give the path alone"}
 	}
 	key.notes = append(notes, key.notes...)
 	return key, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -59,7 +60,7 @@ func (f *keyFile) parsePEM(passphrase []byte) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.x509Key(private, certs)
+	return f.privateKey(private, certs)
 }
 
 // decodePrivate has cryptoutils read one private key, once its parameters are
@@ -120,9 +121,13 @@ func checkPBES2(der []byte) error {
 	return nil
 }
 
-// x509Key puts key and certificates together.
-func (f *keyFile) x509Key(private crypto.PrivateKey, certs []*x509.Certificate) (*Key, error) {
-	if err := checkX509Key(private); err != nil {
+// privateKey puts key and certificates together; without any it is a bare key.
+func (f *keyFile) privateKey(private crypto.PrivateKey, certs []*x509.Certificate) (*Key, error) {
+	withPublic, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, f.fail("a key that cannot sign")
+	}
+	if err := checkPublicKey(withPublic.Public()); err != nil {
 		return nil, f.fail("%s", err)
 	}
 	loaded, err := signature.LoadSigner(private, crypto.SHA256)
@@ -134,37 +139,48 @@ func (f *keyFile) x509Key(private crypto.PrivateKey, certs []*x509.Certificate) 
 		return nil, f.fail("a key that cannot sign")
 	}
 	if len(certs) == 0 {
-		return nil, f.fail("no certificate: give it with --cert FILE (PEM, the key's certificate and those above it)")
+		return NewBareKey(f.source, signer)
 	}
-	chain, unused, err := orderChain(signer.Public(), certs)
+	if _, ok := signer.Public().(ed25519.PublicKey); ok {
+		return nil, f.fail("an Ed25519 key, which code signing does not know: RSA, or ECDSA on P-256 or P-384 are possible with a certificate")
+	}
+	return x509KeyOf(f.source, signer, certs)
+}
+
+// x509KeyOf puts a signer and its certificates together, which come in any order.
+func x509KeyOf(source string, private crypto.Signer, certs []*x509.Certificate) (*Key, error) {
+	chain, unused, err := orderChain(private.Public(), certs)
 	if err != nil {
-		return nil, f.fail("%s", err)
+		return nil, &KeyError{source, err.Error()}
 	}
-	key, err := NewX509Key(f.source, signer, chain)
+	key, err := NewX509Key(source, private, chain)
 	if err != nil {
 		return nil, err
 	}
 	if unused > 0 {
-		key.notes = append(key.notes, fmt.Sprintf("%d of the certificates given with key %q are not above its own and are left out", unused, f.source))
+		key.notes = append(key.notes, fmt.Sprintf("%d of the certificates given with key %q are not above its own and are left out", unused, source))
 	}
 	return key, nil
 }
 
-// checkX509Key holds keys to those that code signing takes.
-func checkX509Key(private crypto.PrivateKey) error {
-	switch k := private.(type) {
-	case *rsa.PrivateKey:
+// checkPublicKey holds keys to those that code signing takes, and Ed25519, which
+// a bare key may be.
+func checkPublicKey(public crypto.PublicKey) error {
+	switch k := public.(type) {
+	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < 2048 || bits > 4096 {
 			return fmt.Errorf("an RSA key of %d bits: 2048 to 4096 are possible", bits)
 		}
 		return nil
-	case *ecdsa.PrivateKey:
-		if name := k.Curve.Params().Name; name != "P-256" && name != "P-384" {
+	case *ecdsa.PublicKey:
+		if name := k.Params().Name; name != "P-256" && name != "P-384" {
 			return fmt.Errorf("an ECDSA key on the curve %s: P-256 and P-384 are possible", name)
 		}
 		return nil
+	case ed25519.PublicKey:
+		return nil
 	}
-	return errors.New("neither an RSA nor an ECDSA key: no others are possible for X.509")
+	return errors.New("neither an RSA nor an ECDSA nor an Ed25519 key: no others are possible")
 }
 
 // looksLikePEM says whether data holds PEM at all.

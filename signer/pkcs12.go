@@ -39,5 +39,5 @@ func (f *keyFile) parsePKCS12(passphrase []byte) (*Key, error) {
 		return nil, f.fail("the PKCS#12 file cannot be read: damaged, without a MAC, or without a private key and its certificate")
 	}
 	certs := append([]*x509.Certificate{leaf}, above...)
-	return f.x509Key(private, append(certs, f.certs...))
+	return f.privateKey(private, append(certs, f.certs...))
 }

@@ -61,10 +61,13 @@ func exitCode(err error) int {
 	var known *exitError
 	var usage usageError
 	var key *signer.KeyError
+	var unavailable *signer.UnavailableError
 	var gpg *gpgError
 	switch {
 	case err == nil:
 		return exitYes
+	case errors.As(err, &unavailable): // whoever keeps the key is the operator's side
+		return exitNoAnswer
 	case errors.As(err, &gpg):
 		return gpg.code
 	case errors.As(err, &known):

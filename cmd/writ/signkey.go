@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -28,6 +27,9 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	key, err := signer.OpenKey(ctx, o.key, o.keyOptions(a))
 	if err != nil {
 		return nil, nil, err
+	}
+	if key.Kind() == signer.KindBare {
+		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which the signatures that can be made here need: give it with --cert FILE (PEM, the key's certificate and those above it)"}
 	}
 	for _, note := range key.Notes() {
 		a.note("%s", note)
@@ -81,8 +83,9 @@ func terminalName() string {
 // readable tells a key that cannot be read, for the operator to mend, from one
 // that is no key. Sources that are no files are the signer's to judge.
 func readable(paths ...string) error {
-	for _, path := range paths {
-		if path == "" || strings.Contains(path, "://") || signer.KeptByGPG(path) {
+	for _, source := range paths {
+		path, isFile := signer.SourceFile(source)
+		if path == "" || !isFile {
 			continue
 		}
 		info, err := os.Stat(path)

@@ -91,9 +91,14 @@ var mayImport = map[string][]string{
 	},
 }
 
-// startsProcesses lists the packages, and the one file, whose own code may start
-// a process.
-var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "signer/gpg.go"}
+// startsProcesses lists the packages, and the files, whose own code may start a
+// process. signer/kms.go starts none by itself: Sigstore's client, which it calls,
+// starts the program sigstore-kms-NAME for a key that is named NAME://.
+var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "signer/gpg.go", "signer/kms.go"}
+
+// asksKMS are the only files that may have Sigstore's client for KMS keys: it
+// starts processes and talks to a network.
+var asksKMS = []string{"signer/kms.go", "signer/kms_cloud.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
@@ -286,7 +291,21 @@ func TestExamplesUseOnlyWhatOthersCanImport(t *testing.T) {
 	}
 }
 
-func TestOnlyTheWorkerAndTheFileThatAsksGPGStartProcesses(t *testing.T) {
+func TestOnlyTheFilesThatAskAKMSHaveItsClient(t *testing.T) {
+	t.Parallel()
+	for _, f := range goFiles(t) {
+		if f.test || slices.Contains(asksKMS, f.name) || f.dir == "internal/testenv" || strings.HasPrefix(f.dir, "internal/testenv/") {
+			continue
+		}
+		for _, p := range f.imports() {
+			if strings.HasPrefix(p, "github.com/sigstore/sigstore/pkg/signature/kms") {
+				t.Errorf("%s imports %s", f.name, p)
+			}
+		}
+	}
+}
+
+func TestOnlyTheWorkerAndTheFilesThatAskForKeysStartProcesses(t *testing.T) {
 	t.Parallel()
 	starters := []struct{ pkg, name string }{
 		{"os", "StartProcess"}, {"syscall", "Exec"}, {"syscall", "ForkExec"}, {"syscall", "StartProcess"},

@@ -1,0 +1,63 @@
+package signer
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// The kinds of key sources beside the paths of files.
+const (
+	openPGPScheme = "openpgp:"
+	envScheme     = "env://"
+)
+
+// variableName is what env:// takes.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+// SourceFile returns the path of the file that a key source names, and false if
+// it names something else.
+func SourceFile(source string) (path string, ok bool) {
+	if KeptByGPG(source) || sourceScheme.MatchString(source) {
+		return "", false
+	}
+	return strings.TrimPrefix(source, openPGPScheme), true
+}
+
+// readKeySource reads what a key file holds, from the file or from a variable.
+func readKeySource(source string) (data []byte, notes []string, err error) {
+	if name, ok := strings.CutPrefix(source, envScheme); ok {
+		data, err = readKeyVariable(source, name)
+		return data, nil, err
+	}
+	path, _ := SourceFile(source)
+	return readKeyFile(path, true)
+}
+
+// readKeyVariable takes the value of an environment variable: PEM or armor as
+// it is, or in base64 what is binary, as PKCS#12 has to be kept in a CI system.
+func readKeyVariable(source, name string) ([]byte, error) {
+	if !variableName.MatchString(name) {
+		return nil, &KeyError{source, "not the name of an environment variable: want env://NAME, of letters, digits and underscores"}
+	}
+	value, ok := os.LookupEnv(name)
+	switch {
+	case !ok:
+		return nil, &KeyError{source, "the environment variable is not set: a CI system may withhold its secrets from this kind of run"}
+	case value == "":
+		return nil, &KeyError{source, "the environment variable is empty: a CI system may withhold its secrets from this kind of run"}
+	case len(value) > MaxKeyFile:
+		return nil, &KeyError{source, fmt.Sprintf("larger than %d bytes: not a key", MaxKeyFile)}
+	}
+	data := []byte(value)
+	if bytes.Contains(data, []byte("-----BEGIN ")) {
+		return data, nil
+	}
+	if binary, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(value), "")); err == nil && len(binary) > 0 {
+		return binary, nil
+	}
+	return data, nil
+}
