@@ -90,8 +90,7 @@ func boundHash(ctx context.Context, client kms.SignerVerifier) (crypto.Hash, err
 	if err != nil {
 		return 0, err
 	}
-	switch hash := opts.HashFunc(); hash {
-	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+	if hash := opts.HashFunc(); hash == crypto.SHA256 || hash == crypto.SHA384 || hash == crypto.SHA512 {
 		return hash, nil
 	}
 	return 0, errors.New("the key is bound to a digest other than SHA-256, SHA-384 and SHA-512")

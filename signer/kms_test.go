@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,6 +25,7 @@ import (
 
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
 )
@@ -509,4 +513,36 @@ func TestTheSchemeOpenPGPTakesNothingElse(t *testing.T) {
 	wantKeyError(t, err, "not an OpenPGP secret key")
 	_, err = signer.OpenKey(t.Context(), "openpgp:"+dir.path("nothing"), signer.KeyOptions{})
 	wantKeyError(t, err, "no such file")
+}
+
+func TestAttackAPluginThatEverybodyMayReplace(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no permission bits")
+	}
+	for name, c := range map[string]struct {
+		path         func(dir string) string
+		program, dir os.FileMode
+		want         string
+	}{
+		"a program open to all": {func(dir string) string { return dir }, 0o757, 0o755, "every user may write to"},
+		"a folder open to all":  {func(dir string) string { return dir }, 0o755, 0o757, "every user may write to"},
+		"a relative entry":      {func(dir string) string { return filepath.Base(dir) }, 0o755, 0o755, "through a relative entry of PATH"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newFiles(t)
+			started := dir.path("started")
+			plugin := dir.path("sigstore-kms-writtest")
+			testenv.WriteProgram(t, plugin, []byte("#!/bin/sh\necho > "+started+"\n"))
+			if err := errors.Join(os.Chmod(plugin, c.program), os.Chmod(dir.dir, c.dir)); err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(filepath.Dir(dir.dir))
+			t.Setenv("PATH", c.path(dir.dir))
+			_, err := signer.OpenKey(t.Context(), "writtest://key", signer.KeyOptions{})
+			wantKeyError(t, err, c.want)
+			if _, err := os.Stat(started); err == nil {
+				t.Error("it was started")
+			}
+		})
+	}
 }

@@ -2,7 +2,9 @@
 // signed bytes, has them verified, and only then puts them in place. In the same
 // way it puts back what was signed where a file was damaged. It asks timestamp
 // authorities, over the network, if it is told to; for nothing else. For a key
-// that GnuPG keeps it starts gpg; no other process, and never to verify.
+// that GnuPG keeps it starts gpg; for one in a KMS it has Sigstore's client start
+// a plugin or, built with the tag cloudkms, talk to the service. It starts no other
+// process, and none to verify.
 //
 // It does not verify by itself (the caller hands in a verifier) and it never
 // judges whether a signer may sign a runbook: that is policy, on the worker.

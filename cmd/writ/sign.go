@@ -43,7 +43,8 @@ func newSignCmd(a *app) *cobra.Command {
 		Long: `Sign runbooks. An X.509 key signs PowerShell and other script files of Windows
 in place (authenticode), an OpenPGP key signs any runbook as clear-signed text
 in NAME.asc. A folder stands for the runbooks in it that the key can sign.
---key gpg:FINGERPRINT has GnuPG sign, with a key in its agent or on a smart card.
+--key gpg:FINGERPRINT has GnuPG sign, with a key in its agent or on a smart card;
+--key NAME://... a KMS, or the plugin sigstore-kms-NAME in PATH.
 
 Use it on the machine of the author or in a protected pipeline. What was signed
 is verified before it replaces anything; a failure leaves every file as it was.
@@ -73,10 +74,11 @@ is signed; with --tsa only one by these authorities will do.
 
 Exit codes: 0 signed (with --check: all are signed), 1 a file is not, 2 the
 question is malformed or the key does not fit, 3 a file cannot be read or
-written, or no authority gave a timestamp.`,
+written, no authority gave a timestamp, or whoever keeps the key did not answer.`,
 		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
   writ sign --key gpg:0123456789ABCDEF0123456789ABCDEF01234567 deploy.sh
+  writ sign --key awskms:///alias/runbooks --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --runbook-version 1.4 --namespace prod deploy.sh
   writ sign --append --trust trust --key second.key.asc deploy.sh.asc
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
@@ -118,7 +120,7 @@ func (o *signOptions) addTo(cmd *cobra.Command) {
 // addKeyTo adds the flags that say whose key signs, whatever is signed.
 func (o *signOptions) addKeyTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key; or gpg:FINGERPRINT, a key in a gpg-agent or on a smart card")
+	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key; or openpgp:FILE, env://NAME, gpg:FINGERPRINT, or the URI of a key in a KMS, such as awskms:///alias/NAME")
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
 	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 }
