@@ -21,6 +21,10 @@ func readCertFile(path string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseCerts(path, data)
+}
+
+func parseCerts(path string, data []byte) ([]*x509.Certificate, error) {
 	if !looksLikePEM(data) {
 		certs, err := x509.ParseCertificates(data)
 		if err != nil || len(certs) == 0 || len(certs) > maxCerts {

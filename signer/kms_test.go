@@ -546,3 +546,20 @@ func TestAttackAPluginThatEverybodyMayReplace(t *testing.T) {
 		})
 	}
 }
+
+func TestAnOpenPGPCertificateMakesAKeyInAKMSAnOpenPGPKey(t *testing.T) {
+	t.Parallel()
+	s := &scriptedKMS{key: newX509(t, "p384").Key}
+	bare, err := s.open(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	armored, fingerprint, err := signer.NewOpenPGPCertificate(scriptedURI, must(bare.Private()), certificateOptions(bare.Hash()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.open(t, newFiles(t).write("cert.asc", armored))
+	if err != nil || key.Kind() != signer.KindOpenPGP || key.ID() != "openpgp:"+fingerprint || key.Hash() != crypto.SHA384 {
+		t.Errorf("%s %s, %v", key.Kind(), key.ID(), err)
+	}
+}

@@ -1,11 +1,13 @@
 package signer
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -110,10 +112,25 @@ func (o *opaqueWithin) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) 
 }
 
 // opaqueKey makes a key of a signer whose private half is elsewhere and that
-// signs digests of hash only. What certFile holds says which kind: X.509
-// certificates make an X.509 key, "" a bare one.
-func opaqueKey(source string, private crypto.Signer, hash crypto.Hash, certFile string) (*Key, error) {
-	key, err := opaqueKeyOf(source, private, certFile)
+// signs digests of hash only. What certFile holds says which kind: an OpenPGP
+// certificate makes an OpenPGP key, X.509 certificates an X.509 key, "" a bare one.
+func opaqueKey(source string, private crypto.Signer, hash crypto.Hash, certFile string) (key *Key, err error) {
+	if certFile == "" {
+		key, err = NewBareKey(source, private)
+	} else {
+		var data []byte
+		if data, _, err = readKeyFile(certFile, false); err != nil {
+			return nil, err
+		}
+		if looksLikeOpenPGP(data) {
+			return NewOpaqueOpenPGPKey(source, private, hash, data)
+		}
+		var certs []*x509.Certificate
+		if certs, err = parseCerts(certFile, data); err != nil {
+			return nil, err
+		}
+		key, err = x509KeyOf(source, private, certs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +138,10 @@ func opaqueKey(source string, private crypto.Signer, hash crypto.Hash, certFile 
 	return key, nil
 }
 
-func opaqueKeyOf(source string, private crypto.Signer, certFile string) (*Key, error) {
-	if certFile == "" {
-		return NewBareKey(source, private)
-	}
-	certs, err := readCertFile(certFile)
-	if err != nil {
-		return nil, err
-	}
-	return x509KeyOf(source, private, certs)
+// looksLikeOpenPGP says whether data is an OpenPGP certificate or key, armored or
+// binary: each packet begins with the highest bit set, which DER and PEM do not.
+func looksLikeOpenPGP(data []byte) bool {
+	return bytes.Contains(data, []byte(beginPGPPublic)) || bytes.Contains(data, []byte(beginPGPSecret)) || len(data) > 0 && data[0]&0x80 != 0
 }
 
 // opaqueHash is the digest that a key in a KMS signs if nothing else is known of
