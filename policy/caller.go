@@ -82,9 +82,10 @@ func workerIdentityProblem(s string) string {
 	return "want entra:TENANT:OBJECT, two GUIDs in lower case"
 }
 
-// signs says that an identity is that of a key: what the operating system or an
-// issuer of tokens calls somebody has signed nothing.
-func signs(id string) bool {
+// Signs says that an identity of grants.yaml is one that signs, of a key, a certificate
+// or a signer of Sigstore bundles: what the operating system or an issuer of tokens calls
+// somebody has signed nothing.
+func Signs(id string) bool {
 	is, _ := tokenIdentity(id)
 	return !is && !strings.HasPrefix(id, "os:")
 }

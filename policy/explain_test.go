@@ -28,7 +28,7 @@ func TestExplainSaysWhichPartOfWhichRuleLacksWhat(t *testing.T) {
 	if !slices.Equal(x.Signers, []string{"alice"}) || x.Requester != "" || x.Total != 2 || len(x.Rules) != 2 {
 		t.Fatalf("signers %v, requester %q, %d of %d rules", x.Signers, x.Requester, len(x.Rules), x.Total)
 	}
-	if x.Rules[0].Line != 10 || x.Rules[1].Name != "other" {
+	if x.Rules[0].Line != 11 || x.Rules[1].Name != "other" {
 		t.Errorf("rules %+v", x.Rules)
 	}
 	want := []map[string]string{

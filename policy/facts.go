@@ -34,7 +34,13 @@ type person struct {
 	name   string // "" for somebody that grants.yaml does not know
 	groups []string
 	// claims are what each of a signer's valid signatures says of the runbook.
-	claims []verifier.Claims
+	claims []claim
+}
+
+// claim is what one signature says, and the format that it is in.
+type claim struct {
+	verifier.Claims
+	format string
 }
 
 // lookUp finds the facts about an input. With all set every rule is a
@@ -143,7 +149,7 @@ func (a *asker) signers(signatures []Signature) []person {
 		name, ambiguous := "", false
 		for _, id := range s.Signer.IDs {
 			p := a.one(tablePerson, id)
-			if p == "" || !signs(id) {
+			if p == "" || !Signs(id) {
 				continue
 			}
 			ambiguous = ambiguous || name != "" && name != p
@@ -157,11 +163,11 @@ func (a *asker) signers(signatures []Signature) []person {
 			i = len(people)
 			people = append(people, person{name: name, groups: a.all(tableGroups, maxGroups, name)})
 		}
-		claims := verifier.Claims{}
+		said := claim{format: s.Format}
 		if s.Claims != nil {
-			claims = *s.Claims
+			said.Claims = *s.Claims
 		}
-		people[i].claims = append(people[i].claims, claims)
+		people[i].claims = append(people[i].claims, said)
 	}
 	return people
 }
@@ -218,6 +224,7 @@ func (p person) signerTerm() *ast.Term {
 	for _, c := range p.claims {
 		claims = append(claims, ast.ObjectTerm(
 			item("version", ast.StringTerm(c.Version)), item("numbers", numbers(c.Version)), item("namespace", ast.StringTerm(c.Namespace)),
+			item("format", ast.StringTerm(c.format)),
 		))
 	}
 	return ast.ObjectTerm(item("person", ast.StringTerm(p.name)), item("groups", texts(p.groups)), item("claims", ast.ArrayTerm(claims...)))

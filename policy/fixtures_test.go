@@ -19,6 +19,10 @@ const (
 	aliceCert = "x509-sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	bobKey    = "openpgp:89ABCDEF0123456789ABCDEF0123456789ABCDEF"
 	carolSPKI = "x509-spki:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+	annBundle = "sigstore:https://token.actions.githubusercontent.com|https://github.com/acme/ops/.github/workflows/release.yml@refs/heads/main"
+	annNamed  = "sigstore-identity:release-workflow"
+	annBare   = "sigstore-key:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+	annCert   = "x509-sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 )
 
 // peopleYAML is the part of grants.yaml that most tests share.
@@ -27,6 +31,7 @@ people:
   alice: {identities: ["` + aliceKey + `", "` + aliceCert + `", "os:alice"]}
   bob: {identities: ["` + bobKey + `", "os:bob"]}
   carol: {identities: ["` + carolSPKI + `"]}
+  ann: {identities: ["` + annBundle + `", "` + annNamed + `", "` + annBare + `", "` + annCert + `"]}
 groups:
   release: {members: [alice, bob]}
   operators: {members: [bob], os_groups: [wheel]}

@@ -31,6 +31,7 @@ type grants struct {
 	people        map[string]bool
 	roles         map[string]role
 	fillable      map[string]string // what is wrong with a list of roles
+	formatsOf     formatsOf
 	zones         map[string]*time.Location
 	freezes       []freeze
 	exemptions    []exemption
@@ -50,7 +51,11 @@ var fingerprintForms = []struct {
 	{"openpgp:", "0123456789ABCDEF", []int{40, 64}, "the whole fingerprint of the primary key, 40 or 64 upper-case hexadecimal digits"},
 	{"x509-sha256:", "0123456789abcdef", []int{64}, "the SHA-256 of the certificate, 64 lower-case hexadecimal digits"},
 	{"x509-spki:", "0123456789abcdef", []int{64}, "the SHA-256 of the public key, 64 lower-case hexadecimal digits"},
+	{"sigstore-key:", "0123456789abcdef", []int{64}, "the SHA-256 of the public key, 64 lower-case hexadecimal digits"},
 }
+
+// schemes are those of all identities.
+var schemes = []string{"openpgp:", "x509-sha256:", "x509-spki:", sigstoreScheme, sigstoreNamedScheme, "sigstore-key:", "os:", "entra:", "github:", "oidc:", "spiffe://"}
 
 func identityProblem(s string) string {
 	for _, f := range fingerprintForms {
@@ -67,10 +72,20 @@ func identityProblem(s string) string {
 		}
 		return "want os: and the name of an account"
 	}
+	if is, bad := sigstoreIdentity(s); is {
+		return bad
+	}
 	if is, bad := tokenIdentity(s); is {
 		return bad
 	}
-	return "want an identity that begins with openpgp:, x509-sha256:, x509-spki:, os:, entra:, github:, oidc: or spiffe://"
+	last := len(schemes) - 1
+	want := "want an identity that begins with " + strings.Join(schemes[:last], ", ") + " or " + schemes[last]
+	if scheme, _, ok := strings.Cut(s, ":"); ok {
+		if near := strictyaml.Nearest(scheme+":", schemes); near != "" {
+			want += fmt.Sprintf("; did you mean %q?", near)
+		}
+	}
+	return want
 }
 
 func nameProblem(s string) string {

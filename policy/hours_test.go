@@ -82,7 +82,7 @@ func TestHoursThatCannotBeAreRefused(t *testing.T) {
 	t.Parallel()
 	const whole = "{zone: UTC, days: [mon], from: 08:00, to: 16:00}"
 	tests := []struct{ name, old, new, want string }{
-		{"an unknown zone", "UTC", "Europe/Olso", `grants.yaml:15:20: rules[0].hours[0].zone: "Europe/Olso": want the name of a time zone`},
+		{"an unknown zone", "UTC", "Europe/Olso", `grants.yaml:16:20: rules[0].hours[0].zone: "Europe/Olso": want the name of a time zone`},
 		{"the zone of the machine", "UTC", "Local", "want the name of a time zone"},
 		{"the zone of the machine by its file", "UTC", "localtime", "want the name of a time zone"},
 		{"a path", "UTC", "../etc/passwd", "want the name of a time zone"},

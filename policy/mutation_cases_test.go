@@ -12,7 +12,7 @@ import (
 // mutationCases are questions that show of the library what no other one shows.
 func mutationCases() []decideCase {
 	var all []decideCase
-	for _, some := range [][]decideCase{signatureCases(), signerCases(), roleCases(), workerCases(), requesterCases(), parameterCases(), rangeCases(), timeCases(), approvalCases(), exemptionCases(), glassCases()} {
+	for _, some := range [][]decideCase{signatureCases(), signerCases(), formatCases(), roleCases(), workerCases(), requesterCases(), parameterCases(), rangeCases(), timeCases(), approvalCases(), exemptionCases(), glassCases()} {
 		all = append(all, some...)
 	}
 	return all

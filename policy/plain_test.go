@@ -61,7 +61,7 @@ func randomPolicy(r *rand.Rand) string {
 		fmt.Fprintf(&b, "  - name: r%d\n    match: {%s}\n    workers: {%s}\n    signed_by: {%s%s}\n    requested_by: {%s%s}\n%s%s%s", i,
 			pick(`paths: ["/srv/runbooks/*.sh"]`, `paths: [/srv/runbooks/restart.sh]`, `paths: ["/srv/**"], kinds: [bash]`, "kinds: [bash]", "kinds: [bash, python]", "kinds: [python]", "sha256: ["+digest+"]", "paths: [/opt/x.sh]"),
 			pick("any: true", "any: true", "groups: [web]", "groups: [db, web], labels: {env: [test]}", "ids: [w1]", "labels: {env: [stage]}"),
-			pick("groups: [release]", "groups: [release]", "groups: [release]", "people: [carol]", "groups: [release], at_least: 2"), pick("", "", `, min_version: "2"`, ", namespace: prod"),
+			pick("groups: [release]", "groups: [release]", "groups: [release]", "people: [carol]", "groups: [release], at_least: 2", "people: [alice, ann], formats: {any: [authenticode, clearsign]}", "groups: [release], formats: {all: [clearsign, detached]}"), pick("", "", `, min_version: "2"`, ", namespace: prod"),
 			pick("anyone: true", "groups: [operators]", "people: [alice, bob]"), pick("", "", ", assurance: [peercred]", ", assurance: [token]"),
 			pick("", "", "    hours: [{zone: UTC, days: [sun], from: \"11:00\", to: \"13:00\"}]\n", "    hours: [{zone: UTC, days: [mon], from: \"11:00\", to: \"13:00\"}]\n"),
 			pick("", "", "    approved_by: {groups: [release]}\n", "    approved_by: {people: [carol, alice], not_signers: true}\n"),
@@ -126,6 +126,10 @@ func randomQuestion(r *rand.Rand) policy.Input {
 		in.Signatures = append(in.Signatures, signature(pick("valid", "untrusted"), pick(bobKey, carolSPKI)))
 	})
 	rare(func() { in.Signatures[0].Nested = true })
+	rare(func() { in.Signatures[0].Format = pick("authenticode", "detached", "sigstore") })
+	rare(func() {
+		in.Signatures = append(in.Signatures, ofFormat(pick("detached", "authenticode"), signature("valid", pick(aliceKey, aliceCert, bobKey, annCert))))
+	})
 	return in
 }
 

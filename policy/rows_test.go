@@ -111,6 +111,7 @@ func TestHostileRowsDeny(t *testing.T) {
 		{"a rule that is not JSON", rule("{")},
 		{"a rule that is missing", rule("")},
 		{"a rule with a field that nobody knows", rule(`{"Name":"x","Everything":true}`)},
+		{"a rule that lost the formats that it demands", rule(`{"Name":"x","Match":{"Kinds":["bash"]},"Workers":{"Any":true},"SignedBy":{"People":["alice"],"AtLeast":1,"Formats":{"Each":true}},"RequestedBy":{"Anyone":true},"Obligations":{"timeout_s":60}}`)},
 		{"a rule without conditions", rule(`{"Name":"x","Workers":{"Any":true},"SignedBy":{"AtLeast":1},"Obligations":{"timeout_s":60}}`)},
 		{"a rule that wants no signer", rule(`{"Name":"x","Match":{"Kinds":["bash"]},"Workers":{"Any":true},"Obligations":{"timeout_s":60}}`)},
 		{"a rule twice", func(r *rowsOf) { r.rows["rule"]["0"] = append(r.rows["rule"]["0"], r.rows["rule"]["0"]...) }},
@@ -181,7 +182,7 @@ func TestRowsComeInOrderAndOnlyOfAGoodFile(t *testing.T) {
 	if !errors.Is(err, errDisk) {
 		t.Errorf("rows that cannot be stored: %v", err)
 	}
-	if !strings.HasPrefix(policy.RowsVersion(), "writ.rows/1 ") {
+	if !strings.HasPrefix(policy.RowsVersion(), "writ.rows/2 ") {
 		t.Errorf("version %q", policy.RowsVersion())
 	}
 	if _, err := policy.New(policy.Source{Grants: []byte(deniedGrants), Rows: newRows(t, deniedGrants)}); !errors.As(err, &syntax) {

@@ -53,6 +53,7 @@ type signedBy struct {
 	AtLeast        int
 	MinVersion     string // "" for none: then any signature counts
 	Namespace      string // "" for any
+	Formats        formats
 	// Roles must each be filled by somebody else; People and Groups are all who
 	// fill one of them, then.
 	Roles []role
@@ -81,7 +82,7 @@ func decodeRule(text string) (*rule, error) {
 	if err := decode(text, r); err != nil {
 		return nil, err
 	}
-	if r.Name == "" || r.Match.empty() || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.Obligations.Timeout < MinTimeout ||
+	if r.Name == "" || r.Match.empty() || r.SignedBy.AtLeast < max(1, len(r.SignedBy.Roles)) || r.SignedBy.Formats.incomplete() || r.Obligations.Timeout < MinTimeout ||
 		r.ApprovedBy.Wanted && r.ApprovedBy.AtLeast < 1 {
 		return nil, errors.New("it is not complete")
 	}
@@ -121,7 +122,7 @@ func (r *rule) newTerm() *ast.Term {
 			item("people", texts(r.SignedBy.People)), item("groups", texts(r.SignedBy.Groups)),
 			item("at_least", ast.IntNumberTerm(r.SignedBy.AtLeast)),
 			item("min_version", ast.StringTerm(r.SignedBy.MinVersion)), item("min_numbers", numbers(r.SignedBy.MinVersion)),
-			item("namespace", ast.StringTerm(r.SignedBy.Namespace)),
+			item("namespace", ast.StringTerm(r.SignedBy.Namespace)), item("formats", r.SignedBy.Formats.term()),
 			item("roles", roles), item("role_sets", sets), item("any_role", ast.BooleanTerm(len(r.SignedBy.Roles) == 0)),
 		)),
 		item("requested_by", ast.ObjectTerm(

@@ -163,7 +163,7 @@ func (t *tree) labels(n *yaml.Node, field string) []label {
 
 func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 	s := signedBy{AtLeast: 1}
-	f := t.Fields(n, field, "people", "groups", "roles", "at_least", "min_version", "namespace")
+	f := t.Fields(n, field, "people", "groups", "roles", "at_least", "min_version", "namespace", "formats")
 	s.People, s.Groups = g.readNames(t, f, field)
 	switch {
 	case f["roles"] != nil:
@@ -184,6 +184,9 @@ func (g *grants) readSignedBy(t *tree, n *yaml.Node, field string) signedBy {
 		return ""
 	})
 	s.Namespace = t.Word(f["namespace"], field+".namespace", nameProblem)
+	if v := f["formats"]; v != nil {
+		g.readFormats(t, v, field+".formats", &s)
+	}
 	return s
 }
 

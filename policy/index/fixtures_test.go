@@ -26,12 +26,16 @@ func (d *draw) pick(list ...string) string { return list[d.below(len(list))] }
 
 func identity(person int) string { return fmt.Sprintf("openpgp:%040X", person+1) }
 
+func workflow(person int) string {
+	return fmt.Sprintf("sigstore:https://ci.example|https://ci.example/p%d.yml@refs/heads/main", person)
+}
+
 // randomGrants is a policy in which names, paths and groups meet often.
 func randomGrants(d *draw) string {
 	var b strings.Builder
 	b.WriteString("version: 1\npeople:\n")
 	for i := range 6 {
-		fmt.Fprintf(&b, "  p%d: {identities: [%q, \"os:p%d\"]}\n", i, identity(i), i)
+		fmt.Fprintf(&b, "  p%d: {identities: [%q, %q, \"os:p%d\"]}\n", i, identity(i), workflow(i), i)
 	}
 	b.WriteString("groups:\n")
 	for i := range 4 {
@@ -50,9 +54,9 @@ func randomGrants(d *draw) string {
 		case 1:
 			match += fmt.Sprintf(", sha256: [%s]", runbook.DigestOf([]byte{byte(d.below(4))}))
 		}
-		fmt.Fprintf(&b, "  - name: r%d\n    match: {%s}\n    workers: {%s}\n    signed_by: {%s, at_least: %s}\n    requested_by: {%s}\n    parameters: {Mode: {enum: [soft, hard]}}\n",
+		fmt.Fprintf(&b, "  - name: r%d\n    match: {%s}\n    workers: {%s}\n    signed_by: {%s, at_least: %s%s}\n    requested_by: {%s}\n    parameters: {Mode: {enum: [soft, hard]}}\n",
 			i, match, d.pick("any: true", "groups: [web]", "groups: [db, web]", "ids: [w1, w2]", "groups: [db], ids: [w1]", "labels: {env: test}"),
-			d.pick("groups: [g0, g1]", "groups: [g2], people: [p0]", "people: [p1, p2]"), d.pick("1", "2"),
+			d.pick("groups: [g0, g1]", "groups: [g2], people: [p0]", "people: [p1, p2]"), d.pick("1", "2"), d.pick("", "", ", formats: {any: [sigstore]}", ", formats: {all: [clearsign, sigstore]}"),
 			d.pick("anyone: true", "groups: [g3]", "people: [p0, p3]"))
 	}
 	return b.String()
@@ -78,10 +82,14 @@ func randomInput(d *draw) policy.Input {
 		Trust:      policy.Trust{Digest: runbook.DigestOf([]byte("trust"))},
 	}
 	for range 1 + d.below(3) {
-		in.Signatures = append(in.Signatures, policy.Signature{
+		s := policy.Signature{
 			Format: "clearsign", Verdict: "valid", SignedAtSource: "claimed", NotPassed: []string{},
 			Signer: policy.Signer{IDs: []string{identity(d.below(8))}},
-		})
+		}
+		if d.below(3) == 0 {
+			s.Format, s.Signer.IDs = "sigstore", []string{workflow(d.below(8))}
+		}
+		in.Signatures = append(in.Signatures, s)
 	}
 	if d.below(3) == 0 {
 		in.Parameters["Mode"] = d.pick("soft", "off")

@@ -65,7 +65,7 @@ func lintRule(f *findings, rule *yaml.Node) {
 }
 
 // notNames are keys under which no person, group or role is named.
-var notNames = []string{"identities", "os_groups", "token_groups", "match", "workers", "parameters", "labels", "name", "run", "denied", "reason", "hours", "worker_groups", "id", "codes"}
+var notNames = []string{"identities", "os_groups", "token_groups", "match", "workers", "parameters", "labels", "name", "run", "denied", "reason", "hours", "worker_groups", "id", "codes", "formats"}
 
 // names collects what is said anywhere, but for where people, groups and roles are
 // defined: a name among it may be meant.

@@ -2,7 +2,6 @@ package policytest
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -204,39 +203,6 @@ func (t *tree) runbook(n *yaml.Node, field string, rb *policy.Runbook) *verifier
 		t.Problem(n, field, "%s", bad)
 	}
 	return claims
-}
-
-// signers reads who has signed: people, or identities that nobody may have.
-func (t *tree) signers(n *yaml.Node, field string, claims *verifier.Claims, in *policy.Input) {
-	claimed := claims != nil && *claims != verifier.Claims{}
-	for i, who := range t.List(n, field, plainText) {
-		id := who
-		if !strings.Contains(who, ":") {
-			at := fmt.Sprintf("%s[%d]", field, i)
-			if id = t.outline.signingIdentity(who, claimed); id == "" {
-				t.Problem(n, at, "%s", t.unknownPerson(who, "has no identity to sign with"))
-			}
-		}
-		s := policy.Signature{
-			Format: "authenticode", Verdict: verifier.Valid.String(), SignedAtNS: in.NowNS, SignedAtSource: "claimed", Digest: "sha256",
-			NotPassed: []string{}, Signer: policy.Signer{IDs: []string{id}, Display: who},
-		}
-		if strings.HasPrefix(id, "openpgp:") {
-			s.Format = "clearsign"
-			if claimed {
-				s.Claims = claims
-			}
-		}
-		in.Signatures = append(in.Signatures, s)
-	}
-	in.Runbook.Verdict, in.Runbook.PayloadSHA256 = verifier.Valid.String(), in.Runbook.SHA256
-}
-
-func (t *tree) unknownPerson(who, otherwise string) string {
-	if len(t.outline.identities[who]) > 0 {
-		return fmt.Sprintf("%s %s", strictyaml.Clip(who), otherwise)
-	}
-	return fmt.Sprintf("%q: %s", strictyaml.Clip(who), strictyaml.UnknownName("person", who, maps.Keys(t.outline.identities)))
 }
 
 // caller reads who asks: a person, or an identity. Who is not known to the operating

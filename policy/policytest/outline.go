@@ -2,7 +2,6 @@ package policytest
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/runwrit/writ/internal/strictyaml"
 	"github.com/runwrit/writ/policy"
@@ -49,28 +48,10 @@ func newOutline(data []byte) *outline {
 	return o
 }
 
-// signs says whether an identity is that of a key or a certificate.
-func signs(id string) bool {
-	return strings.HasPrefix(id, "openpgp:") || strings.HasPrefix(id, "x509-")
-}
-
-// signingIdentity is one that the person signs with; "" for none. Only OpenPGP
-// signatures claim a version or a namespace.
-func (o *outline) signingIdentity(person string, claims bool) string {
-	ids := o.identities[person]
-	if i := slices.IndexFunc(ids, func(id string) bool { return claims && strings.HasPrefix(id, "openpgp:") }); i >= 0 {
-		return ids[i]
-	}
-	if i := slices.IndexFunc(ids, signs); i >= 0 {
-		return ids[i]
-	}
-	return ""
-}
-
 // askingIdentity is one that the person asks with; "" for none.
 func (o *outline) askingIdentity(person string) string {
 	ids := o.identities[person]
-	if i := slices.IndexFunc(ids, func(id string) bool { return !signs(id) }); i >= 0 {
+	if i := slices.IndexFunc(ids, func(id string) bool { return !policy.Signs(id) }); i >= 0 {
 		return ids[i]
 	}
 	return ""

@@ -41,12 +41,12 @@ func (t *tree) breakGlass(n *yaml.Node, field string, in *policy.Input) {
 }
 
 // statement adds one statement on the run that is asked about, signed by a person
-// or an identity.
+// or an identity. There are no bundles of statements.
 func (t *tree) statement(n *yaml.Node, field, who string, a policy.Approval, in *policy.Input) {
 	id := who
 	if !strings.Contains(who, ":") {
-		if id = t.outline.signingIdentity(who, false); id == "" {
-			t.Problem(n, field, "%s", t.unknownPerson(who, "has no identity to sign with"))
+		if id = t.outline.identityOf(who, schemeOpenPGP, schemeX509); id == "" {
+			t.Problem(n, field, "%s", t.unknownPerson(who, "has no identity to sign a statement with"))
 		}
 	}
 	a.File = fmt.Sprintf("statement-%d", len(in.Approvals)+1)

@@ -52,7 +52,7 @@ func TestStatementsAndManagedIdentitiesCanBeTested(t *testing.T) {
 func TestMistakesInStatementsAreNamed(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"approved_by: [carol]":                       "approved_by[0]: carol has no identity to sign with",
+		"approved_by: [carol]":                       "approved_by[0]: carol has no identity to sign a statement with",
 		"approved_by: [bab]":                         `did you mean "bob"?`,
 		"approved_by: []":                            "approved_by: is empty",
 		"break_glass: {}":                            "break_glass.by: is missing",

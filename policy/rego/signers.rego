@@ -8,6 +8,7 @@ allowed_signers(rule) := {signer.person |
 	some claims in signer.claims
 	version_fits(rule, claims)
 	namespace_fits(rule, claims)
+	format_fits(rule, claims)
 }
 
 # Lists of numbers are compared number by number, and the empty list, of a
@@ -32,4 +33,5 @@ signed_by_holds(rule) if {
 	rule.signed_by.at_least >= 1
 	count(allowed_signers(rule)) >= rule.signed_by.at_least
 	roles_filled(rule)
+	formats_complete(rule)
 }

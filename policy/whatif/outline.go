@@ -104,7 +104,7 @@ func callersOf(root *yaml.Node) []policy.Caller {
 	}
 	for _, person := range fields(field(root, "people")) {
 		for _, id := range items(field(person.value, "identities")) {
-			if !isKey(id.Value) {
+			if !policy.Signs(id.Value) {
 				add(id.Value)
 				break
 			}
@@ -126,12 +126,6 @@ func callersOf(root *yaml.Node) []policy.Caller {
 	}
 	add("os:a stranger")
 	return callers
-}
-
-// isKey says whether an identity is that of a key or a certificate: such an
-// identity signs, it does not ask.
-func isKey(id string) bool {
-	return strings.HasPrefix(id, "openpgp:") || strings.HasPrefix(id, "x509-")
 }
 
 type entry struct {
