@@ -153,7 +153,7 @@ func signWithKey(ctx context.Context, source string, text []byte, private *packe
 	sig.PubKeyAlgo = private.PubKeyAlgo
 	sig.IssuerKeyId = &private.KeyId
 	config := &packet.Config{NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)}
-	private, asked := witnessed(private)
+	private, asked := witnessed(ctx, private)
 	err := sig.Sign(h, private, config)
 	if asked.Failed() != nil {
 		return nil, keeperError(ctx, source, asked.Failed())
@@ -172,12 +172,12 @@ func signWithKey(ctx context.Context, source string, text []byte, private *packe
 // witnessed puts a witness before a private key that go-crypto asks as a
 // crypto.Signer, which it does for RSA and ECDSA only: for RSA it drops the error,
 // and the user would not be told why a KMS refused.
-func witnessed(private *packet.PrivateKey) (*packet.PrivateKey, *witness.Signer) {
+func witnessed(ctx context.Context, private *packet.PrivateKey) (*packet.PrivateKey, *witness.Signer) {
 	kept, ok := private.PrivateKey.(crypto.Signer)
 	if !ok || private.PubKeyAlgo != packet.PubKeyAlgoRSA && private.PubKeyAlgo != packet.PubKeyAlgoECDSA {
 		return private, witness.New(nil)
 	}
-	asked := witness.New(kept)
+	asked := witness.New(signer.WithContext(ctx, kept))
 	lent := *private
 	lent.PrivateKey = asked
 	return &lent, asked

@@ -85,6 +85,8 @@ type Renderer interface {
 	// Project is of a folder and its manifest.
 	Project(w io.Writer, p Project) error
 	Version(w io.Writer, v Version) error
+	// Key is of the public half of a key.
+	Key(w io.Writer, k KeyShown) error
 	// PolicyProblems writes what is wrong with a policy, or that nothing is.
 	PolicyProblems(w io.Writer, problems []*policy.FileError) error
 	Decision(w io.Writer, d policy.Decision) error

@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/manifest":   {"runbook"},
 	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/doctor", "internal/manifest", "policy/bundle", "policy/store"},
+	"internal/render":     {"runbook", "verifier", "signer", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/doctor", "internal/manifest", "policy/bundle", "policy/store"},
 
 	"internal/strictjson": {},
 	"policy/index":        {"runbook", "policy", "internal/guard", "internal/guid"},
