@@ -34,7 +34,9 @@ type Pipeline struct {
 }
 
 // JudgedFormats returns the names of the formats of Judged.
-func JudgedFormats() []string { return append(Formats(), "github", "azure-pipelines", "sarif") }
+func JudgedFormats() []string {
+	return append(Formats(), "github", "azure-pipelines", "gitlab", "sarif")
+}
 
 // NewJudged returns the writer of the output format of this name, or *FormatError.
 func NewJudged(name string, p Pipeline) (Judged, error) {
@@ -43,6 +45,8 @@ func NewJudged(name string, p Pipeline) (Judged, error) {
 		return annotations{p, githubCommand}, nil
 	case "azure-pipelines":
 		return annotations{p, azureCommand}, nil
+	case "gitlab":
+		return codeQuality{p}, nil
 	case "sarif":
 		return sarif{p}, nil
 	}

@@ -246,6 +246,53 @@ func TestSARIFHasAResultForEachFileThatIsNotValid(t *testing.T) {
 	}
 }
 
+func TestGitLabHasAnIssueForEachFileThatIsNotValid(t *testing.T) {
+	t.Parallel()
+	type issue struct {
+		Description, Fingerprint, Severity string
+		CheckName                          string `json:"check_name"`
+		Location                           struct {
+			Path  string
+			Lines struct{ Begin int }
+		}
+	}
+	read := func(out string) []issue {
+		var list []issue
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	var got []string
+	seen := map[string]bool{}
+	for _, i := range append(read(judged(t, "gitlab", library())), read(signed(t, "gitlab", signing()))...) {
+		title, _, _ := strings.Cut(i.Description, "\n")
+		got = append(got, fmt.Sprintf("%s %s %s:%d %s", i.Severity, i.CheckName, i.Location.Path, i.Location.Lines.Begin, title))
+		if len(i.Fingerprint) != 64 || seen[i.Fingerprint] {
+			t.Errorf("%s has the fingerprint %q", i.CheckName, i.Fingerprint)
+		}
+		seen[i.Fingerprint] = true
+	}
+	want := []string{
+		"critical tampered sub/a.ps1:1 runbook is tampered", "major ambiguous sub/b.ps1:3 runbook is ambiguous", "major damaged lib/c.ps1:1 runbook is damaged",
+		"minor finding sub/odd.ps1:7 signed runbook with a finding", "major not-reached sub/e.ps1:1 runbook was not reached",
+		"major failed sub/d.ps1:4 runbook could not be signed or checked", "major unsigned sub/c.sh:1 runbook is unsigned", "major stale sub/b.ps1:1 runbook is stale",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if out := judged(t, "gitlab", nil); strings.TrimSpace(out) != "[]" {
+		t.Errorf("of nothing it is %q", out)
+	}
+	files := []render.File{}
+	for i := range 5002 {
+		files = append(files, file(fmt.Sprintf("%d.ps1", i), verifier.Unsigned))
+	}
+	if list := read(judged(t, "gitlab", files)); len(list) != 5001 || !strings.Contains(list[5000].Description, "2 more are left out") {
+		t.Errorf("of 5002 there are %d, the last is %v", len(list), list[len(list)-1])
+	}
+}
+
 func TestAFingerprintStaysWhileTheTroubleStays(t *testing.T) {
 	t.Parallel()
 	mark := func(f render.File) string {
@@ -428,7 +475,7 @@ func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
 func TestAnUnknownFormatIsRefusedWithAllNames(t *testing.T) {
 	t.Parallel()
 	var want *render.FormatError
-	if _, err := render.NewJudged("gitlab", pipeline()); !errors.As(err, &want) || !slices.Contains(want.Want, "sarif") {
+	if _, err := render.NewJudged("jenkins", pipeline()); !errors.As(err, &want) || !slices.Contains(want.Want, "sarif") {
 		t.Errorf("%v", err)
 	}
 	if _, err := render.New("sarif"); !errors.As(err, &want) || slices.Contains(want.Want, "sarif") {

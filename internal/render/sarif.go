@@ -221,12 +221,15 @@ func sarifRules() (rules []sarifRule, index map[string]int) {
 	return rules, index
 }
 
+// mostSevere is what GitHub calls critical.
+const mostSevere = "9.0"
+
 // severityOf says how bad a verdict is for whoever relies on the file. Whatever it
 // is, the file is not valid and will not run.
 func severityOf(v verifier.Verdict) string {
 	switch v {
 	case verifier.Tampered, verifier.BadSignature, verifier.Malformed, verifier.Revoked:
-		return "9.0"
+		return mostSevere
 	case verifier.Damaged, verifier.Expired, verifier.Unsupported:
 		return "5.0"
 	default:
