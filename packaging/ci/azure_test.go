@@ -117,8 +117,9 @@ func (a *azureRun) template(parameters map[string]string) (log string, code int)
 func (a *azureRun) signAndCommit() string {
 	a.t.Helper()
 	log := ""
+	a.secrets = map[string]string{"SIGNING_KEY": a.secret()}
 	for _, parameters := range []map[string]string{
-		{"mode": "sign", "key": a.key("codesign.key.pem"), "cert": a.key("codesign.pem")},
+		{"mode": "sign", "key": "env://SIGNING_KEY", "cert": a.key("codesign.pem")},
 		{"mode": "sign", "key": a.key("openpgp.key.asc"), "paths": "runbooks/disk-report.sh\nrunbooks/list-old-files.py\n"},
 	} {
 		said, code := a.template(parameters)
@@ -167,6 +168,7 @@ func TestAzureSignsWhatIsMergedAndASecondRunChangesNothing(t *testing.T) {
 	if log := a.signAndCommit(); a.originMain() != first || !strings.Contains(log, "unchanged 2") {
 		t.Errorf("the second run changed something:\n%s", log)
 	}
+	a.wantNoSecret(log)
 }
 
 func TestAzureShowsWhatAPullRequestLeavesUnsigned(t *testing.T) {

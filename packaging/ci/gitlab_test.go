@@ -56,10 +56,10 @@ func (r *repository) gitlabSigns(branch string) string {
 	r.t.Helper()
 	log := ""
 	for _, variables := range []map[string]string{
-		{"WRIT_KEY": r.key("codesign.key.pem"), "WRIT_CERT": r.key("codesign.pem")},
+		{"WRIT_KEY": "env://SIGNING_KEY", "WRIT_CERT": r.key("codesign.pem")},
 		{"WRIT_KEY": r.key("openpgp.key.asc"), "WRIT_PATHS": "runbooks/disk-report.sh runbooks/list-old-files.py", "WRIT_ARGUMENTS": "--runbook-version 1.4 --namespace prod"},
 	} {
-		said, code := r.gitlab("writ-sign", variables, "CI_COMMIT_BRANCH="+branch, "WRIT_PUSH_TOKEN=very secret")
+		said, code := r.gitlab("writ-sign", variables, "CI_COMMIT_BRANCH="+branch, "WRIT_PUSH_TOKEN=very secret", "SIGNING_KEY="+r.secret())
 		if log += said; code != 0 {
 			r.t.Fatalf("exit code %d:\n%s", code, log)
 		}
@@ -71,8 +71,6 @@ func TestGitLabSignsWhatIsMergedAndASecondRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
 	before := r.originMain()
-	// The second run of the job commits documents that it has made beside the files
-	// that it was given, and those are in no path of it.
 	log := r.gitlabSigns("main")
 	first := r.originMain()
 	if first == before {
@@ -82,6 +80,7 @@ func TestGitLabSignsWhatIsMergedAndASecondRunChangesNothing(t *testing.T) {
 	if log := r.gitlabSigns("main"); r.originMain() != first || strings.Count(log, "unchanged") != 4 {
 		t.Errorf("the second run changed something:\n%s", log)
 	}
+	r.wantNoSecret(log)
 	if called := r.called(); strings.Contains(called+log, "very secret") || !strings.Contains(called, "push -o ci.skip") {
 		t.Errorf("%s\n%s", called, log)
 	}
@@ -192,12 +191,12 @@ func TestAttackALinkInPlaceOfTheReportOnGitLab(t *testing.T) {
 func TestTheJobsForGitLabRefuseWhatTheyAreNotFor(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
-	testenvProgram := filepath.Join(r.dir, "writ")
+	own := filepath.Join(r.dir, "writ")
 	for what, variables := range map[string]map[string]string{
 		"a key in place of its URI":   {"WRIT_KEY": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n"},
 		"neither version nor program": {"WRIT_PROGRAM": ""},
 		"a relative program":          {"WRIT_PROGRAM": "./writ"},
-		"a program in the repository": {"WRIT_PROGRAM": testenvProgram},
+		"a program in the repository": {"WRIT_PROGRAM": own},
 		"no key":                      {},
 		"no path":                     {"WRIT_PATHS": "", "WRIT_KEY": r.key("openpgp.key.asc")},
 	} {

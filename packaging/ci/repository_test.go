@@ -185,6 +185,50 @@ func (r *repository) writ(args ...string) {
 
 func (r *repository) key(name string) string { return filepath.Join(r.keys, name) }
 
+// secret is a PEM key, as a secret of the pipeline holds it.
+func (r *repository) secret() string {
+	r.t.Helper()
+	text, err := os.ReadFile(r.key("codesign.key.pem"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// wantNoSecret fails if a line of the key stands on a command line or in a log.
+func (r *repository) wantNoSecret(log string) {
+	r.t.Helper()
+	said := r.called() + log
+	for line := range strings.Lines(r.secret()) {
+		if line = strings.TrimSpace(line); line != "" && strings.Contains(said, line) {
+			r.t.Errorf("%q of the key stands in\n%s", line, said)
+		}
+	}
+}
+
+// standInForGo puts a program in the place of go, which writes down how and where it
+// is called, and "installs" the writ that there is.
+func (r *repository) standInForGo() {
+	r.t.Helper()
+	text := fmt.Sprintf("#!/bin/sh\necho \"go $* in $PWD\" >>%s\ncp %s \"$GOBIN/writ\"\n", r.calls, r.program)
+	testenv.WriteProgram(r.t, filepath.Join(filepath.Dir(r.program), "go"), []byte(text))
+}
+
+// wantInstalled fails unless exactly this version was installed, and not from the
+// repository, whose go.mod could say with what.
+func (r *repository) wantInstalled() {
+	r.t.Helper()
+	var lines []string
+	for line := range strings.Lines(r.called()) {
+		if strings.HasPrefix(line, "go ") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "go install -tags cloudkms github.com/runwrit/writ/cmd/writ@v1.2.3 in ") || strings.Contains(lines[0], r.dir) {
+		r.t.Errorf("go was called so: %q", lines)
+	}
+}
+
 func (r *repository) write(name, text string) {
 	r.t.Helper()
 	path := filepath.Join(r.dir, filepath.FromSlash(name))
