@@ -34,6 +34,9 @@ func SignDocument(ctx context.Context, path string, rb *runbook.Runbook, o Optio
 	if err := target.mayBeReplaced(src, o.Force, isClearSigned); err != nil {
 		return Outcome{}, err
 	}
+	if err := o.mayReplace(target); err != nil {
+		return Outcome{}, err
+	}
 	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
 		return Outcome{Path: path, Unchanged: true}, nil
 	}

@@ -61,6 +61,9 @@ type Options struct {
 	Confirm ConfirmFunc
 	// Profile refuses what the service it names would change.
 	Profile Profile
+	// Only, unless it is zero, is the digest of the one file that the signed form may
+	// replace: the one on which somebody has decided that it may be.
+	Only runbook.Digest
 }
 
 // Outcome says what SignFile did.
@@ -131,6 +134,9 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 	if err := target.mayBeReplaced(src, o.Force, signedForm(o.Format)); err != nil {
 		return Outcome{}, err
 	}
+	if err := o.mayReplace(target); err != nil {
+		return Outcome{}, err
+	}
 	if o.Confirm != nil {
 		if err := src.normalize(ctx, o); err != nil {
 			return Outcome{}, err
@@ -155,6 +161,14 @@ func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error
 		return Outcome{}, err
 	}
 	return outcome, src.put(ctx, target, signed)
+}
+
+// mayReplace holds the file against what the decision to replace it was made on.
+func (o *Options) mayReplace(target file) error {
+	if !o.Only.IsZero() && (target.rb == nil || target.rb.Digest() != o.Only) {
+		return &ChangedError{target.path}
+	}
+	return nil
 }
 
 // inFolder completes the name in an *InputError about a file beside path: several

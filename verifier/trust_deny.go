@@ -10,8 +10,8 @@ import (
 	"github.com/runwrit/writ/internal/trustlist"
 )
 
-// codeDenied is the finding about a file that a deny list names.
-const codeDenied = "denied"
+// CodeDenied is the code of the finding that a deny list names the file.
+const CodeDenied = "denied"
 
 // Denial is one entry of a deny list.
 type Denial struct {

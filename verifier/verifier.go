@@ -251,7 +251,7 @@ func (r *Report) deny(t *TrustStore, d runbook.Digest) {
 		return
 	}
 	r.Verdict = Revoked
-	r.Findings = slices.Insert(r.Findings, 0, Finding{Code: codeDenied, Detail: denial.String()})
+	r.Findings = slices.Insert(r.Findings, 0, Finding{Code: CodeDenied, Detail: denial.String()})
 }
 
 // judge takes over what one format found, and returns its verdict. Without a

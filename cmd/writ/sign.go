@@ -30,6 +30,7 @@ type signOptions struct {
 	signMode
 	normalizeOptions
 	batch  batchOptions
+	resign resignOptions
 	output output
 	paths  []string
 }
@@ -65,6 +66,10 @@ and --namespace these too; a policy may refuse older versions.
 clear-signed, and ends its last line: in the file, and in what is signed. It shows
 what changes, names the lines where that may have a meaning, and asks, or takes --yes.
 
+--resign --if-signer OLD signs anew, with another key and in the format that it
+has, what OLD has signed and nobody has changed since; all other files are left
+alone, and listed. With --check it says what would be done.
+
 Several files are signed at a time (--jobs), each once, however often it is named.
 After an interruption, or a fault of the key, the same command goes on with what
 is not signed yet.
@@ -84,6 +89,7 @@ written, no authority gave a timestamp, or whoever keeps the key did not answer.
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
   writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
+  writ sign --resign --if-signer old.crt --key new.pem --cert new.crt runbooks
   writ sign --check --trust trust runbooks
   writ sign --check --trust trust -o github runbooks`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -114,6 +120,7 @@ func (o *signOptions) addTo(cmd *cobra.Command) {
 	o.claims.addTo(cmd)
 	o.trust.addTo(cmd)
 	o.batch.addTo(cmd)
+	o.resign.addTo(cmd)
 	o.output.addTo(cmd)
 }
 
@@ -132,6 +139,9 @@ func (o *signOptions) validate() error {
 	if err := o.validateMode(); err != nil {
 		return err
 	}
+	if err := o.validateResign(); err != nil {
+		return err
+	}
 	if err := o.validateNormalize(); err != nil {
 		return err
 	}
@@ -144,11 +154,13 @@ func (o *signOptions) validate() error {
 	switch {
 	case o.remove:
 		return nil
+	case o.resign.on && o.check:
+		return nil
 	case o.key == "" && !o.check:
 		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
 	case o.key == "" && !o.trust.given():
 		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
-	case o.key != "" && o.trust.given() && !o.append:
+	case o.key != "" && o.trust.given() && !o.append && !o.resign.on:
 		return usagef("--trust, --ca and --keyring stand in for the key in a --check: give one or the other")
 	case o.passphraseFile != "" && o.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
@@ -196,6 +208,9 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	}
 	if o.remove {
 		return a.runUnsign(ctx, o, r)
+	}
+	if o.resign.on {
+		return a.runResign(ctx, o, r)
 	}
 	key, trust, err := a.openKey(ctx, o)
 	if err != nil {

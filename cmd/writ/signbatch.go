@@ -69,7 +69,7 @@ type fileFunc func(ctx context.Context, path string) render.SignResult
 
 // forEach does it to all files, shows what became of them, and answers.
 func (a *app) forEach(ctx context.Context, o *signOptions, r signWriter, key *signer.Key, files []string, do fileFunc) (render.Signing, error) {
-	all := render.Signing{Check: o.check, Signer: key.ID(), Files: make([]render.SignResult, len(files))}
+	all := render.Signing{Check: o.check, Signer: key.ID(), Resigned: o.resign.id, Files: make([]render.SignResult, len(files))}
 	for i, path := range files {
 		all.Files[i] = render.SignResult{Path: path, State: render.SignNotReached}
 	}

@@ -38,19 +38,23 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if err != nil {
 		return nil, nil, err
 	}
-	room := verifier.RoomX509CA
-	if key.Kind() == signer.KindOpenPGP {
-		room = verifier.RoomOpenPGP
-	}
 	files, err := o.timestamp.anchors(o.trust.tsas)
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := verifier.NewTrust(append(files, verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: anchor})...)
+	trust, err := verifier.NewTrust(append(files, verifier.TrustFile{Store: "self", Room: anchorRoom(key), Name: "key", Data: anchor})...)
 	if err != nil {
 		return nil, nil, noAnswer(err)
 	}
 	return key, trust, nil
+}
+
+// anchorRoom is where a trust store keeps what Key.Anchor returns.
+func anchorRoom(key *signer.Key) verifier.Room {
+	if key.Kind() == signer.KindOpenPGP {
+		return verifier.RoomOpenPGP
+	}
+	return verifier.RoomX509CA
 }
 
 // keyOptions say how to open the key.
@@ -111,6 +115,11 @@ func verifyWith(trust *verifier.TrustStore, claims claimOptions, formats ...veri
 	if err != nil {
 		return nil, noAnswer(err)
 	}
+	return verifyBy(v, claims), nil
+}
+
+// verifyBy is a verifier of ours in the words of the signer.
+func verifyBy(v *verifier.Verifier, claims claimOptions) signer.VerifyFunc {
 	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
 		verified, err := v.Verify(ctx, rb)
 		var unverified *verifier.UnverifiedError
@@ -126,5 +135,5 @@ func verifyWith(trust *verifier.TrustStore, claims claimOptions, formats ...veri
 		found := &signer.Verification{Payload: verified.Payload()}
 		found.Signers, found.Otherwise = claims.signersOf(verified.Report())
 		return found, nil
-	}, nil
+	}
 }

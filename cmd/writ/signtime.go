@@ -38,7 +38,7 @@ func (o *signOptions) validateTimestamp() error {
 		return usagef("--timestamp-optional and --check exclude each other")
 	case wanted && o.format == "clearsign":
 		return usagef("--timestamp is for authenticode signatures: clear-signed text has no place for one")
-	case len(o.trust.tsas) > 0 && !wanted && !o.trust.given():
+	case len(o.trust.tsas) > 0 && !wanted && !o.trust.given() && o.resign.before == "":
 		return usagef("--tsa says whose timestamps count: it needs --timestamp URL")
 	}
 	return nil

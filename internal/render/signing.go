@@ -18,11 +18,13 @@ const (
 	SignSigned     SignState = "signed"   // signed now; with --check: signed as it stands
 	SignUnchanged  SignState = "unchanged"
 	SignRemoved    SignState = "removed"
+	SignToSign     SignState = "to-sign" // with --resign --check: would be signed anew
+	SignLeft       SignState = "left"    // with --resign: left alone, for the reason in Detail
 )
 
 // SignStates returns all of them, the worst first.
 func SignStates() []SignState {
-	return []SignState{SignNotReached, SignFailed, SignUnsigned, SignStale, SignRemoved, SignSigned, SignUnchanged}
+	return []SignState{SignNotReached, SignFailed, SignUnsigned, SignStale, SignToSign, SignLeft, SignRemoved, SignSigned, SignUnchanged}
 }
 
 // SignResult is what became of one file.
@@ -55,7 +57,10 @@ type Signing struct {
 	Check bool
 	// Signer is the ID of the key; "" where a trust store stood in for it.
 	Signer string
-	Files  []SignResult
+	// Resigned is the ID of the signer whose signatures are to be replaced; "" where
+	// none are.
+	Resigned string
+	Files    []SignResult
 	// Stopped says why not every file was reached; "" where each was.
 	Stopped string
 }
@@ -96,10 +101,21 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 			if !s.Check {
 				fmt.Fprintf(&b, "%-9s %s\n", f.State, Escape(f.Form))
 			}
-		case SignUnsigned, SignStale:
+		case SignLeft:
+			fmt.Fprintf(&b, "%-9s %s\n  %s\n", f.State, Escape(f.Path), clip(f.Detail))
+		case SignUnsigned, SignStale, SignToSign:
 			fmt.Fprintf(&b, "%-9s %s\n", f.State, Escape(f.Path))
 		case SignNotReached, SignFailed:
 		}
+	}
+	if s.Resigned != "" {
+		var counts []string
+		for _, state := range SignStates() {
+			if n := s.Count(state); n > 0 {
+				counts = append(counts, fmt.Sprintf("%d %s", n, state))
+			}
+		}
+		fmt.Fprintf(&b, "%d files: %s\n", len(s.Files), strings.Join(counts, ", "))
 	}
 	return write(w, &b)
 }
@@ -121,10 +137,11 @@ func (jsonRenderer) Sign(w io.Writer, s Signing) error {
 		Version int            `json:"version"`
 		Check   bool           `json:"check"`
 		Signer  string         `json:"signer"`
+		Old     string         `json:"if_signer,omitempty"`
 		Counts  map[string]int `json:"counts"`
 		Files   []jsonSigned   `json:"files"`
 		Stopped string         `json:"stopped"`
-	}{schemaVersion, s.Check, s.Signer, map[string]int{}, make([]jsonSigned, 0, len(s.Files)), s.Stopped}
+	}{schemaVersion, s.Check, s.Signer, s.Resigned, map[string]int{}, make([]jsonSigned, 0, len(s.Files)), s.Stopped}
 	for _, state := range SignStates() {
 		if n := s.Count(state); n > 0 {
 			doc.Counts[string(state)] = n

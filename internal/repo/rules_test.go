@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/batch":      {},
+	"internal/resign":     {"runbook", "verifier", "internal/pgpcert"},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
@@ -87,7 +88,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/statement", "internal/strictjson", "examples",
+		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/resign", "internal/statement", "internal/strictjson", "examples",
 	},
 }
 

@@ -1,0 +1,212 @@
+// Package resign decides which files may be signed anew by another key, because a
+// certain signer has signed them: after a rotation of keys, or after one was lost.
+//
+// To sign anew is to vouch. So what counts is not which signer a file names but
+// what the old signature proves: that its value fits the old key, and that the
+// digest is that of the content as it stands. That the old key has expired, or was
+// revoked, or is trusted by nobody, does not matter; that anything else is amiss
+// does.
+//
+// It reads no file and signs nothing. It cannot know whether it was the owner of
+// the old key who used it: only Rules.Before, with a timestamp, is about that.
+package resign
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/verifier"
+)
+
+// Rules say whose signatures are to be replaced, and by whom.
+type Rules struct {
+	// Old is the ID of the old signer, as verified signatures name it.
+	Old string
+	// New is the ID of the new key; "" where that is not known yet.
+	New string
+	// Before, unless zero, has only signatures count that a trusted timestamp proves
+	// to be older.
+	Before time.Time
+	// Replace says that the signatures of others in the file may go.
+	Replace bool
+}
+
+// Action is what is to be done with a file. The zero value is to leave it alone and
+// to say so.
+type Action int
+
+// The actions.
+const (
+	// Refuse leaves a file alone that is not as it should be, or that the old signer
+	// may have signed and that is not signed anew.
+	Refuse Action = iota
+	// Leave leaves a file alone that is not the old signer's affair.
+	Leave
+	// Unchanged is for a file that the new key has signed already, as far as the
+	// report says.
+	Unchanged
+	// Sign is to sign the file anew.
+	Sign
+)
+
+// Plan is what is to be done with one file, and why.
+type Plan struct {
+	Action Action
+	Why    string
+	Fix    string // what to do about it; may be empty
+	// Signature is that of the old signer; nil unless Action is Sign.
+	Signature *verifier.Signature
+}
+
+// ids are the forms of IDs that policies know signers by.
+var ids = regexp.MustCompile(`^(x509-sha256:[0-9a-f]{64}|x509-spki:[0-9a-f]{64}|openpgp:([0-9A-F]{40}|[0-9A-F]{64})|sigstore-key:[0-9a-f]{64}|sigstore:[^|]+\|.+)$`)
+
+// IsID reports whether s has the form of a signer's ID.
+func IsID(s string) bool { return ids.MatchString(s) }
+
+// Judge decides on a file by the facts about it.
+func (r Rules) Judge(report *verifier.Report) Plan {
+	if report == nil || !IsID(r.Old) {
+		return Plan{Why: "nothing is known about it"}
+	}
+	if len(report.Signatures) > 0 && r.New != "" && names(report.Signatures[0], r.New) {
+		return Plan{Action: Unchanged}
+	}
+	if plan, bad := r.contentAmiss(report); bad {
+		return plan
+	}
+	i := slices.IndexFunc(report.Signatures, func(s verifier.Signature) bool { return !s.Nested && names(s, r.Old) })
+	if i < 0 {
+		return r.notByOld(report)
+	}
+	s := report.Signatures[i]
+	if reason := unproved(s); reason != "" {
+		return Plan{Why: "the old signature does not prove what the content is: " + reason, Fix: "review the file, and sign it as a new one"}
+	}
+	if reason := otherwise(report, s); reason != "" {
+		return Plan{Why: "it was signed as something else: " + reason, Fix: "give the file the name that was signed, or review it and sign it as what it is now"}
+	}
+	if plan, bad := r.others(report, i); bad {
+		return plan
+	}
+	if !r.Before.IsZero() {
+		if s.SignedAtSource != verifier.TimeTSA {
+			return Plan{Why: "no trusted timestamp proves when it was signed", Fix: "review the file, and sign it as a new one"}
+		}
+		if !s.SignedAt.Before(r.Before) {
+			return Plan{
+				Why: fmt.Sprintf("it was signed at %s, which is not before %s", s.SignedAt.UTC().Format(time.RFC3339), r.Before.UTC().Format(time.RFC3339)),
+				Fix: "review the file, and sign it as a new one",
+			}
+		}
+	}
+	return Plan{Action: Sign, Signature: &s}
+}
+
+func names(s verifier.Signature, id string) bool { return slices.Contains(s.Signer.IDs, id) }
+
+// contentAmiss refuses files that are not as any signer left them, and those that a
+// deny list names.
+func (r Rules) contentAmiss(report *verifier.Report) (Plan, bool) {
+	for _, f := range report.Findings {
+		if f.Code == verifier.CodeDenied {
+			return Plan{Why: "it is denied: " + f.Detail}, true
+		}
+	}
+	if len(report.Signatures) > 0 && len(report.Signatures[0].Signer.IDs) > 0 && !slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool { return names(s, r.Old) }) {
+		return Plan{}, false // whatever is amiss, somebody else has signed it
+	}
+	switch report.Verdict {
+	case verifier.Valid, verifier.Untrusted, verifier.Expired, verifier.Revoked, verifier.Unsigned, verifier.NotChecked:
+		return Plan{}, false
+	case verifier.Unsupported:
+		return Plan{Action: Leave, Why: "it is unsupported"}, len(report.Signatures) == 0
+	case verifier.WrongPurpose:
+		return Plan{Why: "it is wrong-purpose: the old key was not for this, or this is no runbook", Fix: "review the file, and sign it as what it is: writ sign, or writ manifest sign"}, true
+	default:
+		return Plan{Why: "it is " + report.Verdict.String(), Fix: "see writ inspect"}, true
+	}
+}
+
+// notByOld is for a file that is whole as far as is known, and that the old signer
+// has not signed.
+func (r Rules) notByOld(report *verifier.Report) Plan {
+	switch {
+	case len(report.Signatures) == 0:
+		return Plan{Action: Leave, Why: "it is unsigned"}
+	case slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool { return s.Nested && names(s, r.Old) }):
+		return Plan{Action: Leave, Why: "the old signer has added a signature to it, and another one decides"}
+	case len(report.Signatures[0].Signer.IDs) == 0:
+		return Plan{Action: Leave, Why: "who signed it cannot be proved: no certificate that was given is of the signer"}
+	}
+	return Plan{Action: Leave, Why: fmt.Sprintf("it is signed by %s, and %s", report.Signatures[0].Signer.IDs[0], report.Verdict)}
+}
+
+// unproved says what the signature does not prove; "" if it proves that the old
+// signer signed this content, for code, in a way that counts.
+func unproved(s verifier.Signature) string {
+	proved := 0
+	for _, c := range s.Checks {
+		switch c.ID {
+		case verifier.CheckTrust, verifier.CheckValidity, verifier.CheckRevocation, verifier.CheckDeny:
+			continue // of the old signer, whose time is over
+		case verifier.CheckSecondOpinion, verifier.CheckKeyUsage:
+			if c.Status != verifier.StatusFailed { // they may need a chain, which nobody asks for
+				continue
+			}
+		case verifier.CheckContentDigest, verifier.CheckSignature:
+			proved++
+		default:
+		}
+		if c.Status != verifier.StatusPassed {
+			return fmt.Sprintf("%s: %s", c.ID, c.Detail)
+		}
+	}
+	if proved != 2 {
+		return "digest and signature were not checked"
+	}
+	return ""
+}
+
+// otherwise says what other runbook the signature claims to be for; "" for none.
+// The verifier looks at that in valid signatures only, and this one may have
+// expired.
+func otherwise(report *verifier.Report, s verifier.Signature) string {
+	c := s.Claims
+	if c == nil {
+		return ""
+	}
+	if problem := c.Problem(); problem != "" {
+		return problem
+	}
+	name, kind := runbook.PayloadName(report.Name), report.Kind.String()
+	switch {
+	case c.Name != "" && c.Name != name:
+		return fmt.Sprintf("the name is %q", c.Name)
+	case c.Kind != "" && c.Kind != kind:
+		return fmt.Sprintf("the kind is %q", c.Kind)
+	}
+	return ""
+}
+
+// others says what becomes of the other signatures on the file; i is the old one.
+func (r Rules) others(report *verifier.Report, i int) (Plan, bool) {
+	if len(report.Signatures) == 1 {
+		return Plan{}, false
+	}
+	for j, s := range report.Signatures {
+		if j != i && s.Sidecar != report.Signatures[i].Sidecar {
+			return Plan{Why: "a second signature in another file covers the same bytes, and would not fit any more", Fix: "sign both anew: writ sign"}, true
+		}
+	}
+	if !r.Replace {
+		return Plan{
+			Why: fmt.Sprintf("it carries %d signatures, and signing it anew would take all of them off", len(report.Signatures)),
+			Fix: "say --replace if they are to go",
+		}, true
+	}
+	return Plan{}, false
+}

@@ -1,0 +1,49 @@
+package signer_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+)
+
+// Between the decision to sign a file anew and the signature somebody puts another
+// file in its place.
+func TestAttackAFileIsExchangedBeforeItIsSignedAnew(t *testing.T) {
+	t.Parallel()
+	eachFormat(t, func(t *testing.T, s studio) {
+		dir := newFiles(t)
+		path := dir.write(s.in, s.text)
+		if _, err := signer.SignFile(t.Context(), path, s.Options); err != nil {
+			t.Fatal(err)
+		}
+		signed := dir.read(s.out)
+		options := s.Options
+		options.Replace, options.Only = true, runbook.DigestOf([]byte("the file that was judged"))
+		var changed *signer.ChangedError
+		if _, err := signer.SignFile(t.Context(), path, options); !errors.As(err, &changed) {
+			t.Errorf("signed: %v", err)
+		}
+		if string(dir.read(s.out)) != string(signed) {
+			t.Error("the file was written")
+		}
+		options.Only = runbook.DigestOf(signed)
+		if _, err := signer.SignFile(t.Context(), path, options); err != nil {
+			t.Errorf("the file that was judged: %v", err)
+		}
+	})
+}
+
+func TestATextIsNotPutInThePlaceOfAnotherDocument(t *testing.T) {
+	t.Parallel()
+	s := clearsign(t)
+	dir := newFiles(t)
+	options := s.Options
+	options.Only = runbook.DigestOf([]byte("the document that was judged"))
+	var changed *signer.ChangedError
+	path := dir.path("list.txt.asc")
+	if _, err := signer.SignDocument(t.Context(), path, must(runbook.Parse("list.txt", []byte("a\n"))), options); !errors.As(err, &changed) {
+		t.Errorf("there is no document, and one is made: %v", err)
+	}
+}
