@@ -160,6 +160,10 @@ func (n notice) title() string {
 		return "runbook could not be signed or checked"
 	case string(SignNotReached):
 		return "runbook was not reached"
+	case string(SignToSign):
+		return "runbook is to be signed anew"
+	case string(SignLeft):
+		return "runbook was left alone"
 	}
 	return "runbook is " + n.rule
 }

@@ -23,6 +23,8 @@ func signRules() []struct {
 		{SignNotReached, "the command ended before it came to this file", "mend what the command ended for, and run it again: it goes on where it stopped"},
 		{SignFailed, "the file was not signed, or whether it is could not be found out", "mend what the message says, and run the command again"},
 		{SignStale, "there is a signature, and it is not a valid one of this text", "have it signed again by its owner: writ sign"},
+		{SignToSign, "the file is still signed by the key that is to be replaced", "sign it anew: writ sign --resign"},
+		{SignLeft, "the file was not signed anew, and somebody should look at it", "look at the file: writ inspect"},
 	}
 }
 
@@ -36,7 +38,7 @@ func signNotices(s Signing) []notice {
 	var list []notice
 	for _, f := range s.Files {
 		n, wrong := words[f.State]
-		if !wrong {
+		if !wrong || f.State == SignLeft && f.Err == nil { // others' files are as they should be
 			continue
 		}
 		n.rule, n.path, n.line = string(f.State), f.Path, f.Line

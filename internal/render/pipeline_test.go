@@ -418,6 +418,9 @@ func signing() render.Signing {
 		{Path: "c.sh", State: render.SignUnsigned, Detail: "there is no c.sh.asc"},
 		{Path: "d.ps1", State: render.SignFailed, Detail: "a character that is not ASCII", Line: 4, Fix: "--add-bom", Err: errors.New("x")},
 		{Path: "e.ps1", State: render.SignNotReached},
+		{Path: "f.ps1", State: render.SignLeft, Detail: "it is tampered", Err: errors.New("x")},
+		{Path: "g.ps1", State: render.SignLeft, Detail: "it is signed by somebody else"},
+		{Path: "h.ps1", State: render.SignToSign},
 	}}
 }
 
@@ -441,6 +444,8 @@ func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
 		"sub/d.ps1:4 runbook could not be signed or checked: the file was not signed, or whether it is could not be found out / a character that is not ASCII / what to do: --add-bom",
 		"sub/c.sh:1 runbook is unsigned: there is no signature, or something that only looks like one / there is no c.sh.asc / what to do: have it signed by its owner: writ sign",
 		"sub/b.ps1:1 runbook is stale: there is a signature, and it is not a valid one of this text / content-digest: other text / what to do: have it signed again by its owner: writ sign",
+		"sub/h.ps1:1 runbook is to be signed anew: the file is still signed by the key that is to be replaced / what to do: sign it anew: writ sign --resign",
+		"sub/f.ps1:1 runbook was left alone: the file was not signed anew, and somebody should look at it / it is tampered / what to do: look at the file: writ inspect",
 	}
 	var github, azure, inSARIF []string
 	out := signed(t, "github", signing())
@@ -464,7 +469,7 @@ func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
-	if !strings.HasSuffix(out, "\nfiles 6: not-reached 1, failed 1, unsigned 1, stale 1, signed 1, unchanged 1\n") {
+	if !strings.HasSuffix(out, "\nfiles 9: not-reached 1, failed 1, unsigned 1, stale 1, to-sign 1, left 2, signed 1, unchanged 1\n") {
 		t.Errorf("the log ends with %q", out)
 	}
 	if run.Invocations[0].ExecutionSuccessful {
