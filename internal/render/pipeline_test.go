@@ -277,6 +277,7 @@ func TestGitLabHasAnIssueForEachFileThatIsNotValid(t *testing.T) {
 		"critical tampered sub/a.ps1:1 runbook is tampered", "major ambiguous sub/b.ps1:3 runbook is ambiguous", "major damaged lib/c.ps1:1 runbook is damaged",
 		"minor finding sub/odd.ps1:7 signed runbook with a finding", "major not-reached sub/e.ps1:1 runbook was not reached",
 		"major failed sub/d.ps1:4 runbook could not be signed or checked", "major unsigned sub/c.sh:1 runbook is unsigned", "major stale sub/b.ps1:1 runbook is stale",
+		"major to-sign sub/h.ps1:1 runbook is to be signed anew", "major left sub/f.ps1:1 runbook was left alone",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
