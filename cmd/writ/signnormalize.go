@@ -156,7 +156,7 @@ func shorten(line string) string {
 	if len(line) <= head+tail {
 		return render.Escape(line)
 	}
-	return fmt.Sprintf("%s[... %d bytes ...]%s", render.Escape(line[:head]), len(line)-head-tail, render.Escape(line[len(line)-tail:]))
+	return fmt.Sprintf("%s [... %d bytes ...] %s", render.Escape(line[:head]), len(line)-head-tail, render.Escape(line[len(line)-tail:]))
 }
 
 // blanksText names the blanks and CRs, a long run of one by its length.

@@ -53,8 +53,17 @@ func (r annotations) Verify(w io.Writer, files []File, problems []audit.Problem)
 	return write(w, &b)
 }
 
+// Audit says last what was not looked at, which is no reason to show anything at
+// a file.
 func (r annotations) Audit(w io.Writer, result *audit.Result) error {
-	return r.Verify(w, filesOf(result), result.Problems)
+	if err := r.Verify(w, filesOf(result), result.Problems); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, s := range result.Skipped {
+		fmt.Fprintf(&b, "not looked at: %s: %s\n", clip(s.Reason), clip(s.Path))
+	}
+	return write(w, &b)
 }
 
 // write writes notices of one level.

@@ -478,6 +478,36 @@ func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
 	}
 }
 
+func TestWhatAnAuditDidNotLookAtIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"github":          "\nnot looked at: a link, [not](followed): ln#\\x23[x].ps1\n",
+		"azure-pipelines": "\nnot looked at: a link, [not](followed): ln#\\x23[x].ps1\n",
+		"sarif":           `"not looked at: a link, [not] (followed): ln#\\x23[x].ps1"`,
+	} {
+		r, err := render.NewJudged(name, pipeline())
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := &audit.Result{Entries: []audit.Entry{{Path: "a.ps1", Report: file("a.ps1", verifier.Valid).Report}}}
+		for range 102 {
+			result.Skipped = append(result.Skipped, audit.Skip{Path: "ln##[x].ps1", Reason: "a link, [not](followed)"})
+		}
+		var b bytes.Buffer
+		if err := r.Audit(&b, result); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s says\n%.600s", name, b.String())
+		}
+		if name == "sarif" {
+			if n := readSARIF(t, b.String()).Runs[0].Invocations[0].ToolExecutionNotifications; len(n) != 101 || n[100].Message.Text != "2 more were not looked at" {
+				t.Errorf("%d notes", len(n))
+			}
+		}
+	}
+}
+
 func TestAnUnknownFormatIsRefusedWithAllNames(t *testing.T) {
 	t.Parallel()
 	var want *render.FormatError

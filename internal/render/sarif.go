@@ -112,8 +112,21 @@ type sarifRegion struct {
 	StartLine int `json:"startLine"`
 }
 
+// maxNotes is how many notes a document has of what was not looked at.
+const maxNotes = 100
+
+// Audit has a note for each file that was not looked at.
 func (s sarif) Audit(w io.Writer, r *audit.Result) error {
-	return s.Verify(w, filesOf(r), r.Problems)
+	var notes []sarifNotification
+	for i, skipped := range r.Skipped {
+		if i == maxNotes {
+			notes = append(notes, sarifNotification{"note", sarifText{fmt.Sprintf("%d more were not looked at", len(r.Skipped)-i)}})
+			break
+		}
+		text := fmt.Sprintf("not looked at: %s: %s", clip(skipped.Reason), clip(skipped.Path))
+		notes = append(notes, sarifNotification{"note", sarifText{noLinks(text)}})
+	}
+	return s.write(w, noticesOf(filesOf(r), r.Problems), len(r.Problems) == 0, notes...)
 }
 
 func (s sarif) Verify(w io.Writer, files []File, problems []audit.Problem) error {
@@ -122,9 +135,9 @@ func (s sarif) Verify(w io.Writer, files []File, problems []audit.Problem) error
 
 // write writes the document. The worst notices come first, so those that are
 // left out are not the worst.
-func (s sarif) write(w io.Writer, list []notice, complete bool) error {
+func (s sarif) write(w io.Writer, list []notice, complete bool, notes ...sarifNotification) error {
 	run := sarifRun{
-		Invocations: []sarifInvocation{{ExecutionSuccessful: complete}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: complete, Notifications: notes}},
 		OriginalURIBaseIDs: map[string]sarifRoot{sarifBase: {sarifText{
 			"the root of the repository, or the working directory where there is none",
 		}}},
@@ -135,9 +148,9 @@ func (s sarif) write(w io.Writer, list []notice, complete bool) error {
 	run.Tool.Driver = sarifDriver{Name: "writ", Version: s.Version, InformationURI: projectURL, Rules: rules}
 	if left := len(list) - maxResults; left > 0 {
 		list = list[:maxResults]
-		run.Invocations[0].Notifications = []sarifNotification{{"warning", sarifText{
+		run.Invocations[0].Notifications = append(notes, sarifNotification{"warning", sarifText{
 			fmt.Sprintf("%d more results are left out: this document holds the worst %d", left, maxResults),
-		}}}
+		}})
 	}
 	for _, n := range list {
 		run.Results = append(run.Results, s.result(n, index[n.rule]))
@@ -149,8 +162,7 @@ func (s sarif) write(w io.Writer, list []notice, complete bool) error {
 
 func (s sarif) result(n notice, rule int) sarifResult {
 	place, inside := s.place(n.path)
-	// A reader makes a link of "[words](address)" in a message.
-	message := strings.ReplaceAll(strings.Join(append([]string{n.title()}, n.lines()...), "\n"), "](", "] (")
+	message := noLinks(strings.Join(append([]string{n.title()}, n.lines()...), "\n"))
 	r := sarifResult{
 		RuleID: n.rule, RuleIndex: rule, Level: sarifLevelOf(n.warning), Message: sarifText{message},
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint(n, place)},
@@ -169,6 +181,9 @@ func (s sarif) result(n notice, rule int) sarifResult {
 	r.Locations = []sarifLocation{at}
 	return r
 }
+
+// noLinks keeps a reader from making a link of "[words](address)" in a message.
+func noLinks(text string) string { return strings.ReplaceAll(text, "](", "] (") }
 
 // fingerprint is the same for the same trouble with the same file, whatever else
 // is in the file: GitHub and others show it once, until it is gone. The name of
