@@ -14,14 +14,19 @@ import (
 // maxCerts is the number of certificates that may come with a key.
 const maxCerts = 32
 
-// readCertFile reads the certificates in a file: PEM, where blocks of other
-// kinds are left alone, or DER.
-func readCertFile(path string) ([]*x509.Certificate, error) {
+// readCertFile reads the X.509 certificates in a file, PEM, where blocks of other
+// kinds are left alone, or DER; or returns the file if it holds an OpenPGP
+// certificate.
+func readCertFile(path string) (certs []*x509.Certificate, openPGP []byte, err error) {
 	data, _, err := readKeyFile(path, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return parseCerts(path, data)
+	if looksLikeOpenPGP(data) {
+		return nil, data, nil
+	}
+	certs, err = parseCerts(path, data)
+	return certs, nil, err
 }
 
 func parseCerts(path string, data []byte) ([]*x509.Certificate, error) {

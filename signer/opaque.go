@@ -115,21 +115,20 @@ func (o *opaqueWithin) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) 
 // signs digests of hash only. What certFile holds says which kind: an OpenPGP
 // certificate makes an OpenPGP key, X.509 certificates an X.509 key, "" a bare one.
 func opaqueKey(source string, private crypto.Signer, hash crypto.Hash, certFile string) (key *Key, err error) {
-	if certFile == "" {
-		key, err = NewBareKey(source, private)
-	} else {
-		var data []byte
-		if data, _, err = readKeyFile(certFile, false); err != nil {
+	var certs []*x509.Certificate
+	var openPGP []byte
+	if certFile != "" {
+		if certs, openPGP, err = readCertFile(certFile); err != nil {
 			return nil, err
 		}
-		if looksLikeOpenPGP(data) {
-			return NewOpaqueOpenPGPKey(source, private, hash, data)
-		}
-		var certs []*x509.Certificate
-		if certs, err = parseCerts(certFile, data); err != nil {
-			return nil, err
-		}
+	}
+	switch {
+	case openPGP != nil:
+		return NewOpaqueOpenPGPKey(source, private, hash, openPGP)
+	case certFile != "":
 		key, err = x509KeyOf(source, private, certs)
+	default:
+		key, err = NewBareKey(source, private)
 	}
 	if err != nil {
 		return nil, err

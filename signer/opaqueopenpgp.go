@@ -2,6 +2,7 @@ package signer
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -35,7 +36,7 @@ func NewOpaqueOpenPGPKey(source string, private crypto.Signer, hash crypto.Hash,
 		return nil, &KeyError{source, "a private key is needed"}
 	}
 	f := keyFile{source: source, data: certificate}
-	entity, err := f.parseCertificate()
+	entity, err := withinTime(context.Background(), source, f.parseCertificate)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,10 @@ const (
 
 // KeyOptions say how to open a key.
 type KeyOptions struct {
-	// Cert is the path of the certificate of an X.509 key: PEM with any number of
-	// certificates in any order, or DER. Certificates in the key file itself count
-	// too.
+	// Cert is the path of the certificate of a private key in a file, a variable or
+	// a KMS. X.509 makes it an X.509 key: PEM with any number of certificates in any
+	// order, or DER; certificates in the key file itself count too. An OpenPGP
+	// certificate, armored or binary, makes it an OpenPGP key.
 	Cert string
 	// Passphrase is asked if the key is encrypted; nil means that there is none. Of
 	// a key that GnuPG keeps it is asked in any case and handed to the agent; with
@@ -82,7 +83,7 @@ func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
 	defer clear(data)
 	file := keyFile{source: source, data: data}
 	if o.Cert != "" {
-		if file.certs, err = readCertFile(o.Cert); err != nil {
+		if file.certs, file.openPGP, err = readCertFile(o.Cert); err != nil {
 			return nil, err
 		}
 	}
@@ -114,9 +115,10 @@ func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
 
 // keyFile is a key file that was read, and the certificates that came beside it.
 type keyFile struct {
-	source string
-	data   []byte
-	certs  []*x509.Certificate
+	source  string
+	data    []byte
+	certs   []*x509.Certificate
+	openPGP []byte // or an OpenPGP certificate
 }
 
 func (f *keyFile) fail(format string, args ...any) error {

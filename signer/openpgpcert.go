@@ -51,6 +51,10 @@ func NewOpenPGPCertificate(source string, private crypto.Signer, o CertificateOp
 		return nil, "", &KeyError{source, err.Error()}
 	}
 	entity, err := selfSign(public, private, o)
+	var known *KeyError
+	if errors.As(err, &known) { // what a KMS fails with says it already
+		return nil, "", err
+	}
 	if err != nil {
 		return nil, "", &KeyError{source, "make an OpenPGP certificate: " + err.Error()}
 	}

@@ -138,7 +138,10 @@ func (f *keyFile) privateKey(private crypto.PrivateKey, certs []*x509.Certificat
 	if !ok {
 		return nil, f.fail("a key that cannot sign")
 	}
-	if len(certs) == 0 {
+	switch {
+	case f.openPGP != nil:
+		return NewOpaqueOpenPGPKey(f.source, signer, 0, f.openPGP)
+	case len(certs) == 0:
 		return NewBareKey(f.source, signer)
 	}
 	if _, ok := signer.Public().(ed25519.PublicKey); ok {

@@ -88,7 +88,6 @@ written.`,
 	o.breakGlass.addTo(cmd)
 	f := cmd.Flags()
 	f.Var(&o.approvals, "approvals", "put the approval into this `folder`")
-	f.StringVar(&o.key.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
 	f.StringVar(&o.group, "worker-group", "", "`group` of the workers on which it may run")
 	f.DurationVar(&o.expires, "expires", defaultExpiry, "`how long` the approval holds, such as 90m or 48h; a policy has a limit")
 	f.StringVar(&o.requester, "requester", "", "only if this `identity` requests the run, such as os:alice")

@@ -91,7 +91,7 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 		return err
 	}
 	if key.Kind() != signer.KindOpenPGP {
-		return usagef("a manifest is signed with an OpenPGP key, and %s is another", o.key.key)
+		return usagef("a manifest is signed with an OpenPGP key, and %s is another; a key in a KMS is one with its OpenPGP certificate in --cert", o.key.key)
 	}
 	if o.key.append {
 		return a.appendToManifest(ctx, o, key, trust)

@@ -108,7 +108,6 @@ written, no authority gave a timestamp, or whoever keeps the key did not answer.
 func (o *signOptions) addTo(cmd *cobra.Command) {
 	o.addKeyTo(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
 	f.StringVar(&o.format, "format", "auto", "signature `format`: auto, authenticode or clearsign")
 	o.timestamp.addTo(cmd)
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
@@ -128,6 +127,12 @@ func (o *signOptions) addTo(cmd *cobra.Command) {
 func (o *signOptions) addKeyTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key; or openpgp:FILE, env://NAME, gpg:FINGERPRINT, or the URI of a key in a KMS, such as awskms:///alias/NAME")
+	f.StringVar(&o.cert, "cert", "", "`file` with the certificate of the key: the chain of an X.509 key, or the OpenPGP certificate of a key in a KMS")
+	o.addPassphraseTo(cmd)
+}
+
+func (o *signOptions) addPassphraseTo(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
 	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 }

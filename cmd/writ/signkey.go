@@ -29,7 +29,7 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 		return nil, nil, err
 	}
 	if key.Kind() == signer.KindBare {
-		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which the signatures that can be made here need: give it with --cert FILE (PEM, the key's certificate and those above it)"}
+		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which the signatures that can be made here need: give it with --cert FILE: to sign in place PEM with the key's certificate and those above it, to clear-sign its OpenPGP certificate, which writ keys openpgp-cert makes"}
 	}
 	for _, note := range key.Notes() {
 		a.note("%s", note)

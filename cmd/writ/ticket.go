@@ -67,7 +67,6 @@ question is malformed or the key does not fit, 3 a file cannot be read or writte
 	o.project.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.out, "out", ".", "put the ticket into this `folder`")
-	f.StringVar(&o.key.cert, "cert", "", "`file` with the certificate chain of an X.509 key")
 	f.StringVar(&o.group, "worker-group", "", "`group` of the workers on which it may run")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of the one worker on which it may run")
 	f.DurationVar(&o.expires, "expires", defaultTicketExpiry, "`how long` the ticket holds, such as 5m; 24h at most")

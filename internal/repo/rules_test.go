@@ -95,7 +95,7 @@ var mayImport = map[string][]string{
 // startsProcesses lists the packages, and the files, whose own code may start a
 // process. signer/kms.go starts none by itself: Sigstore's client, which it calls,
 // starts the program sigstore-kms-NAME for a key that is named NAME://.
-var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "signer/gpg.go", "signer/kms.go"}
+var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "examples/sigstore-kms-hsm", "signer/gpg.go", "signer/kms.go"}
 
 // asksKMS are the only files that may have Sigstore's client for KMS keys: it
 // starts processes and talks to a network.
