@@ -103,11 +103,8 @@ func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch isOpenPGP := key.Kind() == KindOpenPGP; {
-	case strings.HasPrefix(source, openPGPScheme) && !isOpenPGP:
+	if strings.HasPrefix(source, openPGPScheme) && (key.Kind() != KindOpenPGP || file.openPGP != nil) {
 		return nil, &KeyError{source, "not an OpenPGP secret key: for any other kind give the path alone"}
-	case isOpenPGP && o.Cert != "":
-		return nil, &KeyError{source, "an OpenPGP secret key, which has its certificate in it: leave out --cert"}
 	}
 	key.notes = append(notes, key.notes...)
 	return key, nil

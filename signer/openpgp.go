@@ -59,6 +59,9 @@ func (f *keyFile) parseBinaryOpenPGP(passphrase []byte) (*Key, error) {
 
 // parsePackets chooses the only secret key and decrypts what can sign.
 func (f *keyFile) parsePackets(data, passphrase []byte) (*Key, error) {
+	if f.certs != nil || f.openPGP != nil {
+		return nil, f.fail("an OpenPGP secret key, which has its certificate in it: leave out --cert")
+	}
 	if err := boundPackets(data); err != nil {
 		return nil, f.fail("the OpenPGP key is refused: %s", err)
 	}
