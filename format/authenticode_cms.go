@@ -47,8 +47,9 @@ func digestOID(h crypto.Hash) (digest, ecdsaName asn1.ObjectIdentifier) {
 		return pkcs7.OIDDigestAlgorithmSHA384, pkcs7.OIDDigestAlgorithmECDSASHA384
 	case crypto.SHA512:
 		return pkcs7.OIDDigestAlgorithmSHA512, pkcs7.OIDDigestAlgorithmECDSASHA512
+	default:
+		return pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDDigestAlgorithmECDSASHA256
 	}
-	return pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDDigestAlgorithmECDSASHA256
 }
 
 func indirectData(style *authscript.Style, sum []byte, h crypto.Hash) ([]byte, error) {
