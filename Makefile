@@ -14,7 +14,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl python3 node perl ruby opa bwrap systemd-analyze git shellcheck pre-commit
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
+.PHONY: help build demo test test-tags vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -29,6 +29,13 @@ test: vet ## vet for three systems, then every test; says what it skips
 	@for tool in $(PEERS); do PATH="$$PATH:$$($(GO) env GOPATH)/bin" command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
 	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
 	$(GO) test $(PKG)
+
+# What the build tags add or leave out: the clients of four clouds, the Sigstore format.
+TAGS     := cloudkms nosigstore
+TAGGED   := ./signer ./format ./cmd/writ
+
+test-tags: ## the tests of what the build tags cloudkms and nosigstore change, with each of them
+	@set -e; for tag in $(TAGS); do echo "with the tag $$tag"; $(GO) test -tags $$tag $(TAGGED); done
 
 vet:
 	@set -e; for os in $(OSES); do echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os $(GO) vet $(PKG); done

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"fmt"
 
 	"go.mozilla.org/pkcs7"
 
@@ -116,7 +115,7 @@ func signIndirectData(style *authscript.Style, sum []byte, h crypto.Hash, privat
 	hash := h.New()
 	hash.Write(attributes)
 	if si.EncryptedDigest, err = witness.New(private).Sign(rand.Reader, hash.Sum(nil), h); err != nil {
-		return nil, fmt.Errorf("the key does not sign: %w", err)
+		return nil, err
 	}
 	return sd.Finish()
 }

@@ -67,7 +67,7 @@ func (a *Authenticode) signScript(ctx context.Context, script *authscript.Script
 	}
 	block, err := signIndirectData(script.Style, h.Sum(nil), digest, signer.WithContext(ctx, private), withoutRoot(chain))
 	if err != nil {
-		return nil, fmt.Errorf("key %q: %w", key.Source(), err)
+		return nil, keeperError(ctx, key.Source(), err)
 	}
 	return a.stamp(ctx, block)
 }

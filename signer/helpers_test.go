@@ -3,6 +3,7 @@ package signer_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"os/exec"
@@ -123,6 +124,8 @@ func (g gnupg) newKey(passphrase, name, algorithm string) (fingerprint string) {
 	g.run(passphrase, "--quick-add-key", fingerprint, algorithm, "sign", "1y")
 	return fingerprint
 }
+
+func b64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 func passphrase(word string) signer.PassphraseFunc {
 	return func(context.Context, string) ([]byte, error) { return []byte(word), nil }

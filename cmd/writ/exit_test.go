@@ -27,6 +27,7 @@ func TestExitCode(t *testing.T) {
 		{"an error of the machine", noAnswer(fs.ErrPermission), 3, 125},
 		{"a trust store that cannot be used", &verifier.TrustError{Path: "x", Err: fs.ErrNotExist}, 3, 125},
 		{"a key that is none", &signer.KeyError{Source: "x", Msg: "y"}, 2, 125},
+		{"a key whose keeper does not answer", fmt.Errorf("sign: %w", &signer.UnavailableError{Key: &signer.KeyError{Source: "x", Msg: "y"}}), 3, 125},
 		{"a runbook that cannot be signed", &signer.InputError{Name: "x", Msg: "y"}, 1, 125},
 		{"a runbook that is too large", &runbook.SizeError{Name: "x"}, 1, 125},
 		{"a name that no runbook may have", runbook.ErrName, 1, 125},
