@@ -16,7 +16,7 @@ import (
 // githubStep is what the stand-in reads of a step.
 type githubStep struct {
 	Name, ID, If, Uses, Shell, Run string
-	Env                            map[string]string
+	Env, With                      map[string]string
 }
 
 type githubAction struct {
@@ -381,5 +381,47 @@ func TestTheExampleForGitHubPinsActionsAndAsksForLittle(t *testing.T) {
 	}
 	if example.Jobs["sign"].Environment == "" || example.Jobs["check"].Environment != "" {
 		t.Error("the secrets are not those of an environment that only signing has")
+	}
+}
+
+func TestTheExamplesGiveOnlyWhatTheTemplatesTake(t *testing.T) {
+	t.Parallel()
+	var action githubAction
+	parse(t, "github/action.yml", &action)
+	var example githubWorkflow
+	parse(t, "github/runbooks.yml", &example)
+	uses := 0
+	for _, job := range example.Jobs {
+		for _, s := range job.Steps {
+			if !strings.HasPrefix(s.Uses, "runwrit/writ/") {
+				continue
+			}
+			uses++
+			for name := range s.With {
+				if _, known := action.Inputs[name]; !known {
+					t.Errorf("the action has no input %s", name)
+				}
+			}
+		}
+	}
+	var template struct{ Parameters []struct{ Name string } }
+	parse(t, "azure-pipelines/writ.yml", &template)
+	known := map[string]bool{}
+	for _, p := range template.Parameters {
+		known[p.Name] = true
+	}
+	for _, job := range []string{"check", "sign"} {
+		for _, one := range azureJob(t, job) {
+			step, _ := one.(map[string]any)
+			parameters, _ := step["parameters"].(map[string]any)
+			for name := range parameters {
+				if uses++; !known[name] {
+					t.Errorf("the template has no parameter %s", name)
+				}
+			}
+		}
+	}
+	if uses < 10 {
+		t.Errorf("found %d uses only", uses)
 	}
 }
