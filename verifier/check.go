@@ -46,6 +46,7 @@ const (
 	CheckSignature     CheckID = "signature"      // the signature value verifies under the signer's key
 	CheckSecondOpinion CheckID = "second-opinion" // an independent implementation agrees
 	CheckTrust         CheckID = "trust"          // the signer, or its chain, is in the trust store
+	CheckTransparency  CheckID = "transparency"   // signature and certificate stand in a log of the trust store
 	CheckValidity      CheckID = "validity"       // certificate and signature are in their time
 	CheckRevocation    CheckID = "revocation"     // key and certificate are not revoked
 	CheckKeyUsage      CheckID = "key-usage"      // the key may sign, and sign this
@@ -65,6 +66,7 @@ var verdictOf = map[CheckID]Verdict{
 	CheckSignature:     BadSignature,
 	CheckSecondOpinion: BadSignature,
 	CheckTrust:         Untrusted,
+	CheckTransparency:  Untrusted,
 	CheckValidity:      Expired,
 	CheckRevocation:    Revoked,
 	CheckKeyUsage:      WrongPurpose,

@@ -14,11 +14,15 @@ type Identity struct {
 	// IDs are the names under which a policy may know the signer, most specific
 	// first: "x509-sha256:<certificate>", "x509-spki:<public key>" (both SHA-256,
 	// lower-case hexadecimal), "openpgp:<fingerprint of the primary key>"
-	// (upper-case hexadecimal). Empty where the signer is not known.
+	// (upper-case hexadecimal), "sigstore:<issuer>|<subject alternative name>",
+	// "sigstore-identity:<name of an entry of the trust store>",
+	// "sigstore-key:<SHA-256 of the public key>" (lower-case hexadecimal). Empty
+	// where the signer is not known.
 	IDs []string `json:"ids"`
 	// Display is the certificate's subject or the key's first user ID.
 	Display string `json:"display"`
-	// Issuer is the issuer's name of an X.509 certificate.
+	// Issuer is the issuer's name of an X.509 certificate; of a Sigstore certificate
+	// who vouches for the identity.
 	Issuer string `json:"issuer,omitempty"`
 	// KeyID is what the signature itself names: the serial number of the
 	// certificate, or the fingerprint or key ID of the signing key.
@@ -34,6 +38,7 @@ const (
 	TimeNone    = "none"
 	TimeClaimed = "claimed" // the signer's own word: no evidence
 	TimeTSA     = "tsa"     // a timestamp by an authority of the trust store
+	TimeLog     = "log"     // a transparency log of the trust store
 )
 
 // Signature is what was found out about one signature.
@@ -57,7 +62,31 @@ type Signature struct {
 	Digest         string    `json:"digest_algorithm,omitempty"` // such as "sha256"
 	// Claims are what the signature says of the runbook; nil if it says nothing.
 	Claims *Claims `json:"claims,omitempty"`
-	Checks []Check `json:"checks"`
+	// Sigstore is what the certificate of a keyless signature says; nil for all
+	// other signatures.
+	Sigstore *Sigstore `json:"sigstore,omitempty"`
+	Checks   []Check   `json:"checks"`
+}
+
+// Sigstore is what the certificate of a keyless signature says of who signed, and
+// in which job of which repository. Of a signature that is not valid it is
+// anybody's word. A field is empty where the certificate does not say.
+type Sigstore struct {
+	// Issuer is the address of who knows the identity, of OpenID Connect.
+	Issuer string `json:"issuer"`
+	// SAN is the identity: the certificate's only subject alternative name.
+	SAN string `json:"san"`
+	// SANKind is "uri", "email" or "other".
+	SANKind string `json:"san_kind"`
+	// SourceRepository is the address of the repository, such as
+	// "https://github.com/contoso/runbooks".
+	SourceRepository string `json:"source_repository,omitempty"`
+	SourceRef        string `json:"source_ref,omitempty"`    // such as "refs/heads/main"
+	SourceDigest     string `json:"source_digest,omitempty"` // the commit
+	// Workflow is the address of the job's definition, with its ref.
+	Workflow string `json:"workflow,omitempty"`
+	// Trigger is what started the job, such as "push".
+	Trigger string `json:"trigger,omitempty"`
 }
 
 // Finding is something about a file that is worth saying and is not a check of

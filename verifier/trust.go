@@ -32,6 +32,12 @@ const (
 	RoomCRL         Room = "crl"  // revocation lists and OCSP responses: PEM or DER
 	RoomDeny        Room = "deny" // what is never valid: text
 	RoomTSA         Room = "tsa"  // roots of timestamp authorities, and their intermediates: PEM or DER
+	// RoomSigstore holds trusted roots of Sigstore (trusted_root*.json) and public
+	// keys (PEM).
+	RoomSigstore Room = "sigstore"
+	// RoomSigstoreIdentities says which of those to whom the trusted roots gave
+	// certificates are trusted: text.
+	RoomSigstoreIdentities Room = "sigstore-identities"
 	// RoomSettings is no folder but one file, "settings" of a store.
 	RoomSettings Room = "settings"
 )
@@ -39,14 +45,10 @@ const (
 // rooms are those that are folders; anchorRooms those without which nothing could
 // ever be valid, pinRooms those that narrow them.
 var (
-	rooms       = []Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomOpenPGPPins, RoomTSA, RoomCRL, RoomDeny}
-	anchorRooms = []Room{RoomX509CA, RoomOpenPGP}
-	pinRooms    = []Room{RoomX509Pins, RoomOpenPGPPins}
+	rooms       = slices.Concat([]Room{RoomX509CA, RoomX509Pins, RoomOpenPGP, RoomOpenPGPPins, RoomTSA, RoomCRL, RoomDeny}, sigstoreRooms)
+	anchorRooms = []Room{RoomX509CA, RoomOpenPGP, RoomSigstore}
+	pinRooms    = []Room{RoomX509Pins, RoomOpenPGPPins, RoomSigstoreIdentities}
 )
-
-// laterRooms belong to the layout of a trust store, and this version cannot
-// honour them. Ignoring what an operator has put there would be a silent yes.
-var laterRooms = []Room{"sigstore"}
 
 // TrustFile is one file of anchors, unparsed: each format reads its own.
 type TrustFile struct {

@@ -76,7 +76,7 @@ func (t *TrustStore) readDenied() error {
 // deniedID brings an entry into the form in which it is looked up.
 func deniedID(e trustlist.Entry) (string, error) {
 	switch e.Kind {
-	case "sha256", "sha384", "sha512", "x509-sha256", "x509-spki":
+	case "sha256", "sha384", "sha512", "x509-sha256", "x509-spki", "sigstore-key":
 		digits := map[string]int{"sha384": 96, "sha512": 128}
 		if n := cmp.Or(digits[e.Kind], 64); !isHex(e.Value, n) {
 			return "", e.Errorf("%s needs %d hexadecimal digits", e.Kind, n)
@@ -97,7 +97,7 @@ func deniedID(e trustlist.Entry) (string, error) {
 		}
 		return DenySerial(e.Fields["issuer"], serial), e.Only("issuer")
 	default:
-		return "", e.Errorf("unknown word %q: want sha256, sha384, sha512, x509-sha256, x509-spki, x509-serial or openpgp", e.Kind)
+		return "", e.Errorf("unknown word %q: want sha256, sha384, sha512, x509-sha256, x509-spki, x509-serial, sigstore-key or openpgp", e.Kind)
 	}
 }
 

@@ -54,7 +54,7 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 	}
 	store, err := NewTrust(w.files...)
 	if err == nil && !store.anchored() {
-		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem or <store>/openpgp/*.asc")}
+		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem, <store>/openpgp/*.asc or <store>/sigstore/*.pem")}
 	}
 	return store, err
 }
@@ -216,8 +216,8 @@ func checkTrustFolder(parts []string) error {
 	}
 	room := Room(parts[1])
 	switch {
-	case slices.Contains(laterRooms, room):
-		return fmt.Errorf("this version of writ does not honour %q yet, and does not ignore it", room)
+	case slices.Contains(absentRooms, room):
+		return fmt.Errorf("this build of writ is without Sigstore: it does not honour %q, and does not ignore it", room)
 	case !slices.Contains(rooms, room):
 		return fmt.Errorf("unknown room %q: want one of %q", room, rooms)
 	case len(parts) > 2:

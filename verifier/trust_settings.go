@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -34,6 +35,25 @@ type OpenPGPRules struct {
 	AcceptTrailingBlanks bool
 }
 
+// SigstoreRules say what a store demands of the Sigstore bundles of the signers
+// that it trusts. The zero value holds where nothing is set.
+type SigstoreRules struct {
+	// Log says whose signatures must stand in a transparency log.
+	Log SigstoreLog
+	// NoSCT does without the proof that the certificate was logged.
+	NoSCT bool
+}
+
+// SigstoreLog says whose signatures must stand in a transparency log.
+type SigstoreLog string
+
+// The words for it. The zero value is LogKeyless.
+const (
+	LogKeyless SigstoreLog = "keyless" // those by certificates
+	LogAll     SigstoreLog = "all"     // those by keys too
+	LogNone    SigstoreLog = "none"    // nobody's: a certificate needs a timestamp then
+)
+
 // The names of the settings.
 const (
 	settingRevocation     = "revocation"
@@ -41,6 +61,8 @@ const (
 	settingOpenPGPUnknown = "openpgp-unknown-signers"
 	settingOpenPGPSHA1    = "openpgp-sha1-self-signatures"
 	settingOpenPGPBlanks  = "openpgp-trailing-blanks"
+	settingSigstoreLog    = "sigstore-transparency-log"
+	settingSigstoreSCT    = "sigstore-certificate-log"
 )
 
 // Words of settings.
@@ -50,6 +72,8 @@ const (
 	wordReport    = "report"
 	wordNow       = "now"
 	wordAtSigning = "at-signing"
+	wordRequire   = "require"
+	wordOff       = "off"
 )
 
 // settingWords are the words that each setting may have.
@@ -59,6 +83,8 @@ var settingWords = map[string][]string{
 	settingOpenPGPUnknown: {wordReport, wordRefuse},
 	settingOpenPGPSHA1:    {wordRefuse, wordAccept},
 	settingOpenPGPBlanks:  {wordRefuse, wordAccept},
+	settingSigstoreLog:    {string(LogKeyless), string(LogAll), string(LogNone)},
+	settingSigstoreSCT:    {wordRequire, wordOff},
 }
 
 // Revocation returns the mode that the store of that name has set.
@@ -74,6 +100,15 @@ func (t *TrustStore) OpenPGP(store string) OpenPGPRules {
 		RefuseUnknown:        set[settingOpenPGPUnknown] == wordRefuse,
 		AcceptSHA1:           set[settingOpenPGPSHA1] == wordAccept,
 		AcceptTrailingBlanks: set[settingOpenPGPBlanks] == wordAccept,
+	}
+}
+
+// Sigstore returns the rules that the store of that name has set.
+func (t *TrustStore) Sigstore(store string) SigstoreRules {
+	set := t.settings[store]
+	return SigstoreRules{
+		Log:   cmp.Or(SigstoreLog(set[settingSigstoreLog]), LogKeyless),
+		NoSCT: set[settingSigstoreSCT] == wordOff,
 	}
 }
 

@@ -50,7 +50,7 @@ func TestOpenTrustRefuses(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, dir string){
 		"an unknown room":            func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509_ca/ca.pem")) },
-		"a room it cannot honour":    func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/sigstore/root.json")) },
+		"a room of an unknown name":  func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/x509-leaf-pins/a.pem")) },
 		"a deny list it cannot read": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/deny/list")) },
 		"settings it cannot read":    func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/settings")) },
 		"settings as a folder":       func(t *testing.T, dir string) { write(t, filepath.Join(dir, "s/settings/revocation")) },

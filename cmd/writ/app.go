@@ -125,12 +125,12 @@ func verifyFormats() []verifier.Format { return judgingFormats(nil, nil) }
 func judgingFormats(fetch format.FetchFunc, catalogs []format.Catalog) []verifier.Format {
 	authenticode := format.NewAuthenticode()
 	authenticode.Fetch, authenticode.Catalogs = fetch, catalogs
-	return []verifier.Format{authenticode, format.NewClearsign(), format.NewDetached(), format.NewManifest()}
+	return []verifier.Format{authenticode, format.NewClearsign(), format.NewDetached(), format.NewManifest(), format.NewSigstore()}
 }
 
 // signFormats are the signing halves of all formats.
 func signFormats() []signer.Format {
-	return []signer.Format{format.NewAuthenticode(), format.NewClearsign()}
+	return append([]signer.Format{format.NewAuthenticode(), format.NewClearsign()}, sigstoreSigners()...)
 }
 
 // newVerifier makes a verifier over the given trust; now may be nil.

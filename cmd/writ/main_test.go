@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,12 @@ func params(t *testing.T) testscript.Params {
 			"exits":   exits,
 			"change":  change,
 			"nothing": nothing,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "sigstore" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return len(sigstoreSigners()) > 0, nil
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DEMO", demo)

@@ -40,12 +40,14 @@ func newSignCmd(a *app) *cobra.Command {
 	o.output.pipelines = true
 	cmd := &cobra.Command{
 		Use:   "sign PATH...",
-		Short: "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc",
+		Short: "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc or with a Sigstore bundle",
 		Long: `Sign runbooks. An X.509 key signs PowerShell and other script files of Windows
 in place (authenticode), an OpenPGP key signs any runbook as clear-signed text
 in NAME.asc. A folder stands for the runbooks in it that the key can sign.
 --key gpg:FINGERPRINT has GnuPG sign, with a key in its agent or on a smart card;
 --key NAME://... a KMS, or the plugin sigstore-kms-NAME in PATH.
+--format sigstore writes a Sigstore bundle, NAME.sigstore.json, with any key but an
+OpenPGP one: of any runbook, whose bytes stay as they are.
 
 Use it on the machine of the author or in a protected pipeline. What was signed
 is verified before it replaces anything; a failure leaves every file as it was.
@@ -85,6 +87,7 @@ written, no authority gave a timestamp, or whoever keeps the key did not answer.
   writ sign --key gpg:0123456789ABCDEF0123456789ABCDEF01234567 deploy.sh
   writ sign --key awskms:///alias/runbooks --cert codesign.pem restart.ps1
   writ sign --key signer.key.asc --runbook-version 1.4 --namespace prod deploy.sh
+  writ sign --format sigstore --key codesign.key.pem --cert codesign.pem deploy.sh
   writ sign --append --trust trust --key second.key.asc deploy.sh.asc
   writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
   writ sign --remove restart.ps1
@@ -108,7 +111,7 @@ written, no authority gave a timestamp, or whoever keeps the key did not answer.
 func (o *signOptions) addTo(cmd *cobra.Command) {
 	o.addKeyTo(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "auto", "signature `format`: auto, authenticode or clearsign")
+	f.StringVar(&o.format, "format", "auto", "signature `format`: "+formatWords())
 	o.timestamp.addTo(cmd)
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
@@ -158,7 +161,7 @@ func (o *signOptions) validate() error {
 	}
 	switch {
 	case o.remove:
-		return nil
+		return o.fitsBundle()
 	case o.resign.on && o.check:
 		return nil
 	case o.key == "" && !o.check:
@@ -173,9 +176,9 @@ func (o *signOptions) validate() error {
 		return usagef("--check and --force exclude each other")
 	}
 	if o.format != "auto" && o.formatNamed(o.format) == nil {
-		return usagef("unknown signature format %q: want auto, authenticode or clearsign", o.format)
+		return errUnknownFormat(o.format)
 	}
-	return nil
+	return o.fitsBundle()
 }
 
 func (o *signOptions) formatNamed(name string) signer.Format {

@@ -28,13 +28,13 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if err != nil {
 		return nil, nil, err
 	}
-	if key.Kind() == signer.KindBare {
-		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which the signatures that can be made here need: give it with --cert FILE: to sign in place PEM with the key's certificate and those above it, to clear-sign its OpenPGP certificate, which writ keys openpgp-cert makes"}
+	if key.Kind() == signer.KindBare && !o.signsBundle() {
+		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which all signatures but Sigstore bundles (--format sigstore) need: give it with --cert FILE: to sign in place PEM with the key's certificate and those above it, to clear-sign its OpenPGP certificate, which writ keys openpgp-cert makes"}
 	}
 	for _, note := range key.Notes() {
 		a.note("%s", note)
 	}
-	anchor, err := key.Anchor()
+	anchor, err := o.anchor(key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,7 +42,7 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := verifier.NewTrust(append(files, verifier.TrustFile{Store: "self", Room: anchorRoom(key), Name: "key", Data: anchor})...)
+	trust, err := verifier.NewTrust(append(files, anchor)...)
 	if err != nil {
 		return nil, nil, noAnswer(err)
 	}

@@ -33,7 +33,9 @@ func (a *app) runVersion(o *output) error {
 	}
 	v := render.Version{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Formats: []string{}}
 	for _, f := range verifyFormats() {
-		v.Formats = append(v.Formats, f.Name())
+		if f.Name() != formatSigstore || len(sigstoreSigners()) > 0 { // without Sigstore, one that only says so stands in
+			v.Formats = append(v.Formats, f.Name())
+		}
 	}
 	if err := r.Version(a.stdout, v); err != nil {
 		return noAnswer(fmt.Errorf("write the result: %w", err))

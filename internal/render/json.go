@@ -42,7 +42,9 @@ type jsonSignature struct {
 	SignedAt       *time.Time       `json:"signed_at"`
 	SignedAtSource string           `json:"signed_at_source"`
 	Claims         *verifier.Claims `json:"claims,omitempty"`
-	Checks         []verifier.Check `json:"checks"`
+	// Sigstore is what the certificate of a keyless signature says.
+	Sigstore *verifier.Sigstore `json:"sigstore,omitempty"`
+	Checks   []verifier.Check   `json:"checks"`
 }
 
 type jsonFinding struct {
@@ -267,7 +269,7 @@ func newJSONFile(f File) jsonFile {
 				IDs: notNil(s.Signer.IDs), Display: s.Signer.Display, Issuer: s.Signer.Issuer,
 				KeyID: s.Signer.KeyID, Algorithm: s.Signer.Algorithm, NotAfter: timeOrNull(s.Signer.NotAfter),
 			},
-			SignedAt: timeOrNull(s.SignedAt), SignedAtSource: s.SignedAtSource, Claims: s.Claims, Checks: notNil(s.Checks),
+			SignedAt: timeOrNull(s.SignedAt), SignedAtSource: s.SignedAtSource, Claims: s.Claims, Sigstore: s.Sigstore, Checks: notNil(s.Checks),
 		})
 	}
 	for _, n := range f.Report.Findings {

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cms", "internal/pgpcert", "internal/witness"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/trustlist", "internal/witness",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/strictjson", "internal/trustlist", "internal/witness",
 	},
 	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},

@@ -27,13 +27,7 @@ const (
 // Decode reads one document of at most maxSize bytes into v, a pointer whose value
 // json.Marshal writes again. An error names the place, such as "worker.labels".
 func Decode(data []byte, maxSize int, v any) error {
-	switch {
-	case len(data) > maxSize:
-		return fmt.Errorf("%d bytes are too many, the limit is %d", len(data), maxSize)
-	case !utf8.Valid(data):
-		return errors.New("it is not valid UTF-8")
-	}
-	if err := checkKeys(data); err != nil {
+	if err := Check(data, maxSize); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -50,6 +44,18 @@ func Decode(data []byte, maxSize int, v any) error {
 		return err
 	}
 	return compare("", given, written)
+}
+
+// Check looks at the form only, for documents that another reader knows the fields
+// of: at most maxSize bytes of UTF-8, one value, not too deep, no null, no key twice.
+func Check(data []byte, maxSize int) error {
+	switch {
+	case len(data) > maxSize:
+		return fmt.Errorf("%d bytes are too many, the limit is %d", len(data), maxSize)
+	case !utf8.Valid(data):
+		return errors.New("it is not valid UTF-8")
+	}
+	return checkKeys(data)
 }
 
 func generic(data []byte, v *any) error {

@@ -1,0 +1,112 @@
+//go:build !nosigstore
+
+package format
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// maxSigstoreName is the length of an issuer and of a subject alternative name.
+const maxSigstoreName = 512
+
+// readFulcio reads who signed, and in which job, from a certificate of Fulcio. The
+// signer must have exactly one name, in a form that no other one can be taken for.
+func readFulcio(leaf *x509.Certificate) (*verifier.Sigstore, error) {
+	facts, err := subjectName(leaf)
+	if err != nil {
+		return nil, err
+	}
+	all, err := certificate.ParseExtensions(leaf.Extensions)
+	if err != nil {
+		return nil, fmt.Errorf("an extension of Fulcio cannot be read: %w", err)
+	}
+	var old string
+	for _, e := range leaf.Extensions {
+		if e.Id.Equal(certificate.OIDIssuer) { //nolint:staticcheck // old certificates have the old extension, new ones both
+			old = string(e.Value)
+		}
+	}
+	facts.Issuer = all.Issuer
+	switch {
+	case all.Issuer == "":
+		return nil, errors.New("it does not say who vouches for the identity (no issuer)")
+	case old != "" && old != all.Issuer:
+		return nil, errors.New("it names two issuers")
+	case !nameable(all.Issuer), !nameable(facts.SAN):
+		return nil, fmt.Errorf("its issuer or its identity is longer than %d bytes, or holds %q or a character that cannot be seen", maxSigstoreName, "|")
+	}
+	for to, from := range map[*string]string{
+		&facts.SourceRepository: all.SourceRepositoryURI, &facts.SourceRef: all.SourceRepositoryRef, &facts.SourceDigest: all.SourceRepositoryDigest,
+		&facts.Workflow: all.BuildConfigURI, &facts.Trigger: all.BuildTrigger,
+	} {
+		if nameable(from) {
+			*to = from
+		}
+	}
+	return facts, nil
+}
+
+// The kinds of names that Fulcio gives: tags of a GeneralName.
+const (
+	tagOtherName = asn1.Tag(0xA0)
+	tagEmail     = asn1.Tag(0x81)
+	tagURI       = asn1.Tag(0x86)
+)
+
+// subjectName is the one subject alternative name of the certificate. Names are
+// counted here, because libraries pass over those of kinds that they do not know.
+func subjectName(leaf *x509.Certificate) (*verifier.Sigstore, error) {
+	var tags []asn1.Tag
+	for _, e := range leaf.Extensions {
+		if !e.Id.Equal(cryptoutils.SANOID) {
+			continue
+		}
+		der, names := cryptobyte.String(e.Value), cryptobyte.String(nil)
+		if !der.ReadASN1(&names, asn1.SEQUENCE) || !der.Empty() {
+			return nil, errOneName
+		}
+		for !names.Empty() {
+			var name cryptobyte.String
+			var tag asn1.Tag
+			if len(tags) > 1 || !names.ReadAnyASN1(&name, &tag) {
+				return nil, errOneName
+			}
+			tags = append(tags, tag)
+		}
+	}
+	if len(tags) != 1 {
+		return nil, errOneName
+	}
+	switch {
+	case tags[0] == tagURI && len(leaf.URIs) == 1:
+		return &verifier.Sigstore{SAN: leaf.URIs[0].String(), SANKind: "uri"}, nil
+	case tags[0] == tagEmail && len(leaf.EmailAddresses) == 1:
+		return &verifier.Sigstore{SAN: leaf.EmailAddresses[0], SANKind: "email"}, nil
+	case tags[0] == tagOtherName:
+		other, err := cryptoutils.UnmarshalOtherNameSAN(leaf.Extensions)
+		if err == nil {
+			return &verifier.Sigstore{SAN: other, SANKind: "other"}, nil
+		}
+	}
+	return nil, errOneName
+}
+
+var errOneName = errors.New("it must have exactly one subject alternative name, a URI, an e-mail address or a user name of Fulcio")
+
+// nameable holds for a text that can stand in "sigstore:ISSUER|SAN".
+func nameable(s string) bool {
+	return s != "" && len(s) <= maxSigstoreName && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r == '|' || !unicode.IsPrint(r) })
+}

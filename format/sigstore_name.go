@@ -1,0 +1,3 @@
+package format
+
+const sigstoreName = "sigstore"

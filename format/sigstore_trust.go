@@ -1,0 +1,193 @@
+//go:build !nosigstore
+
+package format
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/runwrit/writ/internal/cms"
+	"github.com/runwrit/writ/internal/strictjson"
+	"github.com/runwrit/writ/verifier"
+)
+
+// Limits of the rooms.
+const (
+	maxTrustedRoot  = 4 << 20
+	maxSigstoreKeys = 1_000 // of a store
+)
+
+// sigstoreStore is what one store says of those who sign bundles.
+type sigstoreStore struct {
+	name       string
+	roots      []sigstoreRoot
+	keys       []*sigstoreKey
+	identities []sigstoreIdentity
+	rules      verifier.SigstoreRules
+}
+
+// sigstoreRoot is a trusted root: the authorities and logs of one Sigstore. Two of
+// them never add up.
+type sigstoreRoot struct {
+	file string
+	root.TrustedMaterial
+}
+
+// sigstoreKey is a public key that a store trusts.
+type sigstoreKey struct {
+	file   string
+	public crypto.PublicKey
+	spki   [sha256.Size]byte // of its SubjectPublicKeyInfo
+}
+
+// hint is how bundles name the key.
+func (k *sigstoreKey) hint() string { return base64.StdEncoding.EncodeToString(k.spki[:]) }
+
+func (k *sigstoreKey) hex() string { return hex.EncodeToString(k.spki[:]) }
+
+// where names the store for a message.
+func (s *sigstoreStore) where() string {
+	if s.name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (store %q)", s.name)
+}
+
+// loadSigstore reads the rooms of all stores. It fails with *verifier.TrustError.
+func loadSigstore(t *verifier.TrustStore) ([]*sigstoreStore, error) {
+	var stores []*sigstoreStore
+	byName := map[string]*sigstoreStore{}
+	store := func(name string) *sigstoreStore {
+		if byName[name] == nil {
+			byName[name] = &sigstoreStore{name: name, rules: t.Sigstore(name)}
+			stores = append(stores, byName[name])
+		}
+		return byName[name]
+	}
+	for _, f := range t.Files(verifier.RoomSigstore) {
+		if err := store(f.Store).add(f); err != nil {
+			return nil, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+	}
+	for _, f := range t.Files(verifier.RoomSigstoreIdentities) {
+		list, err := parseIdentities(f.Data)
+		s := store(f.Store)
+		s.identities = append(s.identities, list...)
+		switch {
+		case err != nil:
+		case len(s.roots) == 0:
+			err = errors.New("identities without a trusted_root.json in the room sigstore of the same store: nobody could vouch for them")
+		case len(s.identities) > maxIdentities:
+			err = fmt.Errorf("more than %d identities", maxIdentities)
+		}
+		if err != nil {
+			return nil, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+	}
+	for _, s := range stores {
+		if len(s.roots) > 0 && len(s.identities) == 0 {
+			return nil, &verifier.TrustError{Path: s.roots[0].file, Err: errors.New(
+				"a trusted root without identities would trust everybody with an account: list whom you trust in the room sigstore-identities of the same store")}
+		}
+	}
+	return stores, nil
+}
+
+// add reads a file of the room sigstore; its name says what it is.
+func (s *sigstoreStore) add(f verifier.TrustFile) error {
+	name := path.Base(f.Name)
+	switch {
+	case strings.HasPrefix(name, "trusted_root") && strings.HasSuffix(name, ".json"):
+		material, err := readTrustedRoot(f.Data)
+		if err != nil {
+			return err
+		}
+		s.roots = append(s.roots, sigstoreRoot{f.Name, material})
+		return nil
+	case strings.HasSuffix(name, ".pem"), strings.HasSuffix(name, ".pub"):
+		keys, err := readPublicKeys(f.Name, f.Data)
+		if s.keys = append(s.keys, keys...); err == nil && len(s.keys) > maxSigstoreKeys {
+			err = fmt.Errorf("more than %d public keys", maxSigstoreKeys)
+		}
+		return err
+	}
+	return errors.New("neither a trusted root (trusted_root*.json) nor public keys (*.pem or *.pub)")
+}
+
+func readTrustedRoot(data []byte) (*root.TrustedRoot, error) {
+	if err := strictjson.Check(data, maxTrustedRoot); err != nil {
+		return nil, fmt.Errorf("no trusted root: %w", err)
+	}
+	material, err := root.NewTrustedRootFromJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("no trusted root: %w", err)
+	}
+	if len(material.FulcioCertificateAuthorities()) == 0 {
+		return nil, errors.New("a trusted root without a certificate authority")
+	}
+	return material, nil
+}
+
+// readPublicKeys reads a file with nothing but public keys.
+func readPublicKeys(file string, data []byte) ([]*sigstoreKey, error) {
+	var keys []*sigstoreKey
+	for rest := data; len(bytes.TrimSpace(rest)) > 0; {
+		if !bytes.HasPrefix(bytes.TrimSpace(rest), []byte("-----BEGIN ")) {
+			return nil, errors.New("something stands around the PEM blocks")
+		}
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, errors.New("a PEM block that cannot be read")
+		}
+		switch {
+		case block.Type == "CERTIFICATE":
+			return nil, errors.New("a certificate: this room holds public keys (openssl x509 -pubkey -noout), and authorities stand in a trusted_root.json")
+		case block.Type != "PUBLIC KEY" || len(block.Headers) > 0:
+			return nil, fmt.Errorf("a PEM block %q: want PUBLIC KEY", block.Type)
+		}
+		public, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return nil, errors.New("a public key that cannot be read")
+		}
+		if err := cms.CheckKey(public); err != nil {
+			return nil, fmt.Errorf("a public key that writ cannot use: %w; RSA, P-256 and P-384 count", err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil || !bytes.Equal(der, block.Bytes) {
+			return nil, errors.New("a public key that is not written as usual: write it again (openssl pkey -pubin)")
+		}
+		keys = append(keys, &sigstoreKey{file: file, public: public, spki: sha256.Sum256(der)})
+		if len(keys) > maxSigstoreKeys {
+			return nil, fmt.Errorf("more than %d public keys", maxSigstoreKeys)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("no public key in it")
+	}
+	return keys, nil
+}
+
+// named are the keys of the store that a bundle with this hint may be by. A hint
+// of the usual form names one; any other says nothing.
+func (s *sigstoreStore) named(hint string) []*sigstoreKey {
+	if sum, err := base64.StdEncoding.DecodeString(hint); err != nil || len(sum) != sha256.Size {
+		return s.keys
+	}
+	for _, k := range s.keys {
+		if k.hint() == hint {
+			return []*sigstoreKey{k}
+		}
+	}
+	return nil
+}
