@@ -13,9 +13,12 @@ import (
 // Azure Pipelines show of one step; what comes after them they drop.
 const maxAnnotations = 10
 
+// maxLogged is how many of the rest the log has lines of.
+const maxLogged = 1000
+
 // annotations writes a command of the pipeline for each notice, by which it shows
 // the notice at its file. Of more than it would show, the last command says how
-// many there are, and the rest follow as lines of the log.
+// many there are, and the rest follow as lines of the log, which are bounded too.
 type annotations struct {
 	Pipeline
 	command func(a annotation) string
@@ -92,7 +95,11 @@ func (r annotations) write(b *strings.Builder, list []notice, things string) {
 		msg: fmt.Sprintf("%d more %s are not shown as annotations: they are in the log of this step", len(rest), things),
 	}))
 	b.WriteByte('\n')
-	for _, n := range rest {
+	for i, n := range rest {
+		if i == maxLogged {
+			fmt.Fprintf(b, "and %d more\n", len(rest)-i)
+			break
+		}
 		place, _ := r.place(n.path)
 		fmt.Fprintf(b, "%-13s %s", n.rule, clip(place))
 		if n.line > 0 {

@@ -110,24 +110,24 @@ func noticesOf(files []File, problems []audit.Problem) []notice {
 func noticeOf(f File) notice {
 	r := f.Report
 	n := notice{rule: r.Verdict.String(), path: f.Path, said: meaning(r.Verdict), todo: Repair(r.Verdict)}
-	reason := firstReason(r)
-	if reason != "" {
-		n.said += "\n" + reason
+	why, failed := decisive(r)
+	if failed {
+		n.said += fmt.Sprintf("\n%s: %s", why.ID, why.Detail)
 	}
 	listed := 0
 	for _, finding := range r.Findings {
 		if n.line == 0 {
 			n.line = max(0, finding.Line)
 		}
-		text := fmt.Sprintf("%s: %s", finding.Code, finding.Detail)
-		if text == reason {
+		if failed && finding.Detail == why.Detail { // the check says the same
 			continue
 		}
+		place := ""
 		if finding.Line > 0 {
-			text = fmt.Sprintf("line %d: %s", finding.Line, text)
+			place = fmt.Sprintf("line %d: ", finding.Line)
 		}
 		if listed++; listed <= maxNoticeFindings {
-			n.said += "\n" + text
+			n.said += fmt.Sprintf("\n%s%s: %s", place, finding.Code, finding.Detail)
 		}
 	}
 	if more := listed - maxNoticeFindings; more > 0 {
@@ -137,6 +137,26 @@ func noticeOf(f File) notice {
 		n.todo = "writ repair, which will " + r.Repair
 	}
 	return n
+}
+
+// decisive is the failed check that the verdict comes from, or else the first that
+// failed.
+func decisive(r *verifier.Report) (why verifier.Check, failed bool) {
+	for _, s := range r.Signatures {
+		if s.Nested {
+			continue
+		}
+		for _, c := range s.Checks {
+			switch {
+			case c.Status != verifier.StatusFailed:
+			case verifier.JudgeChecks([]verifier.Check{c}) == r.Verdict:
+				return c, true
+			case !failed:
+				why, failed = c, true
+			}
+		}
+	}
+	return why, failed
 }
 
 // lines are the sentences of a notice, each escaped and of bounded length.

@@ -50,8 +50,9 @@ func file(path string, v verifier.Verdict, findings ...verifier.Finding) render.
 func library() []render.File {
 	tampered := file("a.ps1", verifier.Tampered)
 	tampered.Report.Signatures = []verifier.Signature{{Checks: []verifier.Check{
-		verifier.Passed(verifier.CheckLayout, "fine"), verifier.Failed(verifier.CheckContentDigest, "100%% other, text: here"),
+		verifier.Passed(verifier.CheckLayout, "fine"), verifier.Failed(verifier.CheckTrust, "a stranger"), verifier.Failed(verifier.CheckContentDigest, "100%% other, text: here"),
 	}}}
+	tampered.Report.Findings = []verifier.Finding{{Code: "the-same", Detail: "100% other, text: here"}}
 	damaged := file("../lib/c.ps1", verifier.Damaged)
 	damaged.Report.Repair = "convert LF to CR LF"
 	return []render.File{
@@ -70,7 +71,7 @@ func TestGitHubShowsEachFileThatIsNotValidAtItsPlaceTheWorstFirst(t *testing.T) 
 		{Name: "error", Properties: map[string]string{"file": "sub/a.ps1", "line": "1", "title": "runbook is tampered"},
 			Data: "the signature is real, and the content is not what was signed\ncontent-digest: 100% other, text: here\nwhat to do: do not use it; fetch the original again, or have the owner review the content and sign it anew"},
 		{Name: "error", Properties: map[string]string{"file": "sub/b.ps1", "line": "3", "title": "runbook is ambiguous"},
-			Data: "the bytes are read as different text on different hosts\nlone-cr: a carriage return\nline 9: zero-width: a character\n" +
+			Data: "the bytes are read as different text on different hosts\nline 3: lone-cr: a carriage return\nline 9: zero-width: a character\n" +
 				"what to do: save the source as UTF-8 with a byte-order mark (for the Windows Script Host as UTF-16 little endian), or in plain ASCII, and sign it again"},
 		{Name: "error", Properties: map[string]string{"file": "lib/c.ps1", "line": "1", "title": "runbook is damaged"},
 			Data: "line ends were converted, or a byte-order mark was added, after signing; the signature is real\nwhat to do: writ repair, which will convert LF to CR LF"},
@@ -383,6 +384,10 @@ func TestMoreThanAPipelineShowsIsCountedAndLogged(t *testing.T) {
 			if n := strings.Count(out, f.Path); n != 1 {
 				t.Errorf("%s: %s is in the log %d times", name, f.Path, n)
 			}
+		}
+		files = slices.Repeat(files, 100)
+		if out := judged(t, name, files); strings.Count(out, "\n") != 9+1+1000+1+1 || !strings.Contains(out, "\nand 191 more\n") {
+			t.Errorf("%s: the log of %d files has %d lines", name, len(files), strings.Count(out, "\n"))
 		}
 	}
 }
