@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -27,6 +28,9 @@ type Options struct {
 	// Workers is how many files are checked at a time; the number of processors
 	// if zero.
 	Workers int
+	// Within, unless zero, has the result list the signatures that end within this
+	// time.
+	Within time.Duration
 	// Progress, if set, is called after each file with the number of files done
 	// and found so far; never by two goroutines at a time.
 	Progress func(done, found int)
@@ -60,6 +64,10 @@ type Result struct {
 	Sources  []Source
 	Skipped  []Skip
 	Problems []Problem
+	// Within is what was asked for; Expiring are the valid signatures that end by
+	// then, the soonest first.
+	Within   time.Duration
+	Expiring []Expiry
 }
 
 // AllValid reports whether there is at least one runbook, every one is valid,
@@ -128,9 +136,11 @@ func Run(ctx context.Context, roots []string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	r := &Result{Entries: c.entries, Skipped: append(w.skipped, c.skipped...), Problems: append(w.problems, c.problems...)}
+	r.Within = o.Within
 	r.setSidecarsApart()
 	r.setSourcesApart()
 	r.sort()
+	r.findExpiring()
 	return r, nil
 }
 

@@ -185,6 +185,9 @@ func (x *authenticodeExam) examineSigner(der []byte, sd *cms.SignedData, content
 	}
 	x.checkTime(sd, leaf)
 	chain := x.checkChain(sd, leaf)
+	if x.at.Equal(x.now) { // else as of a timestamp, and so for ever
+		x.signature.Ends = endOf(chain)
+	}
 	x.checkDeny(sd, content, leaf, chain)
 	x.checkClaimedTime(sd, leaf)
 	x.checkSecondOpinion(der, sd, leaf, chain)

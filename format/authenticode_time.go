@@ -53,6 +53,17 @@ func (x *authenticodeExam) checkTime(sd *cms.SignedData, leaf *x509.Certificate)
 	}
 }
 
+// endOf is when the first certificate of a chain expires; zero for no chain.
+func endOf(chain []*x509.Certificate) time.Time {
+	var end time.Time
+	for _, c := range chain {
+		if end.IsZero() || c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	return end.UTC()
+}
+
 func (x *authenticodeExam) findTimestamp(format string, args ...any) {
 	x.find("timestamp", 0, fmt.Sprintf("a timestamp counts as none: "+format, args...), "")
 }

@@ -164,6 +164,7 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 			out.TrustStore = e.store.name
 		}
 	}
+	out.Ends = e.ends(j.NotAfter)
 	validity := cmp.Or(key.JudgeTime(p.Signature, e.now), j.Validity)
 	trust := cmp.Or(j.Trust, e.distrust)
 	given := []struct {
@@ -195,6 +196,21 @@ func (e *openpgpExam) judge(out verifier.Signature) (verifier.Signature, []verif
 		out.Checks = append(out.Checks, e.store.checkBlanks())
 	}
 	return out, e.findings(j)
+}
+
+// ends is when the key expires, unless it is judged as of the date in the signature,
+// or when the signature itself does.
+func (e *openpgpExam) ends(key time.Time) time.Time {
+	end := key
+	if e.store != nil && e.store.rules.AtSigning {
+		end = time.Time{}
+	}
+	if e.p.Lifetime != 0 {
+		if own := e.p.Created.Add(e.p.Lifetime); end.IsZero() || own.Before(end) {
+			end = own
+		}
+	}
+	return end
 }
 
 // inTime says how certificate, key and signature are in their time.

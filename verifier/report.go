@@ -55,9 +55,13 @@ type Signature struct {
 	Nested bool `json:"nested,omitempty"`
 	// Sidecar names the file beside the runbook that holds it; "" for one that
 	// the runbook carries itself.
-	Sidecar        string    `json:"sidecar,omitempty"`
-	Signer         Identity  `json:"signer"`
-	SignedAt       time.Time `json:"signed_at,omitzero"`
+	Sidecar  string    `json:"sidecar,omitempty"`
+	Signer   Identity  `json:"signer"`
+	SignedAt time.Time `json:"signed_at,omitzero"`
+	// Ends is from when on the signature is not valid any more for no other reason
+	// than that time passes: a certificate of its chain, the key or the signature
+	// itself expires. Zero where none does, or where a timestamp stands against it.
+	Ends           time.Time `json:"-"`
 	SignedAtSource string    `json:"signed_at_source"`
 	Digest         string    `json:"digest_algorithm,omitempty"` // such as "sha256"
 	// Claims are what the signature says of the runbook; nil if it says nothing.

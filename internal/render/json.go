@@ -130,6 +130,9 @@ func (jsonRenderer) Audit(w io.Writer, r *audit.Result) error {
 		Sources    []source       `json:"sources"`
 		Skipped    []note         `json:"skipped"`
 		Problems   []note         `json:"problems"`
+		// Within and Expiring are left out where nobody asked.
+		Within   string       `json:"expires_within,omitempty"`
+		Expiring []jsonExpiry `json:"expiring,omitzero"`
 	}{
 		Version: schemaVersion, AllValid: r.AllValid(), Counts: map[string]int{}, Repairable: r.Repairable(),
 		Files: []jsonFile{}, Sources: []source{}, Skipped: []note{}, Problems: []note{},
@@ -148,6 +151,9 @@ func (jsonRenderer) Audit(w io.Writer, r *audit.Result) error {
 	}
 	for _, p := range r.Problems {
 		doc.Problems = append(doc.Problems, note{p.Path, p.Err.Error()})
+	}
+	if r.Within > 0 {
+		doc.Within, doc.Expiring = r.Within.String(), newJSONExpiring(r.Expiring)
 	}
 	return writeJSON(w, doc)
 }

@@ -116,6 +116,7 @@ func (textRenderer) Audit(w io.Writer, r *audit.Result) error {
 		}
 	}
 	writeFindingsOfValid(&b, r.Entries)
+	writeExpiring(&b, r)
 	if len(r.Skipped) > 0 {
 		b.WriteString("\nnot looked at:\n")
 	}
