@@ -20,6 +20,9 @@ type TrustOptions struct {
 	// user may write, and a place where others could put another one, as a gate
 	// must.
 	Guarded bool
+	// Unfilled accepts a folder in which there is no anchor yet: for whoever fills
+	// it, and never for judging.
+	Unfilled bool
 }
 
 // OpenTrust reads the trust store at dir: dir/<store>/<room>/<file>, and
@@ -53,7 +56,7 @@ func OpenTrust(dir string, o TrustOptions) (*TrustStore, error) {
 		return nil, err
 	}
 	store, err := NewTrust(w.files...)
-	if err == nil && !store.anchored() {
+	if err == nil && !o.Unfilled && !store.anchored() {
 		return nil, &TrustError{dir, errors.New("holds no anchors: want <store>/x509-ca/*.pem, <store>/openpgp/*.asc or <store>/sigstore/*.pem")}
 	}
 	return store, err

@@ -94,7 +94,7 @@ Exit codes: 0 yes, 1 no, 2 the question is malformed, 3 no answer.
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(misused)
 	root.AddCommand(
-		newInitCmd(a), newSignCmd(a), newVerifyCmd(a), newInspectCmd(a), newRunCmd(a), newAuditCmd(a), newRepairCmd(a), newKeysCmd(a), newGPGShimCmd(a), newManifestCmd(a), newApproveCmd(a), newTicketCmd(a), newPolicyCmd(a), newLedgerCmd(a), newWorkerCmd(a), newDoctorCmd(a), newVersionCmd(a),
+		newInitCmd(a), newSignCmd(a), newVerifyCmd(a), newInspectCmd(a), newRunCmd(a), newAuditCmd(a), newRepairCmd(a), newKeysCmd(a), newTrustCmd(a), newGPGShimCmd(a), newManifestCmd(a), newApproveCmd(a), newTicketCmd(a), newPolicyCmd(a), newLedgerCmd(a), newWorkerCmd(a), newDoctorCmd(a), newVersionCmd(a),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newCompletionCmd(a, root))

@@ -101,6 +101,11 @@ type Renderer interface {
 	Bundle(w io.Writer, b Bundle) error
 	PolicyStore(w io.Writer, p PolicyStore) error
 	Activation(w io.Writer, a *store.Activation) error
+	// TrustListing, TrustFound and TrustAddition are of trust stores, and of what can
+	// be added to them.
+	TrustListing(w io.Writer, l TrustListing) error
+	TrustFound(w io.Writer, f TrustFound) error
+	TrustAddition(w io.Writer, t TrustAddition) error
 	// Chain and Records are of a ledger.
 	Chain(w io.Writer, c Chain) error
 	Records(w io.Writer) RecordWriter

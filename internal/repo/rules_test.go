@@ -47,6 +47,9 @@ var mayImport = map[string][]string{
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/batch":      {},
 	"internal/resign":     {"runbook", "verifier", "internal/pgpcert"},
+	"internal/anchors":    {"verifier", "signer", "format", "internal/cms", "internal/keybox", "internal/pgpcert", "internal/sst"},
+	"internal/truststore": {"runbook", "verifier", "internal/anchors", "internal/trustlist"},
+	"internal/sst":        {},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},
 	"internal/authscript": {"runbook"},
 	"internal/cleartext":  {"runbook"},
@@ -54,7 +57,7 @@ var mayImport = map[string][]string{
 	"internal/manifest":   {"runbook"},
 	"internal/statement":  {"runbook"},
 	"internal/pgpcert":    {"runbook", "internal/cleartext", "internal/keybox", "internal/rsasig"},
-	"internal/render":     {"runbook", "verifier", "signer", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/doctor", "internal/manifest", "policy/bundle", "policy/store"},
+	"internal/render":     {"runbook", "verifier", "signer", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "ledger", "audit", "internal/doctor", "internal/manifest", "policy/bundle", "policy/store", "internal/anchors", "internal/truststore"},
 
 	"internal/strictjson": {},
 	"policy/index":        {"runbook", "policy", "internal/guard", "internal/guid"},
@@ -90,7 +93,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/resign", "internal/statement", "internal/strictjson", "examples",
+		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/resign", "internal/statement", "internal/strictjson", "examples", "internal/anchors", "internal/truststore",
 	},
 }
 
@@ -378,7 +381,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
-	"internal/authscript", "internal/cms", "internal/cleartext", "internal/config", "internal/doctor", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
+	"internal/anchors", "internal/authscript", "internal/sst", "internal/cms", "internal/cleartext", "internal/config", "internal/doctor", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
 	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams", "internal/account", "internal/cgroup", "internal/procstat", "internal/statement", "internal/strictyaml",
 }
 

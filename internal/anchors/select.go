@@ -1,0 +1,172 @@
+package anchors
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runwrit/writ/verifier"
+)
+
+// SelectionError says that it is not clear what of a file is meant.
+type SelectionError struct{ Msg string }
+
+func (e *SelectionError) Error() string { return e.Msg }
+
+// Select returns what is to be added: of several things only those that ids name,
+// or with all every one that has its place and nothing against it. One thing alone
+// needs no choice. Revocations that stand by themselves come with any OpenPGP
+// certificate. It fails with *SelectionError.
+func (f *Found) Select(ids []string, all bool) ([]Anchor, error) {
+	var chosen []Anchor
+	switch {
+	case len(ids) > 0 && all:
+		return nil, &SelectionError{"all, or only some: not both"}
+	case len(ids) > 0:
+		for _, id := range ids {
+			a, err := f.named(id)
+			if err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, a)
+		}
+	case all:
+		chosen = f.Undoubted()
+	case f.choices() > 1:
+		return nil, &SelectionError{fmt.Sprintf("%s with %d things in it, and nobody said which of them to add", f.Form, len(f.Anchors))}
+	default:
+		chosen = slices.DeleteFunc(slices.Clone(f.Anchors), func(a Anchor) bool { return a.Room == "" })
+	}
+	if len(chosen) == 0 {
+		return nil, &SelectionError{"nothing in it can be added" + f.reason()}
+	}
+	return f.withRevocations(chosen), nil
+}
+
+// choices counts what one could mean. What has no place counts as well: who gives a
+// file of many certificates does not mean the one authority among them.
+func (f *Found) choices() int {
+	n := 0
+	for _, a := range f.Anchors {
+		if a.Kind != KindRevocation {
+			n++
+		}
+	}
+	return n
+}
+
+// reason is why the only thing in a file cannot be added.
+func (f *Found) reason() string {
+	if len(f.Anchors) != 1 {
+		return ""
+	}
+	return ": " + f.Anchors[0].Why
+}
+
+// Undoubted returns what has its place and nothing against it.
+func (f *Found) Undoubted() []Anchor {
+	var list []Anchor
+	for _, a := range f.Anchors {
+		if a.Room != "" && a.Doubt == "" {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (f *Found) named(id string) (Anchor, error) {
+	for _, a := range f.Anchors {
+		switch {
+		case a.ID == "" || !strings.EqualFold(a.ID, id):
+		case a.Room == "":
+			return a, &SelectionError{fmt.Sprintf("%s cannot be added: %s", id, a.Why)}
+		default:
+			return a, nil
+		}
+	}
+	return Anchor{}, &SelectionError{fmt.Sprintf("%s is not in the file: want a whole ID as it is listed", id)}
+}
+
+func (f *Found) withRevocations(chosen []Anchor) []Anchor {
+	if !slices.ContainsFunc(chosen, func(a Anchor) bool { return a.Kind == KindOpenPGP }) {
+		return chosen
+	}
+	for _, a := range f.Anchors {
+		if a.Kind == KindRevocation && !slices.ContainsFunc(chosen, func(c Anchor) bool { return c.ID == a.ID }) {
+			chosen = append(chosen, a)
+		}
+	}
+	return chosen
+}
+
+// maxSlug is how long the part of a file's name is that comes from a name.
+const maxSlug = 40
+
+// Files writes anchors as files of a store, one for each room, with names that
+// come from their content; base is what the name begins with where there are
+// several.
+func Files(store, base string, list []Anchor) ([]verifier.TrustFile, error) {
+	var files []verifier.TrustFile
+	for _, room := range []verifier.Room{verifier.RoomCRL, verifier.RoomTSA, verifier.RoomOpenPGP, verifier.RoomX509CA} {
+		var data, packets []byte
+		var in []Anchor
+		for _, a := range list {
+			if a.Room != room {
+				continue
+			}
+			in = append(in, a)
+			switch a.Kind {
+			case KindCertificate:
+				data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.data})...)
+			case KindCRL:
+				data = append(data, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: a.data})...)
+			case KindRevocation: // before any certificate, where it belongs to none
+				packets = append(slices.Clone(a.data), packets...)
+			case KindOpenPGP:
+				packets = append(packets, a.data...)
+			}
+		}
+		if len(in) == 0 {
+			continue
+		}
+		extension := ".pem"
+		if len(packets) > 0 {
+			var err error
+			if data, err = armored(packets); err != nil {
+				return nil, err
+			}
+			extension = ".asc"
+		}
+		name := base
+		if len(in) == 1 || in[0].Kind == KindOpenPGP && in[len(in)-1].Kind == KindRevocation && len(in) == 2 {
+			name = in[0].Name
+		}
+		_, digest, _ := strings.Cut(digestID("", data), ":")
+		files = append(files, verifier.TrustFile{Store: store, Room: room, Name: slug(name) + "-" + digest[:8] + extension, Data: data})
+	}
+	if len(files) == 0 {
+		return nil, errors.New("nothing to add")
+	}
+	return files, nil
+}
+
+// slug makes of a name, which a stranger may have chosen, a part of a file's name.
+func slug(name string) string {
+	name = strings.TrimPrefix(name, "CN=")
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case b.Len() >= maxSlug:
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "anchor"
+}
