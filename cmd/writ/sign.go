@@ -309,15 +309,24 @@ func (a *app) sayOutcome(word string, outcome signer.Outcome, err error) error {
 }
 
 // formatsToCheck are the formats in which a file may be signed: where a trust
-// store stands in for the key, PowerShell may be signed in place or beside.
+// store stands in for the key, PowerShell may be signed in place or beside, and
+// any file may have a bundle.
 func (o *signOptions) formatsToCheck(first signer.Format, key *signer.Key) []signer.Format {
-	if key == nil && o.format == "auto" && first.Name() == "authenticode" {
-		return []signer.Format{first, o.formatNamed("clearsign")}
+	formats := []signer.Format{first}
+	if key != nil || o.format != "auto" {
+		return formats
 	}
-	return []signer.Format{first}
+	for _, name := range []string{"clearsign", "sigstore"} {
+		// A build without Sigstore does not have the second.
+		if f := o.formatNamed(name); f != nil && name != first.Name() {
+			formats = append(formats, f)
+		}
+	}
+	return formats
 }
 
-// checkOne says what the first format finds amiss, if the file is signed in none.
+// checkOne says what the first format finds amiss, if the file is signed in none:
+// or another one, which has a signature where the first has none.
 func checkOne(ctx context.Context, path string, formats []signer.Format, verify signer.VerifyFunc) render.SignResult {
 	var result signer.CheckResult
 	for i, f := range formats {
@@ -325,6 +334,8 @@ func checkOne(ctx context.Context, path string, formats []signer.Format, verify 
 		switch {
 		case err == nil && found.State == signer.StateSigned:
 			return render.SignResult{Path: path, Form: found.Path, State: render.SignSigned}
+		case i > 0 && err == nil && result.State == signer.StateUnsigned && found.State == signer.StateStale:
+			result = found
 		case i > 0: // it is no answer to the first question
 		case err != nil:
 			return render.SignResult{Path: path, Err: err}

@@ -233,6 +233,42 @@ func TestGitHubIsContentWithAPullRequestThatIsSigned(t *testing.T) {
 	}
 }
 
+// A bundle lies beside a runbook of any type: one call signs all.
+func TestGitHubSignsBundlesOfSigstore(t *testing.T) {
+	t.Parallel()
+	r := newRepository(t)
+	if err := command(r.dir, "openssl", "pkey", "-in", r.key("codesign.key.pem"), "-pubout", "-out", "release.pub"); err != nil {
+		t.Fatal(err)
+	}
+	r.write("trust/demo/sigstore/release.pub", r.read("release.pub"))
+	if err := os.Remove(filepath.Join(r.dir, "release.pub")); err != nil {
+		t.Fatal(err)
+	}
+	r.commit("trust the key for bundles too")
+	g := newGitHubRun(r)
+	g.env = []string{"SIGNING_KEY=" + r.secret()}
+	if log, code := g.action(map[string]string{"mode": "sign", "key": "env://SIGNING_KEY", "format": "sigstore"}); code != 0 || !strings.Contains(log, "signed 4") {
+		t.Fatalf("exit code %d:\n%s", code, log)
+	}
+	g.values["steps.sign.outputs.changed"], g.values["github.ref_name"] = g.outputs()["changed"], "main"
+	var example githubWorkflow
+	parse(t, "github/runbooks.yml", &example)
+	for _, s := range example.Jobs["sign"].Steps {
+		if log, code := g.step(s); code != 0 {
+			t.Fatalf("exit code %d:\n%s", code, log)
+		}
+	}
+	g.wantVerified()
+	if log, code := newGitHubRun(r).action(map[string]string{"trust-ref": "HEAD"}); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, log)
+	}
+	r.write("runbooks/list-old-files.py", r.read("runbooks/list-old-files.py")+"# more\n")
+	log, code := newGitHubRun(r).action(map[string]string{"trust-ref": "HEAD"})
+	if found := testenv.GitHubCommands(log); code != 1 || len(found) != 1 || found[0].Properties["file"] != "runbooks/list-old-files.py" || found[0].Properties["title"] != "runbook is stale" {
+		t.Errorf("exit code %d:\n%s", code, log)
+	}
+}
+
 func TestGitHubFailsForAPolicyThatIsNotWellMade(t *testing.T) {
 	t.Parallel()
 	r := proposed(t, "change", func(r *repository) { r.write("policy/grants.yaml", "version: 1\nsurprise: true\n") })
