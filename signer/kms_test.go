@@ -3,6 +3,7 @@ package signer_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -39,6 +40,7 @@ type scriptedKMS struct {
 	public func(ctx context.Context, n int64) (crypto.PublicKey, error)
 	answer func(ctx context.Context, n int64, good []byte) ([]byte, error)
 
+	callTime               time.Duration // of a call; 0 for what is usual
 	publicCalls, signCalls atomic.Int64
 }
 
@@ -111,7 +113,7 @@ func (scriptedClient) DefaultAlgorithm() string      { panic("ends a process of 
 func (s *scriptedKMS) open(t testing.TB, certFile string) (*signer.Key, error) {
 	t.Helper()
 	return signer.OpenKey(context.WithValue(t.Context(), scriptedKey{}, s), scriptedURI, signer.KeyOptions{
-		Cert: certFile, CallTime: 200 * time.Millisecond, Pause: func(context.Context, time.Duration) error { return nil },
+		Cert: certFile, CallTime: s.callTime, Pause: func(context.Context, time.Duration) error { return nil },
 	})
 }
 
@@ -246,6 +248,9 @@ func TestEachFailureOfAKMSIsAClearErrorAndLeavesTheFileAsItWas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &scriptedKMS{key: k.Key, answer: c.answer}
+			if strings.Contains(c.want, "200ms") {
+				s.callTime = 200 * time.Millisecond
+			}
 			key, err := s.open(t, cert)
 			if err != nil {
 				t.Fatal(err)
@@ -379,11 +384,12 @@ func TestAKeyInAKMSSignsNothingButItsDigest(t *testing.T) {
 		opts   crypto.SignerOpts
 	}{
 		{make([]byte, 48), crypto.SHA384}, {make([]byte, 31), crypto.SHA256}, {make([]byte, 32), nil}, {nil, crypto.SHA256},
-		{make([]byte, 32), &rsa.PSSOptions{Hash: crypto.SHA256}},
 	} {
 		_, err := private.Sign(rand.Reader, c.digest, c.opts)
 		wantKeyError(t, err, "another signature than one over a SHA-256 digest")
 	}
+	_, err = private.Sign(rand.Reader, make([]byte, 32), &rsa.PSSOptions{Hash: crypto.SHA256})
+	wantKeyError(t, err, "RSA-PSS is wanted here")
 	if n := s.signCalls.Load(); n != 0 {
 		t.Errorf("%d calls", n)
 	}
@@ -562,4 +568,84 @@ func TestAnOpenPGPCertificateMakesAKeyInAKMSAnOpenPGPKey(t *testing.T) {
 	if err != nil || key.Kind() != signer.KindOpenPGP || key.ID() != "openpgp:"+fingerprint || key.Hash() != crypto.SHA384 {
 		t.Errorf("%s %s, %v", key.Kind(), key.ID(), err)
 	}
+}
+
+// Signatures are asked for by several goroutines at a time.
+func TestManyFilesAtATimeAreOneCallEach(t *testing.T) {
+	t.Parallel()
+	k := newX509(t, "p256")
+	s := &scriptedKMS{key: k.Key}
+	key, err := s.open(t, newFiles(t).write("cert.pem", k.ChainPEM()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const files = 20
+	done := make(chan error, files)
+	for range files {
+		shop := newShop(t, key)
+		go func() {
+			_, err := signer.SignFile(t.Context(), shop.path, shop.Options)
+			done <- err
+		}()
+	}
+	for range files {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if public, signs := s.publicCalls.Load(), s.signCalls.Load(); public != 1 || signs != files {
+		t.Errorf("%d calls for the public key and %d to sign, want 1 and %d", public, signs, files)
+	}
+}
+
+func TestPrivateKeysThatNeedNoCertificate(t *testing.T) {
+	k := newX509(t, "p256")
+	s := &scriptedKMS{key: k.Key}
+	ctx := context.WithValue(t.Context(), scriptedKey{}, s)
+	t.Setenv("WRIT_TEST_KEY", string(k.KeyPEM))
+	for _, source := range []string{scriptedURI, "env://WRIT_TEST_KEY"} {
+		key, _, err := signer.OpenPrivateKey(ctx, source, signer.KeyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := key.Sign(rand.Reader, make([]byte, 32), crypto.SHA256); err != nil || !k.Leaf.PublicKey.(*ecdsa.PublicKey).Equal(key.Public()) {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+	for _, source := range []string{"gpg:0123", "openpgp:key.asc"} {
+		_, _, err := signer.OpenPrivateKey(ctx, source, signer.KeyOptions{})
+		wantKeyError(t, err, "an OpenPGP key")
+	}
+}
+
+// FuzzKeySource: whatever --key says, an answer is an error of the key, and no
+// secret that a URI may hold is in it.
+func FuzzKeySource(f *testing.F) {
+	for _, source := range []string{
+		"env://A", "openpgp:x", "gpg:0123", "awskms:///alias/x", "x://", "://", "pkcs11://t;pin-value=s3cret", "x://user:s3cret@h", "X+y://a\x00", "env://" + strings.Repeat("A", 200),
+	} {
+		f.Add(source)
+	}
+	f.Setenv("PATH", f.TempDir()) // no plugin is there, and no gpg
+	f.Chdir(f.TempDir())
+	f.Fuzz(func(t *testing.T, source string) {
+		if path, isFile := signer.SourceFile(source); isFile && filepath.IsAbs(path) {
+			return // not the fuzzer's files to read
+		}
+		if slices.ContainsFunc(kms.SupportedProviders(), func(scheme string) bool { return strings.HasPrefix(source, scheme) }) {
+			return // nor its clouds to ask
+		}
+		key, err := signer.OpenKey(t.Context(), source, signer.KeyOptions{CallTime: time.Second, Pause: func(context.Context, time.Duration) error { return nil }})
+		if err == nil {
+			t.Fatalf("opened %q as %s", source, key)
+		}
+		var refused *signer.KeyError
+		if err != nil && !errors.As(err, &refused) {
+			t.Errorf("not a *KeyError: %v", err)
+		}
+		_, isFile := signer.SourceFile(source)
+		if isURI := !isFile && !strings.HasPrefix(source, "env:") && !strings.HasPrefix(source, "gpg:"); isURI && strings.Contains(source, ";pin-value=") && strings.Contains(err.Error(), "pin-value") {
+			t.Errorf("the error has the URI with its PIN: %v", err)
+		}
+	})
 }

@@ -43,7 +43,10 @@ func (o *opaque) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 // failure that will not pass the keeper is not asked again: a token locks itself
 // after a few wrong PINs, and a library of scripts is many calls.
 func (o *opaque) signWithin(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if _, pss := opts.(*rsa.PSSOptions); pss || opts == nil || opts.HashFunc() != o.hash || len(digest) != o.hash.Size() {
+	if _, pss := opts.(*rsa.PSSOptions); pss {
+		return nil, &KeyError{o.keeper.source, "RSA-PSS is wanted here, and RSA keys in a KMS make signatures of PKCS#1 v1.5 only: take a key of ECDSA"}
+	}
+	if opts == nil || opts.HashFunc() != o.hash || len(digest) != o.hash.Size() {
 		return nil, &KeyError{o.keeper.source, fmt.Sprintf("it was asked for another signature than one over a %s digest, the only kind that it makes", o.hash)}
 	}
 	if err := o.failure(); err != nil {

@@ -10,13 +10,22 @@ import (
 
 // OpenPrivateKey opens a private key that needs no certificate, for what is not a
 // runbook: a PEM file with one private key of any kind that OpenKey knows, also
-// encrypted. O.Cert is not looked at. It returns notes about the key for the user,
-// and fails as OpenKey does.
+// encrypted, "env://" with what such a file would hold, or a key in a KMS, each as
+// OpenKey takes it. O.Cert is not looked at. It returns notes about the key for the
+// user, and fails as OpenKey does.
 func OpenPrivateKey(ctx context.Context, source string, o KeyOptions) (key crypto.Signer, notes []string, err error) {
-	if KeptByGPG(source) || sourceScheme.MatchString(source) {
-		return nil, nil, &KeyError{source, "not the path of a PEM file: no other keys are possible here"}
+	switch isEnv := strings.HasPrefix(source, envScheme); {
+	case KeptByGPG(source) || strings.HasPrefix(source, openPGPScheme):
+		return nil, nil, &KeyError{source, "an OpenPGP key: a PEM file, env://NAME or a key in a KMS is possible here"}
+	case sourceScheme.MatchString(source) && !isEnv:
+		o.Cert = ""
+		bare, err := openKMS(ctx, source, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		return WithContext(ctx, bare.signer), bare.notes, nil
 	}
-	data, notes, err := readKeyFile(source, true)
+	data, notes, err := readKeySource(source)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -149,7 +149,8 @@ func newPolicySignCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign BUNDLE",
 		Short: "Sign a bundle: the first signature goes into it, more go beside it",
-		Long: `Sign a bundle with a private key: ECDSA on P-256, RSA or Ed25519, in PEM form.
+		Long: `Sign a bundle with a private key: ECDSA on P-256, RSA or Ed25519, in PEM form,
+in an environment variable (env://NAME), or ECDSA on P-256 in a KMS (NAME://...).
 The first signature goes into the bundle, where opa reads it, too. Each more goes
 into BUNDLE.dsse, which belongs to the bundle from then on.
 
@@ -165,7 +166,7 @@ the key is malformed, 3 a file cannot be read or written.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.key.key, "key", "", "private key, a PEM `file`")
+	f.StringVar(&o.key.key, "key", "", "private key, a PEM `file`, env://NAME, or the URI of a key in a KMS")
 	f.StringVar(&o.key.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
 	f.StringVar(&o.key.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
 	return cmd
