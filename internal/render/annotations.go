@@ -35,38 +35,41 @@ type annotation struct {
 }
 
 func (r annotations) Verify(w io.Writer, files []File, problems []audit.Problem) error {
-	var b strings.Builder
-	var wrong, odd []notice
-	for _, n := range noticesOf(files, problems) {
-		if n.warning {
-			odd = append(odd, n)
-		} else {
-			wrong = append(wrong, n)
-		}
-	}
-	r.write(&b, wrong, "files")
-	r.write(&b, odd, "findings")
 	valid := 0
 	for _, f := range files {
 		if f.Report.Verdict == verifier.Valid {
 			valid++
 		}
 	}
-	fmt.Fprintf(&b, "valid %d of %d\n", valid, len(files)+len(problems))
+	var b strings.Builder
+	r.writeAll(&b, noticesOf(files, problems), valid, len(files)+len(problems))
 	return write(w, &b)
 }
 
 // Audit says last what was not looked at, which is no reason to show anything at
 // a file.
 func (r annotations) Audit(w io.Writer, result *audit.Result) error {
-	if err := r.Verify(w, filesOf(result), result.Problems); err != nil {
-		return err
-	}
 	var b strings.Builder
+	r.writeAll(&b, auditNotices(result), result.Counts()[verifier.Valid], len(result.Entries)+len(result.Problems))
 	for _, s := range result.Skipped {
 		fmt.Fprintf(&b, "not looked at: %s: %s\n", clip(s.Reason), clip(s.Path))
 	}
 	return write(w, &b)
+}
+
+// writeAll writes the errors, then the warnings, and how many files are valid.
+func (r annotations) writeAll(b *strings.Builder, list []notice, valid, files int) {
+	var wrong, odd []notice
+	for _, n := range list {
+		if n.warning {
+			odd = append(odd, n)
+		} else {
+			wrong = append(wrong, n)
+		}
+	}
+	r.write(b, wrong, "files")
+	r.write(b, odd, "findings")
+	fmt.Fprintf(b, "valid %d of %d\n", valid, files)
 }
 
 // write writes notices of one level.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/verifier"
@@ -67,7 +68,7 @@ func (p plain) Verify(w io.Writer, files []File, _ []audit.Problem) error {
 // notice is one thing that somebody is to be shown at a file. Its texts may quote
 // the input and are not escaped yet.
 type notice struct {
-	rule    string // stable: the word of a verdict or of a SignState, or findingRule
+	rule    string // stable: the word of a verdict or of a SignState, findingRule or expiringRule
 	warning bool
 	path    string // as the user named it; "-" is standard input
 	line    int    // from 1; 0 for the file as a whole
@@ -76,8 +77,13 @@ type notice struct {
 	said, todo string
 }
 
-// findingRule is the rule of what is said about a file that is valid.
-const findingRule = "finding"
+// findingRule is the rule of what is said about a file that is valid, expiringRule
+// that of one whose signature ends soon.
+const (
+	findingRule  = "finding"
+	expiringRule = "expiring"
+	expiringTodo = "have it signed again before that, with a key or certificate that lasts longer"
+)
 
 // maxNoticeFindings is how many findings one notice lists.
 const maxNoticeFindings = 5
@@ -176,6 +182,8 @@ func (n notice) title() string {
 	switch n.rule {
 	case findingRule:
 		return "signed runbook with a finding"
+	case expiringRule:
+		return "signature that ends soon"
 	case string(SignFailed):
 		return "runbook could not be signed or checked"
 	case string(SignNotReached):
@@ -204,11 +212,21 @@ func (p Pipeline) place(path string) (place string, inside bool) {
 	return filepath.ToSlash(abs), false
 }
 
-// filesOf are the files of an audit.
-func filesOf(r *audit.Result) []File {
+// auditNotices are the notices of an audit: those of its files, and warnings of
+// signatures that end within the time that was asked for.
+func auditNotices(r *audit.Result) []notice {
 	files := make([]File, 0, len(r.Entries))
 	for _, e := range r.Entries {
 		files = append(files, File(e))
 	}
-	return files
+	list := noticesOf(files, r.Problems)
+	for _, e := range r.Expiring {
+		s := e.Signature
+		list = append(list, notice{
+			rule: expiringRule, warning: true, path: e.Path, code: s.Format + " " + firstID(s.Signer.IDs),
+			said: fmt.Sprintf("the %s signature by %s ends at %s, within %s", s.Format, s.Signer.Display, s.Ends.UTC().Format(time.RFC3339), days(r.Within)),
+			todo: expiringTodo,
+		})
+	}
+	return list
 }

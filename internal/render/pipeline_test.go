@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -510,6 +511,43 @@ func TestWhatAnAuditDidNotLookAtIsSaid(t *testing.T) {
 				t.Errorf("%d notes", len(n))
 			}
 		}
+	}
+}
+
+func TestASignatureThatEndsSoonIsAWarning(t *testing.T) {
+	t.Parallel()
+	signature := verifier.Signature{
+		Format: "authenticode", Verdict: verifier.Valid, Ends: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+		Signer: verifier.Identity{IDs: []string{"x509-sha256:00"}, Display: "CN=::x ##[y]"},
+	}
+	result := &audit.Result{
+		Entries: []audit.Entry{{Path: "a.ps1", Report: file("a.ps1", verifier.Valid).Report}},
+		Within:  30 * 24 * time.Hour, Expiring: []audit.Expiry{{Path: "a.ps1", Signature: signature}},
+	}
+	of := func(name string) string {
+		r, err := render.NewJudged(name, pipeline())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := r.Audit(&b, result); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	const says = `the authenticode signature by CN=::x #\x23[y] ends at 2026-12-01T00:00:00Z, within 30 days`
+	github, azure := testenv.GitHubCommands(of("github")), testenv.AzureCommands(of("azure-pipelines"))
+	if len(github) != 1 || github[0].Name != "warning" || github[0].Properties["file"] != "sub/a.ps1" || !strings.HasPrefix(github[0].Data, says) {
+		t.Errorf("%v", github)
+	}
+	if len(azure) != 1 || azure[0].Properties["type"] != "warning" || azure[0].Properties["code"] != "expiring" || !strings.Contains(azure[0].Data, says) {
+		t.Errorf("%v", azure)
+	}
+	if r := readSARIF(t, of("sarif")).Runs[0].Results; len(r) != 1 || r[0].RuleID != "expiring" || r[0].Level != "warning" || !strings.Contains(r[0].Message.Text, says) {
+		t.Errorf("%v", r)
+	}
+	if out := of("gitlab"); !strings.Contains(out, `"check_name": "expiring"`) || !strings.Contains(out, `"severity": "minor"`) {
+		t.Error(out)
 	}
 }
 

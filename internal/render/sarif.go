@@ -126,7 +126,7 @@ func (s sarif) Audit(w io.Writer, r *audit.Result) error {
 		text := fmt.Sprintf("not looked at: %s: %s", clip(skipped.Reason), clip(skipped.Path))
 		notes = append(notes, sarifNotification{"note", sarifText{noLinks(text)}})
 	}
-	return s.write(w, noticesOf(filesOf(r), r.Problems), len(r.Problems) == 0, notes...)
+	return s.write(w, auditNotices(r), len(r.Problems) == 0, notes...)
 }
 
 func (s sarif) Verify(w io.Writer, files []File, problems []audit.Problem) error {
@@ -233,6 +233,7 @@ func sarifRules() (rules []sarifRule, index map[string]int) {
 	}
 	add(findingRule, notice{rule: findingRule}.title(), "the signature is valid, and there is something to say about the file",
 		"look at the file, and take out what nobody meant to be in it; then sign it again", true, "5.0")
+	add(expiringRule, notice{rule: expiringRule}.title(), "the signature is valid, and ends within the time that was asked for", expiringTodo, true, "5.0")
 	return rules, index
 }
 
