@@ -111,6 +111,9 @@ type Signature struct {
 	// Claims are what a valid signature says of the runbook. They are left out of
 	// any other signature: there they are anybody's word.
 	Claims *verifier.Claims `json:"claims,omitempty"`
+	// Sigstore is what the certificate of a valid keyless signature says of who signed,
+	// and in which job. It is left out of any other signature, as Claims are.
+	Sigstore *verifier.Sigstore `json:"sigstore,omitempty"`
 }
 
 // Signer says whose key made a signature. Only IDs may authorise.
@@ -302,6 +305,10 @@ func signatureFacts(s verifier.Signature) Signature {
 	if s.Verdict == verifier.Valid && s.Claims != nil {
 		claims := *s.Claims
 		facts.Claims = &claims
+	}
+	if s.Verdict == verifier.Valid && s.Sigstore != nil {
+		certificate := *s.Sigstore
+		facts.Sigstore = &certificate
 	}
 	for _, c := range s.Checks {
 		if c.Status != verifier.StatusPassed {

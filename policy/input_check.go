@@ -67,6 +67,12 @@ func (in *Input) checkFacts() error {
 		texts := []string{s.Format, s.Verdict, s.SignedAtSource, s.Digest, s.Signer.Display, s.Signer.Issuer, s.Signer.KeyID, s.Signer.Algorithm}
 		texts = append(texts, s.Signer.IDs...)
 		texts = append(texts, s.NotPassed...)
+		if c := s.Sigstore; c != nil {
+			if c.Issuer == "" || c.SAN == "" {
+				return &InputError{fmt.Sprintf("signatures[%d].sigstore", i), "has no issuer or no san"}
+			}
+			texts = append(texts, c.Issuer, c.SAN, c.SANKind, c.SourceRepository, c.SourceRef, c.SourceDigest, c.Workflow, c.Trigger)
+		}
 		if !isVerdict(s.Verdict) || s.SignedAtNS < 0 || s.Signer.NotAfterNS < 0 {
 			return &InputError{fmt.Sprintf("signatures[%d]", i), "has an unknown verdict, or a time below zero"}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/runwrit/writ/policy"
+	"github.com/runwrit/writ/verifier"
 )
 
 func TestIdentitiesOfSigstoreAreExact(t *testing.T) {
@@ -118,5 +119,62 @@ func TestOnlyIdentitiesOfKeysAndBundlesSign(t *testing.T) {
 		if policy.Signs(id) {
 			t.Errorf("%s signs", id)
 		}
+	}
+}
+
+// bundle is a valid signature with what its certificate says.
+func bundle(says verifier.Sigstore) policy.Signature {
+	s := ofFormat("sigstore", signature("valid", annBundle))
+	s.Sigstore = &says
+	return s
+}
+
+func TestRulesOfUsersReadWhatACertificateSays(t *testing.T) {
+	t.Parallel()
+	e := engine(t, peopleYAML+formatRule("people: [ann]"), user(`deny contains {"code": "pull-request", "msg": "signed for a pull request"} if {
+	some s in input.signatures
+	s.sigstore.trigger == "pull_request"
+}`))
+	question := good()
+	for trigger, deny := range map[string]string{"push": "", "pull_request": "pull-request", "": ""} {
+		question.Signatures = []policy.Signature{bundle(verifier.Sigstore{Issuer: "https://a.example", SAN: "a@acme.example", SANKind: "email", Trigger: trigger})}
+		if d := e.Decide(t.Context(), question); deny == "" {
+			mustAllow(t, d)
+			mustMatch(t, question, d)
+		} else {
+			mustDeny(t, d, deny)
+		}
+	}
+	for name, says := range map[string]verifier.Sigstore{
+		"no issuer":       {SAN: "a@acme.example"},
+		"no name":         {Issuer: "https://a.example"},
+		"a very long one": {Issuer: "https://a.example", SAN: "a@acme.example", Workflow: strings.Repeat("x", 5_000)},
+	} {
+		question.Signatures = []policy.Signature{bundle(says)}
+		if d := e.Decide(t.Context(), question); codes(d.Deny) != policy.CodeInputInvalid {
+			t.Errorf("%s: %+v", name, d.Deny)
+		}
+	}
+}
+
+// TestOnlyWhatAValidCertificateSaysReachesThePolicy: a rule of the user that reads it
+// must not have to look at the verdict.
+func TestOnlyWhatAValidCertificateSaysReachesThePolicy(t *testing.T) {
+	t.Parallel()
+	says := &verifier.Sigstore{Issuer: "https://a.example", SAN: "a@acme.example", SANKind: "email"}
+	report := *verified(t, "restart.sh", annBundle).Report()
+	report.Signatures = []verifier.Signature{
+		{Format: "sigstore", Verdict: verifier.Untrusted, Sigstore: says},
+		{Format: "sigstore", Verdict: verifier.Valid, Sigstore: says},
+		{Format: "sigstore", Verdict: verifier.Valid},
+	}
+	question, err := policy.NewReportInput(&report, request("/srv/restart.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	says.SAN = "mallory@example.com"
+	got := question.Signatures
+	if got[0].Sigstore != nil || got[2].Sigstore != nil || got[1].Sigstore == nil || got[1].Sigstore.SAN != "a@acme.example" {
+		t.Errorf("%+v", got)
 	}
 }
