@@ -44,6 +44,7 @@ const (
 	// that matching stays linear in a small number.
 	maxPatternCost = 2_000
 	maxReasonText  = 512 // of the reason of a denied digest
+	maxSigstore    = 512 // of an issuer and of a name in the certificate of a bundle: the verifier takes no longer one
 
 	// MaxArguments is how many arguments a runbook may be given.
 	MaxArguments = 256

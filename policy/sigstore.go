@@ -31,7 +31,7 @@ func sigstoreIdentity(s string) (is bool, problem string) {
 	}
 	issuer, san, _ := strings.Cut(rest, "|")
 	switch {
-	case len(s) > maxText || !isIssuer(issuer) || !isPrintable(san) || strings.Contains(san, "|") || !isAddress(san) && !uriForm.MatchString(san):
+	case len(issuer) > maxSigstore || len(san) > maxSigstore || !isIssuer(issuer) || !isPrintable(san) || strings.Contains(san, "|") || !isAddress(san) && !uriForm.MatchString(san):
 		return true, "want sigstore:ISSUER|SAN, both as the certificate has them: an issuer that begins with https://, and a URI or an e-mail address"
 	case strings.Contains(san, "*"):
 		return true, "an asterisk stands for itself here: a pattern is an entry of sigstore-identities in the trust store, named as sigstore-identity:NAME"
