@@ -383,6 +383,14 @@ func TestTheActionRefusesWhatItIsNotFor(t *testing.T) {
 			r.wantNothingRun()
 		})
 	}
+	t.Run("a checkout without the commit before", func(t *testing.T) {
+		shallow := *r
+		shallow.dir = filepath.Join(t.TempDir(), "shallow")
+		r.git("clone", "-q", "--depth=1", "file://"+r.origin, shallow.dir)
+		if log, code := newGitHubRun(&shallow).action(map[string]string{"trust-ref": "HEAD^1"}); code != 2 || !strings.Contains(log, "fetch-depth: 2") {
+			t.Errorf("exit code %d:\n%s", code, log)
+		}
+	})
 	t.Run("a program in the repository", func(t *testing.T) {
 		testenv.WriteProgram(t, filepath.Join(r.dir, "writ"), []byte("#!/bin/sh\ntouch pwned\n"))
 		if log, code := newGitHubRun(r).action(map[string]string{"program": filepath.Join(r.dir, "writ")}); code == 0 {
