@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"io"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
@@ -84,12 +86,66 @@ func (k *tokenKey) PublicKey(opts ...signature.PublicKeyOption) (crypto.PublicKe
 	}
 	der, err := k.ask(ctx, nil, "--read-object", "--type", "pubkey")
 	if err != nil {
+		if listed := k.listedKey(ctx); listed != nil {
+			return listed, nil
+		}
 		return nil, err
 	}
 	if !bytes.HasPrefix(der, []byte("-----BEGIN ")) { // Edwards curves are written as PEM
 		der = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	}
 	return cryptoutils.UnmarshalPEMToPublicKey(der)
+}
+
+// The lines of an object of an elliptic curve in pkcs11-tool --list-objects.
+var (
+	objectID = regexp.MustCompile(`(?m)^  ID: +([0-9a-f]+)$`)
+	ecPoint  = regexp.MustCompile(`(?m)^  EC_POINT: +([0-9a-f]+)$`)
+	ecParams = regexp.MustCompile(`(?m)^  EC_PARAMS: +([0-9a-f]+)\b`)
+)
+
+// listedKey takes the public key from the list of objects, nil if it is not there:
+// OpenSC 0.23 cannot read out keys on P-384 ("cannot create EVP_PKEY").
+func (k *tokenKey) listedKey(ctx context.Context) crypto.PublicKey {
+	list, err := k.ask(ctx, nil, "--list-objects", "--type", "pubkey")
+	if err != nil {
+		return nil
+	}
+	var found [][]byte // the tool lists all objects, whatever ID is asked for
+	for _, object := range bytes.Split(list, []byte("Public Key Object;")) {
+		if m := objectID.FindSubmatch(object); m != nil && strings.EqualFold(string(m[1]), k.id) {
+			found = append(found, object)
+		}
+	}
+	if len(found) != 1 {
+		return nil
+	}
+	point, params := ecPoint.FindSubmatch(found[0]), ecParams.FindSubmatch(found[0])
+	if point == nil || params == nil {
+		return nil
+	}
+	var octets []byte
+	der, _ := hex.DecodeString(string(point[1])) // what cannot be read fails below
+	curve, _ := hex.DecodeString(string(params[1]))
+	if rest, err := asn1.Unmarshal(der, &octets); err != nil || len(rest) > 0 {
+		return nil
+	}
+	type algorithm struct {
+		ID    asn1.ObjectIdentifier
+		Curve asn1.RawValue
+	}
+	spki, err := asn1.Marshal(struct {
+		Algorithm algorithm
+		Key       asn1.BitString
+	}{algorithm{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, asn1.RawValue{FullBytes: curve}}, asn1.BitString{Bytes: octets, BitLength: 8 * len(octets)}})
+	if err != nil {
+		return nil
+	}
+	public, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return nil
+	}
+	return public
 }
 
 // SignMessage implements kms.SignerVerifier.

@@ -1,0 +1,394 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/kms"
+
+	"github.com/runwrit/writ/internal/newkeys"
+	"github.com/runwrit/writ/internal/testenv"
+)
+
+// keySource is a place where a key may be, and what is signed with it.
+type keySource struct {
+	name       string // as docs/keys.md has it
+	algorithms []string
+	formats    []string
+	// open puts a key of that algorithm there.
+	open func(w *keyWork, t *testing.T, algorithm string)
+}
+
+// keySources are all of them. TestEachKeySourceSignsForEachVerifier runs each cell, and
+// docs/keys.md has the same table.
+var keySources = []keySource{
+	{"PEM file", []string{"p256"}, anyFormat, (*keyWork).inPEM},
+	{"PKCS#12 file", []string{"rsa2048"}, anyFormat, (*keyWork).inPKCS12},
+	{"OpenPGP file", []string{"ed25519"}, onlyClearsign, (*keyWork).inOpenPGP},
+	{"gpg-agent", []string{"ed25519"}, onlyClearsign, (*keyWork).inAgent},
+	{"`env://`", []string{"p384"}, anyFormat, (*keyWork).inVariable},
+	{"a KMS inside the test", []string{"rsa2048", "p256"}, anyFormat, (*keyWork).inFakeKMS},
+	{"SoftHSM2, by the plugin of `examples/sigstore-kms-hsm`", []string{"rsa2048", "rsa3072", "p256", "p384"}, anyFormat, (*keyWork).inSoftHSM},
+}
+
+var (
+	anyFormat     = []string{"authenticode", "clearsign"}
+	onlyClearsign = []string{"clearsign"}
+)
+
+// formatVerifiers are who verifies each format.
+var formatVerifiers = []struct {
+	format    string
+	sign      func(w *keyWork, t *testing.T)
+	verifiers []formatVerifier
+}{
+	{"authenticode", (*keyWork).signInPlace, []formatVerifier{{"writ", (*keyWork).writInPlace}, {"osslsigncode", (*keyWork).osslsigncode}}},
+	{"clearsign", (*keyWork).clearsign, []formatVerifier{{"writ", (*keyWork).writClearsign}, {"gpg", (*keyWork).gpg}, {"gpgv", (*keyWork).gpgv}}},
+}
+
+type formatVerifier struct {
+	name   string
+	verify func(w *keyWork, t *testing.T)
+}
+
+// keySourceTable is the table of docs/keys.md.
+func keySourceTable() string {
+	var b strings.Builder
+	b.WriteString("| key |")
+	for _, f := range formatVerifiers {
+		fmt.Fprintf(&b, " `%s` |", f.format)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(formatVerifiers)) + "\n")
+	for _, s := range keySources {
+		fmt.Fprintf(&b, "| %s: %s |", s.name, strings.Join(s.algorithms, ", "))
+		for _, f := range formatVerifiers {
+			var names []string
+			if slices.Contains(s.formats, f.format) {
+				for _, v := range f.verifiers {
+					names = append(names, v.name)
+				}
+			}
+			fmt.Fprintf(&b, " %s |", strings.Join(names, ", "))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func TestTheTableOfKeySourcesIsThatOfTheTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "keys.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := keySourceTable(); !bytes.Contains(page, []byte("\n\n"+want+"\n")) {
+		t.Errorf("docs/keys.md has not this table:\n%s", want)
+	}
+}
+
+// Each cell is signed with the real program and verified by another one.
+func TestEachKeySourceSignsForEachVerifier(t *testing.T) {
+	t.Parallel()
+	for _, source := range keySources {
+		for _, algorithm := range source.algorithms {
+			t.Run(source.name+"/"+algorithm, func(t *testing.T) {
+				t.Parallel()
+				w := newKeyWork(t)
+				source.open(w, t, algorithm)
+				for _, f := range formatVerifiers {
+					if !slices.Contains(source.formats, f.format) {
+						continue
+					}
+					t.Run(f.format, func(t *testing.T) {
+						f.sign(w, t)
+						for _, v := range f.verifiers {
+							t.Run(v.name, func(t *testing.T) { v.verify(w, t) })
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// keyWork is a folder with runbooks, and a key to sign them with.
+type keyWork struct {
+	dir     string
+	env     []string // beside that of the test
+	key     string   // for --key
+	flags   []string // how to open it
+	noCert  bool     // an OpenPGP key brings its own
+	issuer  *newkeys.X509Key
+	certOf  crypto.PublicKey
+	gpgHome string
+}
+
+const (
+	powerShell = "Write-Host 'hello'\r\n"
+	bashScript = "#!/bin/bash\n-x\necho hello\n"
+)
+
+// keyIssuer certifies the keys of all sources.
+var keyIssuer = sync.OnceValues(func() (*newkeys.X509Key, error) {
+	return newkeys.X509(newkeys.X509Options{Subject: "Key sources", NotBefore: time.Now().Add(-time.Hour)})
+})
+
+func newKeyWork(t *testing.T) *keyWork {
+	t.Helper()
+	issuer, err := keyIssuer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &keyWork{dir: t.TempDir(), issuer: issuer}
+	w.write(t, "a.ps1", []byte(powerShell))
+	w.write(t, "a.sh", []byte(bashScript))
+	w.write(t, "ca.pem", issuer.CAPEM)
+	return w
+}
+
+func (w *keyWork) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *keyWork) write(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	if err := os.WriteFile(w.path(name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w.path(name)
+}
+
+// run runs a program in the folder; it returns what it wrote.
+func (w *keyWork) run(t *testing.T, program string, args ...string) (out string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), w.env...)
+	said, err := cmd.CombinedOutput()
+	return string(said), err
+}
+
+func (w *keyWork) mustRun(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := w.run(t, program, args...)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", filepath.Base(program), strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// sign runs writ sign on a file, with the certificate of that name unless the key
+// has its own.
+func (w *keyWork) sign(t *testing.T, file, cert string, more ...string) (string, error) {
+	t.Helper()
+	args := append([]string{"sign", "--key", w.key}, w.flags...)
+	if !w.noCert {
+		args = append(args, "--cert", cert)
+	}
+	return w.run(t, "writ", append(append(args, more...), file)...)
+}
+
+func (w *keyWork) mustSign(t *testing.T, file, cert string, more ...string) {
+	t.Helper()
+	if out, err := w.sign(t, file, cert, more...); err != nil {
+		t.Fatalf("writ sign: %v\n%s", err, out)
+	}
+}
+
+// private makes a key of the algorithm in memory.
+func (w *keyWork) private(t *testing.T, algorithm string) *newkeys.X509Key {
+	t.Helper()
+	k, err := newkeys.X509(newkeys.X509Options{Algorithm: algorithm, Subject: "Key sources", NotBefore: time.Now().Add(-time.Hour), Issuer: w.issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.certify(t, k.Key.Public())
+	return k
+}
+
+// certify writes the X.509 certificate of the key: cert.pem.
+func (w *keyWork) certify(t *testing.T, public crypto.PublicKey) {
+	t.Helper()
+	w.certOf = public
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "Key sources"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, w.issuer.CA, public, w.issuer.CAKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "cert.pem", append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), w.issuer.CAPEM...))
+}
+
+func (w *keyWork) inPEM(t *testing.T, algorithm string) {
+	w.key = w.write(t, "key.pem", w.private(t, algorithm).KeyPEM)
+}
+
+func (w *keyWork) inPKCS12(t *testing.T, algorithm string) {
+	w.write(t, "key.pem", w.private(t, algorithm).KeyPEM)
+	w.mustRun(t, testenv.Tool(t, "openssl"), "pkcs12", "-export", "-inkey", "key.pem", "-in", "cert.pem", "-out", "key.p12", "-passout", "pass:secret word")
+	w.write(t, "pass.txt", []byte("secret word\n"))
+	if err := os.Chmod(w.path("key.p12"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.key, w.flags = "key.p12", []string{"--passphrase-file", "pass.txt"}
+}
+
+func (w *keyWork) inOpenPGP(t *testing.T, algorithm string) {
+	e, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Algorithm: algorithm, Name: "Key sources", Created: time.Now().Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := newkeys.ArmoredSecret(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := newkeys.ArmoredPublic(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "secret.asc", secret)
+	w.write(t, "openpgp.asc", public)
+	w.key, w.noCert = "openpgp:secret.asc", true
+}
+
+// newGPGHome makes a home of GnuPG: its path is short, as that of the agent's socket
+// must be.
+func newGPGHome(t *testing.T) string {
+	t.Helper()
+	home, err := os.MkdirTemp("", "gk") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		if err := os.RemoveAll(home); err != nil {
+			t.Error(err)
+		}
+	})
+	return home
+}
+
+func (w *keyWork) inAgent(t *testing.T, algorithm string) {
+	gpg := testenv.Tool(t, "gpg")
+	w.env = append(w.env, "GNUPGHOME="+newGPGHome(t))
+	w.mustRun(t, gpg, "--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "Key sources", algorithm, "sign", "1d")
+	w.mustRun(t, gpg, "--batch", "--armor", "--output", "openpgp.asc", "--export")
+	for line := range strings.Lines(w.mustRun(t, gpg, "--batch", "--with-colons", "--list-secret-keys")) {
+		if f := strings.Split(line, ":"); f[0] == "fpr" {
+			w.key = "gpg:" + f[9]
+		}
+	}
+	w.noCert = true
+}
+
+func (w *keyWork) inVariable(t *testing.T, algorithm string) {
+	w.env = append(w.env, "SIGNING_KEY="+string(w.private(t, algorithm).KeyPEM))
+	w.key = "env://SIGNING_KEY"
+}
+
+func (w *keyWork) inFakeKMS(t *testing.T, algorithm string) {
+	w.key = fakeKMSScheme + w.write(t, "kms.pem", w.private(t, algorithm).KeyPEM)
+}
+
+// fakeKMS is a provider of Sigstore's client inside the test's "writ". Its keys are
+// in files, which nobody who signs gets to see.
+type fakeKMS struct {
+	signature.SignerVerifier
+	hash crypto.Hash
+}
+
+const fakeKMSScheme = "testkms://"
+
+func init() {
+	kms.AddProvider(fakeKMSScheme, func(_ context.Context, uri string, hash crypto.Hash, _ ...signature.RPCOption) (kms.SignerVerifier, error) {
+		data, err := os.ReadFile(strings.TrimPrefix(uri, fakeKMSScheme))
+		if err != nil {
+			return nil, err
+		}
+		key, err := cryptoutils.UnmarshalPEMToPrivateKey(data, nil)
+		if err != nil {
+			return nil, err
+		}
+		private, err := signature.LoadSignerVerifier(key, hash)
+		return fakeKMS{private, hash}, err
+	})
+}
+
+func (k fakeKMS) CryptoSigner(context.Context, func(error)) (crypto.Signer, crypto.SignerOpts, error) {
+	return nil, k.hash, nil
+}
+
+func (fakeKMS) CreateKey(context.Context, string) (crypto.PublicKey, error) {
+	return nil, errors.New("writ makes no keys")
+}
+func (fakeKMS) SupportedAlgorithms() []string { return nil }
+func (fakeKMS) DefaultAlgorithm() string      { return "" }
+func (fakeKMS) VerifySignature(io.Reader, io.Reader, ...signature.VerifyOption) error {
+	return errors.New("writ verifies by itself")
+}
+
+func (w *keyWork) signInPlace(t *testing.T) { w.mustSign(t, "a.ps1", "cert.pem") }
+
+func (w *keyWork) writInPlace(t *testing.T) {
+	w.mustRun(t, "writ", "verify", "--ca", "ca.pem", "a.ps1")
+}
+
+func (w *keyWork) osslsigncode(t *testing.T) {
+	out := w.mustRun(t, testenv.Tool(t, "osslsigncode"), "verify", "-CAfile", "ca.pem", "-in", "a.ps1")
+	if !strings.Contains(out, "Signature verification: ok") {
+		t.Error(out)
+	}
+}
+
+// clearsign has the key make its OpenPGP certificate first, where it has none.
+func (w *keyWork) clearsign(t *testing.T) {
+	if !w.noCert {
+		args := []string{"keys", "openpgp-cert", w.key, "--user-id", "Key sources", "--out", "openpgp.asc"}
+		w.mustRun(t, "writ", append(args, w.flags...)...)
+	}
+	w.mustSign(t, "a.sh", "openpgp.asc")
+}
+
+func (w *keyWork) writClearsign(t *testing.T) {
+	w.mustRun(t, "writ", "verify", "--keyring", "openpgp.asc", "--payload", "payload.sh", "a.sh.asc")
+	if payload, err := os.ReadFile(w.path("payload.sh")); err != nil || string(payload) != bashScript {
+		t.Errorf("%v: %q", err, payload)
+	}
+}
+
+func (w *keyWork) gpg(t *testing.T) {
+	gpg := testenv.Tool(t, "gpg")
+	w.gpgHome = newGPGHome(t)
+	if said := w.mustRun(t, gpg, "--homedir", w.gpgHome, "--batch", "--no-auto-check-trustdb", "--import", "openpgp.asc"); strings.Contains(said, "WARNING") {
+		t.Error(said)
+	}
+	said := w.mustRun(t, gpg, "--homedir", w.gpgHome, "--batch", "--no-auto-check-trustdb", "--trust-model", "always", "--status-fd", "2", "--output", "gpg.sh", "--decrypt", "a.sh.asc")
+	if payload, err := os.ReadFile(w.path("gpg.sh")); err != nil || string(payload) != bashScript || !strings.Contains(said, "] VALIDSIG ") {
+		t.Errorf("%v: %q\n%s", err, payload, said)
+	}
+}
+
+func (w *keyWork) gpgv(t *testing.T) {
+	w.mustRun(t, testenv.Tool(t, "gpg"), "--homedir", newGPGHome(t), "--batch", "--output", "ring.gpg", "--dearmor", "openpgp.asc")
+	w.mustRun(t, testenv.Tool(t, "gpgv"), "--homedir", w.dir, "--keyring", w.path("ring.gpg"), "a.sh.asc")
+}
