@@ -96,7 +96,7 @@ type trustAddOptions struct {
 	passphraseEnv  string
 }
 
-const trustRooms = "x509-ca, tsa, openpgp, crl"
+const trustRooms = "x509-ca, tsa, openpgp, crl, sigstore"
 
 func (o *trustAddOptions) addTo(cmd *cobra.Command) {
 	o.output.addTo(cmd)
@@ -115,7 +115,8 @@ func newTrustAddCmd(a *app) *cobra.Command {
 		Long: `Add certificates to a store of a trust store, one from each file, and say whom the
 store trusts now that it did not before. Authorities for code signing, and
 certificates that signed themselves, go to x509-ca, timestamp authorities to tsa,
-OpenPGP certificates to openpgp, revocation lists to crl.
+OpenPGP certificates to openpgp, revocation lists to crl, and public keys and
+trusted roots of Sigstore to sigstore.
 
 WHOEVER ADDS AN AUTHORITY TRUSTS EVERYBODY WHOM IT CERTIFIES, now and later. Compare
 the ID with what its owner says, by another way than the one that the file came by.

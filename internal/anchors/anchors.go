@@ -1,7 +1,7 @@
 // Package anchors reads what can become part of a trust store, in every form in
 // which it is handed around: certificates in PEM and DER, PKCS#7, PKCS#12 and
 // serialized stores of Windows, OpenPGP certificates and keyboxes of GnuPG, and
-// revocation lists. It says of each what it is, into which room it belongs, and
+// revocation lists, public keys and trusted roots of Sigstore. It says of each what it is, into which room it belongs, and
 // what speaks against it.
 //
 // It trusts nobody and writes nothing; a private key never leaves it. What it
@@ -42,6 +42,10 @@ const (
 	KindOpenPGP     Kind = "openpgp"            // a certificate
 	KindRevocation  Kind = "openpgp-revocation" // by themselves, of whatever certificates
 	KindCRL         Kind = "crl"                // an X.509 revocation list
+	// KindSigstoreKey and KindSigstoreRoot are for bundles of Sigstore: a public
+	// key, and a trusted_root.json.
+	KindSigstoreKey  Kind = "sigstore-key"
+	KindSigstoreRoot Kind = "sigstore-root"
 )
 
 // Anchor is one thing that was found in a file.
@@ -53,8 +57,8 @@ type Anchor struct {
 	Why  string
 	// Doubt is why only somebody who names it should add it; "" for none.
 	Doubt string
-	// ID as policies and pins name it: "x509-sha256:", "openpgp:", or the digest of
-	// the file of a list, "sha256:".
+	// ID as policies and pins name it: "x509-sha256:", "openpgp:", "sigstore-key:", or
+	// the digest of a list or a trusted root, "sha256:".
 	ID string
 	// Name is the subject, the user ID, or the issuer of a list. Whoever made the
 	// file chose it.
@@ -135,8 +139,10 @@ func (r *reader) read(data []byte) error {
 		return r.pem(data)
 	case data[0] == 0x30:
 		return r.der(data)
+	case bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")):
+		return r.trustedRoot(data)
 	}
-	return errors.New("not a form that is known: PEM, DER, PKCS#7, PKCS#12, a serialized store of Windows, OpenPGP certificates or a GnuPG keybox")
+	return errors.New("not a form that is known: PEM, DER, PKCS#7, PKCS#12, a serialized store of Windows, OpenPGP certificates, a GnuPG keybox, or a trusted root of Sigstore")
 }
 
 // keep adds one thing, within limit and time.

@@ -31,7 +31,7 @@ func NewContents(t *verifier.TrustStore, now time.Time) *Contents {
 	return c
 }
 
-// Of returns the anchors in a file of the rooms x509-ca, tsa, openpgp and crl. An
+// Of returns the anchors in a file of the rooms x509-ca, tsa, openpgp, crl and sigstore. An
 // OCSP response is a list of its own kind, of which nothing is said.
 func (c *Contents) Of(ctx context.Context, f verifier.TrustFile) ([]Anchor, error) {
 	switch f.Room {
@@ -41,6 +41,12 @@ func (c *Contents) Of(ctx context.Context, f verifier.TrustFile) ([]Anchor, erro
 		return c.certificatesOfOpenPGP(ctx, f)
 	case verifier.RoomCRL:
 		return c.lists(ctx, f)
+	case verifier.RoomSigstore:
+		found, err := Read(ctx, f.Name, f.Data, Options{Now: c.now})
+		if err != nil {
+			return nil, err
+		}
+		return found.Anchors, nil
 	default:
 		return nil, nil
 	}

@@ -28,10 +28,16 @@ func (a Anchor) Effect(s Surroundings) string {
 		until += "; but " + a.Doubt
 	}
 	switch {
+	case a.Room == "":
+		return "nobody: it cannot be added"
 	case a.Kind == KindCRL:
 		return fmt.Sprintf("nobody: it takes trust from %d certificates of %s, in all stores", a.revokes, a.Name)
 	case a.Kind == KindRevocation:
 		return "nobody: it takes trust from the certificates that it revokes, in all stores"
+	case a.Kind == KindSigstoreKey:
+		return "whoever has the key of " + a.ID + ", for bundles of Sigstore"
+	case a.Kind == KindSigstoreRoot:
+		return "those whom its sigstore-identities list, where this Sigstore vouches for them"
 	case a.Room == verifier.RoomTSA && !a.selfRun:
 		return "nobody by itself: it completes chains of timestamp authorities, in all stores"
 	case a.Room == verifier.RoomTSA:

@@ -1,6 +1,8 @@
 package anchors_test
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"crypto/x509"
 	"math/big"
 	"strings"
@@ -27,6 +29,15 @@ func authority(t *testing.T, edit func(*x509.Certificate)) []byte {
 
 func usages(list ...x509.ExtKeyUsage) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.ExtKeyUsage = list }
+}
+
+func public(t *testing.T, k crypto.PublicKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemOf("PUBLIC KEY", der)
 }
 
 func TestTheContentOfACertificateSaysItsRoom(t *testing.T) {
@@ -60,6 +71,12 @@ func TestTheContentOfACertificateSaysItsRoom(t *testing.T) {
 		"a signer that somebody issued":   {key(t).LeafPEM, "", "", "CN=writ test CA\" issued it"},
 		"the same by wish":                {key(t).LeafPEM, "x509-ca", "", "issued it"},
 		"a certificate among OpenPGP":     {key(t).CAPEM, "openpgp", "", "does not belong into the room openpgp"},
+		"a public key":                    {public(t, key(t).Key.Public()), "", "sigstore", ""},
+		"a public key by wish elsewhere":  {public(t, key(t).Key.Public()), "x509-ca", "", "does not belong into the room x509-ca"},
+		"a public key of another kind":    {public(t, ed25519.PublicKey(make([]byte, 32))), "", "", "cannot use"},
+		"a public key that is none":       {pemOf("PUBLIC KEY", []byte{0x30, 0}), "", "", "cannot be read"},
+		"a trusted root":                  {[]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`), "", "sigstore", ""},
+		"a trusted root by wish":          {[]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`), "tsa", "", "does not belong"},
 		"a list":                          {list, "", "crl", ""},
 		"a list among certificates":       {list, "x509-ca", "", "does not belong into the room x509-ca"},
 		"an OpenPGP certificate":          {pgp, "", "openpgp", ""},
@@ -143,6 +160,7 @@ func TestTheEffectSaysWhomTheStoreTrusts(t *testing.T) {
 		"one between, without a root": {intermediate.LeafPEM, anchors.Surroundings{}, "nobody: it completes chains, and the authority above it, CN=writ test CA, is not in the store"},
 		"a timestamp authority":       {authority(t, usages(x509.ExtKeyUsageTimeStamping)), anchors.Surroundings{}, "timestamps by CN=alone and all whom it certifies, in all stores"},
 		"a list":                      {pemOf("X509 CRL", revocationList(t, big.NewInt(7))), anchors.Surroundings{}, "nobody: it takes trust from 1 certificates of CN=writ test CA"},
+		"a public key":                {public(t, k.Key.Public()), anchors.Surroundings{}, "whoever has the key of sigstore-key:"},
 		"an OpenPGP certificate":      {openpgpKey(t, "Alice", now().AddDate(0, -6, 0)), anchors.Surroundings{Pinned: pins}, "whatever Alice signs, of those only"},
 	} {
 		found, err := read(t, c.data, anchors.Options{})

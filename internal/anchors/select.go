@@ -104,52 +104,72 @@ func (f *Found) withRevocations(chosen []Anchor) []Anchor {
 // maxSlug is how long the part of a file's name is that comes from a name.
 const maxSlug = 40
 
-// Files writes anchors as files of a store, one for each room, with names that
-// come from their content; base is what the name begins with where there are
-// several.
+// writingOrder is that of the rooms in which files appear: what takes trust away
+// comes first.
+var writingOrder = []verifier.Room{verifier.RoomCRL, verifier.RoomTSA, verifier.RoomOpenPGP, verifier.RoomX509CA, verifier.RoomSigstore}
+
+// Files writes anchors as files of a store, one for each room and each trusted
+// root, with names that come from their content; base is what the name begins with
+// where there are several.
 func Files(store, base string, list []Anchor) ([]verifier.TrustFile, error) {
 	var files []verifier.TrustFile
-	for _, room := range []verifier.Room{verifier.RoomCRL, verifier.RoomTSA, verifier.RoomOpenPGP, verifier.RoomX509CA} {
-		var data, packets []byte
+	for _, room := range writingOrder {
 		var in []Anchor
 		for _, a := range list {
-			if a.Room != room {
-				continue
-			}
-			in = append(in, a)
-			switch a.Kind {
-			case KindCertificate:
-				data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.data})...)
-			case KindCRL:
-				data = append(data, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: a.data})...)
-			case KindRevocation: // before any certificate, where it belongs to none
-				packets = append(slices.Clone(a.data), packets...)
-			case KindOpenPGP:
-				packets = append(packets, a.data...)
+			switch {
+			case a.Room != room:
+			case a.Kind == KindSigstoreRoot: // JSON, one a file
+				files = append(files, verifier.TrustFile{Store: store, Room: room, Name: "trusted_root-" + short(a.data) + ".json", Data: a.data})
+			default:
+				in = append(in, a)
 			}
 		}
 		if len(in) == 0 {
 			continue
 		}
-		extension := ".pem"
-		if len(packets) > 0 {
-			var err error
-			if data, err = armored(packets); err != nil {
-				return nil, err
-			}
-			extension = ".asc"
+		data, extension, err := together(in)
+		if err != nil {
+			return nil, err
 		}
 		name := base
-		if len(in) == 1 || in[0].Kind == KindOpenPGP && in[len(in)-1].Kind == KindRevocation && len(in) == 2 {
+		if len(in) == 1 || len(in) == 2 && in[1].Kind == KindRevocation {
 			name = in[0].Name
 		}
-		_, digest, _ := strings.Cut(digestID("", data), ":")
-		files = append(files, verifier.TrustFile{Store: store, Room: room, Name: slug(name) + "-" + digest[:8] + extension, Data: data})
+		files = append(files, verifier.TrustFile{Store: store, Room: room, Name: slug(name) + "-" + short(data) + extension, Data: data})
 	}
 	if len(files) == 0 {
 		return nil, errors.New("nothing to add")
 	}
 	return files, nil
+}
+
+// pemTypes are the labels of what is written as PEM.
+var pemTypes = map[Kind]string{KindCertificate: "CERTIFICATE", KindCRL: "X509 CRL", KindSigstoreKey: "PUBLIC KEY"}
+
+// together writes anchors of one room into one file.
+func together(list []Anchor) (data []byte, extension string, err error) {
+	var packets []byte
+	for _, a := range list {
+		switch a.Kind {
+		case KindRevocation: // before any certificate, where it belongs to none
+			packets = append(slices.Clone(a.data), packets...)
+		case KindOpenPGP:
+			packets = append(packets, a.data...)
+		default:
+			data = append(data, pem.EncodeToMemory(&pem.Block{Type: pemTypes[a.Kind], Bytes: a.data})...)
+		}
+	}
+	if len(packets) == 0 {
+		return data, ".pem", nil
+	}
+	data, err = armored(packets)
+	return data, ".asc", err
+}
+
+// short is the part of a digest that tells files of one name apart.
+func short(data []byte) string {
+	_, digest, _ := strings.Cut(digestID("", data), ":")
+	return digest[:8]
 }
 
 // slug makes of a name, which a stranger may have chosen, a part of a file's name.

@@ -92,6 +92,8 @@ func (r *reader) block(block *pem.Block) error {
 		return r.lists([][]byte{block.Bytes})
 	case block.Type == "PKCS7", block.Type == "CMS":
 		return r.bag(block.Bytes)
+	case block.Type == "PUBLIC KEY":
+		return r.keep(r.publicKey(block.Bytes))
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 		return ErrSecret
 	case block.Type == "TRUSTED CERTIFICATE":

@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/cms":        {"runbook", "internal/rsasig"},
 	"internal/batch":      {},
 	"internal/resign":     {"runbook", "verifier", "internal/pgpcert"},
-	"internal/anchors":    {"verifier", "signer", "format", "internal/cms", "internal/keybox", "internal/pgpcert", "internal/sst"},
+	"internal/anchors":    {"verifier", "signer", "format", "internal/cms", "internal/keybox", "internal/pgpcert", "internal/sst", "internal/strictjson"},
 	"internal/truststore": {"runbook", "verifier", "internal/anchors", "internal/trustlist"},
 	"internal/sst":        {},
 	"internal/approvals":  {"runbook", "verifier", "policy", "internal/guard", "internal/statement"},

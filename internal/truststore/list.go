@@ -72,5 +72,5 @@ func Describe(ctx context.Context, t *verifier.TrustStore, now time.Time) (*List
 }
 
 func isList(room verifier.Room) bool {
-	return slices.Contains([]verifier.Room{verifier.RoomX509Pins, verifier.RoomOpenPGPPins, verifier.RoomDeny, verifier.RoomSettings}, room)
+	return slices.Contains([]verifier.Room{verifier.RoomX509Pins, verifier.RoomOpenPGPPins, verifier.RoomSigstoreIdentities, verifier.RoomDeny, verifier.RoomSettings}, room)
 }
