@@ -22,7 +22,7 @@ import (
 type batchOptions struct{ jobs int }
 
 func (o *batchOptions) addTo(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "sign this `number` of files at a time (default one per CPU, 8 with a key that is kept elsewhere; GnuPG keys take turns)")
+	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "sign this `number` of files at a time (default two per CPU, 8 with a key that is kept elsewhere; GnuPG keys take turns)")
 }
 
 func (o *batchOptions) validate(cmd *cobra.Command) error {
@@ -33,6 +33,9 @@ func (o *batchOptions) validate(cmd *cobra.Command) error {
 }
 
 const (
+	// localJobs is how many files a processor works on at a time with a key in memory:
+	// while one is put on disk another is signed.
+	localJobs = 2
 	// remoteJobs is how many signatures a service is asked for at a time.
 	remoteJobs = 8
 	// graceTime is what files that were begun get after an interruption: a signature
@@ -59,7 +62,7 @@ func (o *signOptions) sharing() batch.Options {
 			s.Jobs = remoteJobs
 		}
 	case s.Jobs == 0:
-		s.Jobs = min(workers(), batch.MaxJobs)
+		s.Jobs = min(localJobs*workers(), batch.MaxJobs)
 	}
 	return s
 }

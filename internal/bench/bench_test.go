@@ -38,12 +38,14 @@ func TestBars(t *testing.T) {
 	b := newBench(t)
 	b.trees()
 	b.bareChecks()
+	b.signs()
 	b.bigFiles()
 	b.clearsigned()
 	b.decisions()
 	b.coldDecision()
 	b.replays()
 	b.coldRuns()
+	b.builds()
 	b.print()
 }
 
