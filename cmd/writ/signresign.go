@@ -282,7 +282,7 @@ func (s *resigner) signAnew(ctx context.Context, path string, rb *runbook.Runboo
 	case format.NewClearsign().Name():
 		return s.signDocument(ctx, path, rb, old)
 	}
-	return leftAlone(path, "its signature is of format "+old.Format+", which is not signed anew", "sign it with what made that signature")
+	return leftAlone(path, "its signature is of format "+old.Format+", which is not signed anew", "verify it, and sign it as it was signed; a Sigstore bundle with writ sign --format sigstore --force")
 }
 
 func (s *resigner) signInPlace(ctx context.Context, path string, rb *runbook.Runbook) render.SignResult {
