@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -47,11 +48,12 @@ var keySources = []keySource{
 	{"gpg-agent", []string{"ed25519"}, onlyClearsign, (*keyWork).inAgent},
 	{"`env://`", []string{"p384"}, anyFormat, (*keyWork).inVariable},
 	{"a KMS inside the test", []string{"rsa2048", "p256"}, anyFormat, (*keyWork).inFakeKMS},
+	{"an emulator of Vault's transit engine, by the client inside or by a plugin", []string{"rsa2048", "p384"}, anyFormat, (*keyWork).inVault},
 	{"SoftHSM2, by the plugin of `examples/sigstore-kms-hsm`", []string{"rsa2048", "rsa3072", "p256", "p384"}, anyFormat, (*keyWork).inSoftHSM},
 }
 
 var (
-	anyFormat     = []string{"authenticode", "clearsign"}
+	anyFormat     = []string{"authenticode", "clearsign", "sigstore"}
 	onlyClearsign = []string{"clearsign"}
 )
 
@@ -61,13 +63,26 @@ var formatVerifiers = []struct {
 	sign      func(w *keyWork, t *testing.T)
 	verifiers []formatVerifier
 }{
-	{"authenticode", (*keyWork).signInPlace, []formatVerifier{{"writ", (*keyWork).writInPlace}, {"osslsigncode", (*keyWork).osslsigncode}}},
-	{"clearsign", (*keyWork).clearsign, []formatVerifier{{"writ", (*keyWork).writClearsign}, {"gpg", (*keyWork).gpg}, {"gpgv", (*keyWork).gpgv}}},
+	{"authenticode", (*keyWork).signInPlace, []formatVerifier{{"writ", (*keyWork).writInPlace, ""}, {"osslsigncode", (*keyWork).osslsigncode, ""}}},
+	{"clearsign", (*keyWork).clearsign, []formatVerifier{{"writ", (*keyWork).writClearsign, ""}, {"gpg", (*keyWork).gpg, ""}, {"gpgv", (*keyWork).gpgv, ""}}},
+	{"sigstore", (*keyWork).signBundle, []formatVerifier{{"writ", (*keyWork).writBundle, ""}, {"openssl", (*keyWork).openssl, ""}, {"cosign", (*keyWork).cosign, "p384"}}},
 }
 
 type formatVerifier struct {
 	name   string
 	verify func(w *keyWork, t *testing.T)
+	not    string // the algorithm that it cannot verify: cosign takes SHA-256 for every key
+}
+
+// says is the verifier's place in a row of the table.
+func (v formatVerifier) says(algorithms []string) string {
+	switch {
+	case !slices.Contains(algorithms, v.not):
+		return v.name
+	case len(algorithms) == 1:
+		return ""
+	}
+	return v.name + " (not " + v.not + ")"
 }
 
 // keySourceTable is the table of docs/keys.md.
@@ -84,7 +99,9 @@ func keySourceTable() string {
 			var names []string
 			if slices.Contains(s.formats, f.format) {
 				for _, v := range f.verifiers {
-					names = append(names, v.name)
+					if said := v.says(s.algorithms); said != "" {
+						names = append(names, said)
+					}
 				}
 			}
 			fmt.Fprintf(&b, " %s |", strings.Join(names, ", "))
@@ -119,8 +136,14 @@ func TestEachKeySourceSignsForEachVerifier(t *testing.T) {
 						continue
 					}
 					t.Run(f.format, func(t *testing.T) {
+						if f.format == formatSigstore && len(sigstoreSigners()) == 0 {
+							t.Skip("this build is without Sigstore")
+						}
 						f.sign(w, t)
 						for _, v := range f.verifiers {
+							if v.not == algorithm {
+								continue
+							}
 							t.Run(v.name, func(t *testing.T) { v.verify(w, t) })
 						}
 					})
@@ -132,14 +155,13 @@ func TestEachKeySourceSignsForEachVerifier(t *testing.T) {
 
 // keyWork is a folder with runbooks, and a key to sign them with.
 type keyWork struct {
-	dir     string
-	env     []string // beside that of the test
-	key     string   // for --key
-	flags   []string // how to open it
-	noCert  bool     // an OpenPGP key brings its own
-	issuer  *newkeys.X509Key
-	certOf  crypto.PublicKey
-	gpgHome string
+	dir    string
+	env    []string // beside that of the test
+	key    string   // for --key
+	flags  []string // how to open it
+	noCert bool     // an OpenPGP key brings its own
+	issuer *newkeys.X509Key
+	public crypto.PublicKey
 }
 
 const (
@@ -161,6 +183,7 @@ func newKeyWork(t *testing.T) *keyWork {
 	w := &keyWork{dir: t.TempDir(), issuer: issuer}
 	w.write(t, "a.ps1", []byte(powerShell))
 	w.write(t, "a.sh", []byte(bashScript))
+	w.write(t, "b.sh", []byte(bashScript))
 	w.write(t, "ca.pem", issuer.CAPEM)
 	return w
 }
@@ -226,7 +249,7 @@ func (w *keyWork) private(t *testing.T, algorithm string) *newkeys.X509Key {
 // certify writes the X.509 certificate of the key: cert.pem.
 func (w *keyWork) certify(t *testing.T, public crypto.PublicKey) {
 	t.Helper()
-	w.certOf = public
+	w.public = public
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "Key sources"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
@@ -347,6 +370,17 @@ func (fakeKMS) VerifySignature(io.Reader, io.Reader, ...signature.VerifyOption) 
 	return errors.New("writ verifies by itself")
 }
 
+// inVault puts the key into an emulator of Vault: a real one cannot be had here.
+func (w *keyWork) inVault(t *testing.T, algorithm string) {
+	vault := testenv.NewTransitEmulator(t)
+	vault.AddKey("signing", w.private(t, algorithm).Key)
+	w.env = append(w.env, "VAULT_ADDR="+vault.URL, "VAULT_TOKEN="+vault.Token)
+	w.key = "hashivault://signing"
+	if !slices.Contains(kms.SupportedProviders(), "hashivault://") {
+		w.addPlugin(t, "hashivault", vaultPlugin)
+	}
+}
+
 func (w *keyWork) signInPlace(t *testing.T) { w.mustSign(t, "a.ps1", "cert.pem") }
 
 func (w *keyWork) writInPlace(t *testing.T) {
@@ -378,11 +412,11 @@ func (w *keyWork) writClearsign(t *testing.T) {
 
 func (w *keyWork) gpg(t *testing.T) {
 	gpg := testenv.Tool(t, "gpg")
-	w.gpgHome = newGPGHome(t)
-	if said := w.mustRun(t, gpg, "--homedir", w.gpgHome, "--batch", "--no-auto-check-trustdb", "--import", "openpgp.asc"); strings.Contains(said, "WARNING") {
+	home := newGPGHome(t)
+	if said := w.mustRun(t, gpg, "--homedir", home, "--batch", "--no-auto-check-trustdb", "--import", "openpgp.asc"); strings.Contains(said, "WARNING") {
 		t.Error(said)
 	}
-	said := w.mustRun(t, gpg, "--homedir", w.gpgHome, "--batch", "--no-auto-check-trustdb", "--trust-model", "always", "--status-fd", "2", "--output", "gpg.sh", "--decrypt", "a.sh.asc")
+	said := w.mustRun(t, gpg, "--homedir", home, "--batch", "--no-auto-check-trustdb", "--trust-model", "always", "--status-fd", "2", "--output", "gpg.sh", "--decrypt", "a.sh.asc")
 	if payload, err := os.ReadFile(w.path("gpg.sh")); err != nil || string(payload) != bashScript || !strings.Contains(said, "] VALIDSIG ") {
 		t.Errorf("%v: %q\n%s", err, payload, said)
 	}
@@ -391,4 +425,48 @@ func (w *keyWork) gpg(t *testing.T) {
 func (w *keyWork) gpgv(t *testing.T) {
 	w.mustRun(t, testenv.Tool(t, "gpg"), "--homedir", newGPGHome(t), "--batch", "--output", "ring.gpg", "--dearmor", "openpgp.asc")
 	w.mustRun(t, testenv.Tool(t, "gpgv"), "--homedir", w.dir, "--keyring", w.path("ring.gpg"), "a.sh.asc")
+}
+
+// signBundle needs no certificate.
+func (w *keyWork) signBundle(t *testing.T) {
+	data, err := cryptoutils.MarshalPublicKeyToPEM(w.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"trust", "trust/test", "trust/test/sigstore"} {
+		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.write(t, "trust/test/sigstore/key.pub", data)
+	args := append([]string{"sign", "--format", "sigstore", "--key", w.key}, w.flags...)
+	w.mustRun(t, "writ", append(args, "b.sh")...)
+}
+
+func (w *keyWork) writBundle(t *testing.T) {
+	w.mustRun(t, "writ", "verify", "--trust", "trust", "b.sh")
+}
+
+// openssl verifies the signature in the bundle.
+func (w *keyWork) openssl(t *testing.T) {
+	data, err := os.ReadFile(w.path("b.sh.sigstore.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bundle struct {
+		MessageSignature struct {
+			MessageDigest struct{ Algorithm string }
+			Signature     []byte
+		}
+	}
+	if err := json.Unmarshal(data, &bundle); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "b.sig", bundle.MessageSignature.Signature)
+	digest := map[string]string{"SHA2_256": "-sha256", "SHA2_384": "-sha384"}[bundle.MessageSignature.MessageDigest.Algorithm]
+	w.mustRun(t, testenv.Tool(t, "openssl"), "dgst", digest, "-verify", "trust/test/sigstore/key.pub", "-signature", "b.sig", "b.sh")
+}
+
+func (w *keyWork) cosign(t *testing.T) {
+	w.mustRun(t, testenv.Tool(t, "cosign"), "verify-blob", "--key", "trust/test/sigstore/key.pub", "--bundle", "b.sh.sigstore.json", "--insecure-ignore-tlog", "b.sh")
 }

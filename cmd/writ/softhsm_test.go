@@ -18,42 +18,52 @@ import (
 // softHSM is where Debian's softhsm2 has its PKCS#11 module.
 const softHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
-// hsmPlugin is the program of the example, which is built once.
-var hsmPlugin = sync.OnceValues(func() ([]byte, error) {
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "hsm")
+// The programs of plugins, each of which is built once.
+var (
+	hsmPlugin   = sync.OnceValues(func() ([]byte, error) { return buildProgram("./examples/sigstore-kms-hsm") })
+	vaultPlugin = sync.OnceValues(func() ([]byte, error) { return buildProgram("./internal/testenv/kmsplugin") })
+)
+
+func buildProgram(pkg string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "plugin")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "plugin"), "./examples/sigstore-kms-hsm")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	program := filepath.Join(dir, "plugin")
+	cmd := exec.Command("go", "build", "-o", program, pkg)
+	cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the plugin: %w\n%s", err, out)
 	}
-	return os.ReadFile(filepath.Join(dir, "plugin"))
-})
+	return os.ReadFile(program)
+}
+
+// addPlugin puts a plugin into PATH.
+func (w *keyWork) addPlugin(t *testing.T, name string, program func() ([]byte, error)) {
+	t.Helper()
+	data, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(w.path("bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testenv.WriteProgram(t, filepath.Join(w.path("bin"), "sigstore-kms-"+name), data)
+	w.env = append(w.env, "PATH="+w.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
 
 var hsmKeyTypes = map[string]string{"rsa2048": "rsa:2048", "rsa3072": "rsa:3072", "p256": "EC:secp256r1", "p384": "EC:secp384r1", "ed25519": "EC:edwards25519"}
 
 // inSoftHSM makes a token of its own, and a key in it that cannot be taken out.
 func (w *keyWork) inSoftHSM(t *testing.T, algorithm string) {
-	plugin, err := hsmPlugin()
-	if err != nil {
+	util, tool := testenv.Tool(t, "softhsm2-util"), testenv.Tool(t, "pkcs11-tool")
+	if err := os.Mkdir(w.path("tokens"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	util, tool := testenv.Tool(t, "softhsm2-util"), testenv.Tool(t, "pkcs11-tool")
-	for _, name := range []string{"tokens", "bin"} {
-		if err := os.Mkdir(w.path(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	testenv.WriteProgram(t, filepath.Join(w.path("bin"), "sigstore-kms-hsm"), plugin)
+	w.addPlugin(t, "hsm", hsmPlugin)
 	conf := w.write(t, "softhsm2.conf", []byte("directories.tokendir = "+w.path("tokens")+"\nobjectstore.backend = file\nlog.level = ERROR\n"))
-	w.env = append(w.env, "SOFTHSM2_CONF="+conf, "HSM_MODULE="+softHSM, "HSM_PIN=123456", "PATH="+w.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	w.env = append(w.env, "SOFTHSM2_CONF="+conf, "HSM_MODULE="+softHSM, "HSM_PIN=123456")
 	w.mustRun(t, util, "--init-token", "--free", "--label", "build token", "--pin", "123456", "--so-pin", "12345678")
 	w.mustRun(t, tool, "--module", softHSM, "--token-label", "build token", "--login", "--pin", "env:HSM_PIN", "--keypairgen", "--key-type", hsmKeyTypes[algorithm], "--label", "signing", "--id", "01")
 	w.key = "hsm://build%20token/01"
