@@ -32,18 +32,26 @@ func readFulcio(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("an extension of Fulcio cannot be read: %w", err)
 	}
-	var old string
+	// An older and a newer extension name the issuer. The library takes the last of them.
 	for _, e := range leaf.Extensions {
-		if e.Id.Equal(certificate.OIDIssuer) { //nolint:staticcheck // old certificates have the old extension, new ones both
-			old = string(e.Value)
+		issuer := string(e.Value)
+		switch {
+		case e.Id.Equal(certificate.OIDIssuer): //nolint:staticcheck // old certificates have no other
+		case e.Id.Equal(certificate.OIDIssuerV2):
+			if err := certificate.ParseDERString(e.Value, &issuer); err != nil {
+				return nil, errors.New("its issuer cannot be read")
+			}
+		default:
+			continue
+		}
+		if issuer != all.Issuer {
+			return nil, errors.New("it names two issuers")
 		}
 	}
 	facts.Issuer = all.Issuer
 	switch {
 	case all.Issuer == "":
 		return nil, errors.New("it does not say who vouches for the identity (no issuer)")
-	case old != "" && old != all.Issuer:
-		return nil, errors.New("it names two issuers")
 	case !nameable(all.Issuer), !nameable(facts.SAN):
 		return nil, fmt.Errorf("its issuer or its identity is longer than %d bytes, or holds %q or a character that cannot be seen", maxSigstoreName, "|")
 	}
