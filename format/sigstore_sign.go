@@ -99,6 +99,6 @@ func signMessage(ctx context.Context, rb *runbook.Runbook, private crypto.Signer
 	h := hash.New()
 	rb.View(func(data []byte) { h.Write(data) })
 	m.MessageDigest.Digest = h.Sum(nil)
-	m.Signature, err = private.Sign(rand.Reader, m.MessageDigest.Digest, hash)
+	m.Signature, err = signer.WithContext(ctx, private).Sign(rand.Reader, m.MessageDigest.Digest, hash)
 	return m, err
 }

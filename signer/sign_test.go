@@ -59,7 +59,7 @@ func clearsign(t testing.TB) studio {
 
 func ownVerifier(t testing.TB, key *signer.Key, room verifier.Room, f verifier.Format) signer.VerifyFunc {
 	t.Helper()
-	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "self", Room: room, Name: "key", Data: must(key.Anchor())})
+	trust, err := verifier.NewTrust(verifier.TrustFile{Store: "self", Room: room, Name: "key.pem", Data: must(key.Anchor())})
 	if err != nil {
 		t.Fatal(err)
 	}
