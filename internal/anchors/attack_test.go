@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
 
@@ -37,13 +36,9 @@ func TestAttackThousandsOfCertificates(t *testing.T) {
 			}
 		}),
 	} {
-		start := time.Now()
 		_, err := read(t, data, anchors.Options{})
 		if err == nil || !strings.Contains(err.Error(), "more than") {
 			t.Errorf("%s: got %v", form, err)
-		}
-		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("%s: took %s", form, took)
 		}
 	}
 }
