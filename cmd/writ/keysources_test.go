@@ -357,6 +357,23 @@ func init() {
 	})
 }
 
+// fakeKMSCalls names the variable with the file that gets a line for each signature.
+const fakeKMSCalls = "TESTKMS_CALLS"
+
+func (k fakeKMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]byte, error) {
+	if path := os.Getenv(fakeKMSCalls); path != "" {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		_, err = f.WriteString("signed\n")
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return k.SignerVerifier.SignMessage(message, opts...)
+}
+
 func (k fakeKMS) CryptoSigner(context.Context, func(error)) (crypto.Signer, crypto.SignerOpts, error) {
 	return nil, k.hash, nil
 }
@@ -469,4 +486,45 @@ func (w *keyWork) openssl(t *testing.T) {
 
 func (w *keyWork) cosign(t *testing.T) {
 	w.mustRun(t, testenv.Tool(t, "cosign"), "verify-blob", "--key", "trust/test/sigstore/key.pub", "--bundle", "b.sh.sigstore.json", "--insecure-ignore-tlog", "b.sh")
+}
+
+// A KMS counts, and a token may ask its owner each time.
+func TestEachSignatureIsOneCallOfTheKMS(t *testing.T) {
+	t.Parallel()
+	w := newKeyWork(t)
+	w.inFakeKMS(t, "p256")
+	w.env = append(w.env, fakeKMSCalls+"="+w.path("calls.txt"))
+	for _, dir := range []string{"project", "trust", "trust/test", "trust/test/openpgp", "approvals"} {
+		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.write(t, "project/list.sh", []byte(bashScript))
+	key := []string{"--key", w.key, "--cert", "openpgp.asc"}
+	for want, step := range [][]string{
+		{"keys", "openpgp-cert", w.key, "--user-id", "Key sources", "--out", "openpgp.asc"},
+		{"sign", "--key", w.key, "--cert", "cert.pem", "a.ps1"},
+		append([]string{"sign", "a.sh"}, key...),
+		append([]string{"manifest", "sign", "project"}, key...),
+		append([]string{"approve", "--trust", "trust", "--worker-group", "prod", "--approvals", "approvals", "a.sh.asc"}, key...),
+	} {
+		w.mustRun(t, "writ", step...)
+		calls, err := os.ReadFile(w.path("calls.txt"))
+		if n := strings.Count(string(calls), "\n"); err != nil || n != want+1 {
+			t.Errorf("%s: %d calls until here, want %d (%v)", strings.Join(step[:2], " "), n, want+1, err)
+		}
+		if want == 0 {
+			certificate, err := os.ReadFile(w.path("openpgp.asc"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.write(t, "trust/test/openpgp/kms.asc", certificate)
+		}
+	}
+	// Files that are signed already, and their verification, take none.
+	w.mustRun(t, "writ", append([]string{"sign", "a.sh"}, key...)...)
+	w.mustRun(t, "writ", append([]string{"sign", "--check", "a.sh"}, key...)...)
+	if calls, err := os.ReadFile(w.path("calls.txt")); err != nil || strings.Count(string(calls), "\n") != 5 {
+		t.Errorf("%v: %q", err, calls)
+	}
 }
