@@ -286,3 +286,28 @@ func TestFilesThatAreReachedTwiceAreSignedOnce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestHowManyFilesAreSignedAtATimeIsAQuestionOfTheKey(t *testing.T) {
+	t.Parallel()
+	const gpg = "gpg:0123456789ABCDEF0123456789ABCDEF01234567"
+	for name, c := range map[string]struct {
+		options signOptions
+		jobs    int
+		careful bool
+	}{
+		"a key file":                        {signOptions{key: "key.pem"}, localJobs * workers(), false},
+		"a key in a variable":               {signOptions{key: "env://KEY"}, localJobs * workers(), false},
+		"a key in a KMS":                    {signOptions{key: "awskms://key"}, remoteJobs, true},
+		"a key in a KMS, as the user says":  {signOptions{key: "awskms://key", batch: batchOptions{jobs: 3}}, 3, true},
+		"a key file, as the user says":      {signOptions{key: "key.pem", batch: batchOptions{jobs: 3}}, 3, false},
+		"GnuPG, whatever the user says":     {signOptions{key: gpg, batch: batchOptions{jobs: 3}}, 1, false},
+		"questions, whatever the user says": {signOptions{key: "key.asc", normalizeOptions: normalizeOptions{normalize: true}, batch: batchOptions{jobs: 3}}, 1, false},
+		"a look with a key in a KMS":        {signOptions{key: "awskms://key", check: true}, localJobs * workers(), false},
+		"a look without a key":              {signOptions{check: true}, localJobs * workers(), false},
+	} {
+		got := c.options.sharing()
+		if got.Jobs != c.jobs || got.Careful != c.careful || got.Grace != graceTime {
+			t.Errorf("%s: %d jobs, careful %v", name, got.Jobs, got.Careful)
+		}
+	}
+}
