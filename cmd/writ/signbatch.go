@@ -104,6 +104,7 @@ func (a *app) forEach(ctx context.Context, o *signOptions, r signWriter, key *si
 	if err := r.Sign(a.stdout, all); err != nil {
 		return all, noAnswer(fmt.Errorf("write the result: %w", err))
 	}
+	a.tellStaleBundles(o, all.Files)
 	return all, nil
 }
 

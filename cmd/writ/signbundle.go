@@ -1,6 +1,12 @@
 package main
 
-import "strings"
+import (
+	"os"
+	"strings"
+
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/runbook"
+)
 
 // formatWords are what --format may be.
 func formatWords() string {
@@ -42,4 +48,20 @@ func (o *signOptions) fitsBundle() error {
 		return usagef("--runbook-version and --namespace are for OpenPGP keys: a Sigstore bundle has no place for them")
 	}
 	return nil
+}
+
+// tellStaleBundles says of which files, that were changed just now, the bundle beside
+// them is of what they were before.
+func (a *app) tellStaleBundles(o *signOptions, files []render.SignResult) {
+	if o.check || strings.Contains(o.format, formatSigstore) {
+		return
+	}
+	for _, f := range files {
+		if f.Err != nil || f.Form != f.Path || f.State != render.SignSigned && f.State != render.SignRemoved {
+			continue
+		}
+		if _, err := os.Lstat(f.Path + runbook.BundleExt); err == nil {
+			a.note("%q has changed, and the Sigstore bundle beside it is of what it was before: sign with --format sigstore too", f.Path)
+		}
+	}
 }
