@@ -9,22 +9,15 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
+	_ "github.com/runwrit/writ/internal/quickstart" // what is initialised at each start is kept
 	"github.com/runwrit/writ/worker"
 	_ "github.com/runwrit/writ/worker/early" // a stage does not need what the gate does
 )
 
-// gcPercent trades memory that a short process does not keep for the time that
-// collecting it takes; GOGC overrules it.
-const gcPercent = 400
-
 func main() {
 	stage := worker.Enter(os.Exit) // first of all: this program is also what starts a runbook
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	ownZones()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	a := newApp()
