@@ -18,8 +18,15 @@ import (
 // Sigstore is the format of Sigstore bundles beside a runbook, NAME.sigstore.json:
 // signatures over the runbook's exact bytes, by a key or by a certificate that
 // Fulcio gave to an identity. It verifies without a network, as cosign verify-blob
-// does, and signs with a key. docs/formats/sigstore.md describes what is refused.
-type Sigstore struct{}
+// does, and signs with a key or with a certificate that Fulcio gives it for that.
+// docs/formats/sigstore.md describes what is refused.
+type Sigstore struct {
+	// Timestamp, if set, returns an RFC 3161 token over the signature, for the
+	// bundle; no token and no error mean that it is to go without.
+	Timestamp signer.TimestampFunc
+	// Log, if set, is to make an entry of the signature, for the bundle.
+	Log *LogClient
+}
 
 var (
 	_ signer.Beside   = (*Sigstore)(nil)

@@ -23,16 +23,23 @@ import (
 // bundleV03 is the media type of the bundles that are made.
 const bundleV03 = bundleMediaType + ".v0.3+json"
 
-// keyBundle is a bundle with a signature by a key, in the order and form in which
-// cosign writes it.
-type keyBundle struct {
+// madeBundle is a bundle in the order and form in which cosign writes it.
+type madeBundle struct {
 	MediaType            string `json:"mediaType"`
 	VerificationMaterial struct {
-		PublicKey struct {
-			Hint string `json:"hint"`
-		} `json:"publicKey"`
+		PublicKey   *bundleKey         `json:"publicKey,omitempty"`
+		Certificate *bundleCertificate `json:"certificate,omitempty"`
+		bundleEvidence
 	} `json:"verificationMaterial"`
 	MessageSignature messageSignature `json:"messageSignature"`
+}
+
+type bundleKey struct {
+	Hint string `json:"hint"`
+}
+
+type bundleCertificate struct {
+	RawBytes []byte `json:"rawBytes"`
 }
 
 type messageSignature struct {
@@ -43,13 +50,14 @@ type messageSignature struct {
 	Signature []byte `json:"signature"`
 }
 
-// Sign makes a bundle of the runbook's exact bytes with an X.509 or bare key. What
-// certificate the key has plays no part: a verifier needs the public key.
-func (*Sigstore) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
+// Sign makes a bundle of the runbook's exact bytes with an X.509, bare or keyless
+// key. What certificate an X.509 key has plays no part: a verifier needs the public
+// key.
+func (s *Sigstore) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key) ([]byte, error) {
 	if runbook.IsSidecarName(rb.Name()) {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "by its name it is a signature beside another file", Fix: "name the runbook itself"}
 	}
-	private, err := key.Private()
+	private, leaf, err := material(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +73,27 @@ func (*Sigstore) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Key)
 	if err != nil {
 		return nil, err
 	}
-	spki := sha256.Sum256(der)
-	b := keyBundle{MediaType: bundleV03, MessageSignature: message}
-	b.VerificationMaterial.PublicKey.Hint = base64.StdEncoding.EncodeToString(spki[:])
+	b := madeBundle{MediaType: bundleV03, MessageSignature: message}
+	if leaf != nil {
+		b.VerificationMaterial.Certificate = &bundleCertificate{leaf.Raw}
+	} else {
+		spki := sha256.Sum256(der)
+		b.VerificationMaterial.PublicKey = &bundleKey{base64.StdEncoding.EncodeToString(spki[:])}
+	}
+	if b.VerificationMaterial.bundleEvidence, err = s.evidence(ctx, &message, leaf, der); err != nil {
+		return nil, err
+	}
 	return json.Marshal(b)
+}
+
+// material is the private key, and the certificate that stands for it in the
+// bundle, if one does.
+func material(ctx context.Context, key *signer.Key) (crypto.Signer, *x509.Certificate, error) {
+	if key.Kind() == signer.KindKeyless {
+		return key.Certified(ctx)
+	}
+	private, err := key.Private()
+	return private, nil, err
 }
 
 // bundleHash is the hash function that cosign signs with by such a key, unless its

@@ -82,6 +82,9 @@ func AppendFile(ctx context.Context, path string, o AppendOptions) (_ Outcome, e
 			return Outcome{Path: path, Unchanged: signed}, err
 		}
 	}
+	if err := src.hasNoBundle(fixBundle); err != nil {
+		return Outcome{}, err
+	}
 	before, err := o.Format.Signatures(src.rb)
 	if err != nil {
 		return Outcome{}, err
@@ -126,7 +129,7 @@ func (o *AppendOptions) signedBefore(ctx context.Context, src *source, options O
 		return true, nil
 	}
 	v, err := o.After(ctx, src.rb)
-	if err == nil && v != nil && o.Key.made(v.Otherwise) {
+	if err == nil && v != nil && o.Key.made(src.beside, v.Otherwise) {
 		return false, &InputError{
 			Name: src.rb.Name(), Msg: "this key has signed it already, and said something else of the runbook",
 			Fix: "sign anew with --replace, which takes all signatures off, or add a second signature by this key with --force",
@@ -159,6 +162,9 @@ func UnsignFile(ctx context.Context, path string, format Unsigner, check func(co
 		return Outcome{Path: path, Unchanged: true}, nil
 	}
 	src := &source{file: f}
+	if err := src.hasNoBundle(fixBundle); err != nil {
+		return Outcome{}, err
+	}
 	if err := f.mayBeReplaced(src, false, isClearSigned); err != nil {
 		return Outcome{}, err
 	}

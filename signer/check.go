@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // State says whether a runbook is signed as it stands. The zero value means
@@ -59,6 +60,8 @@ func CheckFile(ctx context.Context, path string, format Format, verify VerifyFun
 		result.Detail = err.Error()
 	case err != nil:
 		result.State, result.Detail = StateStale, err.Error()
+	case src.beside != "" && v != nil && !slices.Contains(v.Formats, src.beside):
+		result.State, result.Detail = StateStale, "the signature in "+target.rb.Name()+" is not valid, although another one of the file is"
 	case !src.covers(signed, v):
 		result.State, result.Detail = StateStale, "the signature is of another text"
 	default:

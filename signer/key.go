@@ -24,6 +24,9 @@ const (
 	// KindBare is a private key without a certificate. Only a format whose trust is
 	// in public keys can use it.
 	KindBare KeyKind = "bare"
+	// KindKeyless is a key that is made for this run, with a certificate for the
+	// identity of whoever signs.
+	KindKeyless KeyKind = "keyless"
 )
 
 // Key is a key to sign with, wherever it lives: an X.509 key with its
@@ -40,6 +43,9 @@ type Key struct {
 	entity *openpgp.Entity     // only the keys that can be used; never handed out itself
 	gpg    *GPGKey             // in place of entity
 	public []byte              // of an OpenPGP key: the whole certificate, armored
+
+	identity string      // of a keyless key: its ID
+	certify  CertifyFunc // of a keyless key, in place of signer
 }
 
 // NewX509Key makes a key of a signer, which may live in a KMS, and the chain of
@@ -101,6 +107,8 @@ func (k *Key) Kind() KeyKind {
 		return KindX509
 	case k.signer != nil:
 		return KindBare
+	case k.certify != nil:
+		return KindKeyless
 	case k.entity != nil, k.gpg != nil:
 		return KindOpenPGP
 	}
@@ -117,6 +125,8 @@ func (k *Key) ID() string {
 		return "x509-sha256:" + hexDigest(k.chain[0].Raw)
 	case KindBare:
 		return "sigstore-key:" + k.spkiDigest()
+	case KindKeyless:
+		return k.identity
 	case KindOpenPGP:
 		if k.gpg != nil {
 			return "openpgp:" + k.gpg.primary
@@ -133,15 +143,18 @@ func (k *Key) IDs() []string {
 	case KindX509:
 		spki := k.spkiDigest()
 		return []string{k.ID(), "x509-spki:" + spki, "sigstore-key:" + spki}
-	case KindBare, KindOpenPGP:
+	case KindBare, KindOpenPGP, KindKeyless:
 		return []string{k.ID()}
 	}
 	return nil
 }
 
-// made says whether one of the named signers is the key.
-func (k *Key) made(signers []string) bool {
-	return slices.ContainsFunc(k.IDs(), func(id string) bool { return slices.Contains(signers, id) })
+// made says whether one of the named signers is the key: as bundles beside a file
+// name signers, or as what stands inside does. An X.509 key has names of both sorts.
+func (k *Key) made(beside string, signers []string) bool {
+	return slices.ContainsFunc(k.IDs(), func(id string) bool {
+		return strings.HasPrefix(id, "sigstore") == (beside != "") && slices.Contains(signers, id)
+	})
 }
 
 // Hash returns the only hash function whose digests the key signs, 0 where any
@@ -156,6 +169,9 @@ func (k *Key) Hash() crypto.Hash {
 // Private returns the signer of an X.509 or bare key, or *KeyError if the key is
 // of another kind.
 func (k *Key) Private() (crypto.Signer, error) {
+	if k.Kind() == KindKeyless {
+		return nil, &KeyError{k.name(), "keyless: it has a private key only together with a certificate"}
+	}
 	if k == nil || k.signer == nil {
 		return nil, &KeyError{k.name(), "an OpenPGP key: this format needs a private key in PEM, PKCS#12 or a KMS"}
 	}
@@ -190,6 +206,8 @@ func (k *Key) Anchor() ([]byte, error) {
 		return k.PublicPEM()
 	case KindOpenPGP:
 		return bytes.Clone(k.public), nil
+	case KindKeyless:
+		return nil, &KeyError{k.name(), "keyless signatures are trusted by who gave the certificate, not by a key"}
 	}
 	return nil, &KeyError{k.name(), "no key"}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/runwrit/writ/runbook"
 )
@@ -22,6 +23,10 @@ type Verification struct {
 	// Otherwise are those of them, each of whose signatures says something else of
 	// the runbook than what is to be signed, such as another version.
 	Otherwise []string
+	// Formats are those of valid signatures, by Format.Name. A Beside counts as
+	// signed only where it is among them: what is inside of the file may be valid
+	// whatever lies beside it.
+	Formats []string
 }
 
 // VerifyFunc has the caller's verifier look at a file. It fails for everything
@@ -114,53 +119,101 @@ func (e *ExistsError) Error() string {
 // *ExistsError, *ChangedError, or the error of the file system.
 func SignFile(ctx context.Context, path string, o Options) (_ Outcome, err error) {
 	defer inFolder(path, &err)
-	if o.Format == nil || o.Key == nil || o.Verify == nil {
-		return Outcome{}, errors.New("sign: a format, a key and a verifier are needed")
+	if err := o.complete(); err != nil {
+		return Outcome{}, err
 	}
 	src, err := readSource(path, o.Format)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := o.Profile.check(src.rb); err != nil {
-		return Outcome{}, err
-	}
-	if src.unfit != nil {
-		return Outcome{}, src.unfit
-	}
-	target, err := src.target(o.Format)
+	w, err := src.prepare(ctx, o)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := target.mayBeReplaced(src, o.Force, signedForm(o.Format)); err != nil {
+	if err := w.besideFits(nil); err != nil {
 		return Outcome{}, err
+	}
+	if err := w.sign(ctx); err != nil {
+		return Outcome{}, err
+	}
+	return w.outcome, w.put(ctx)
+}
+
+func (o *Options) complete() error {
+	if o.Format == nil || o.Key == nil || o.Verify == nil {
+		return errors.New("sign: a format, a key and a verifier are needed")
+	}
+	return nil
+}
+
+// work is a signature of a file on its way.
+type work struct {
+	Options
+	src     *source
+	target  file
+	outcome Outcome
+	signed  []byte // the signed form; nil where nothing is to be done
+}
+
+// prepare does all that can be done without the key.
+func (s *source) prepare(ctx context.Context, o Options) (*work, error) {
+	if err := o.Profile.check(s.rb); err != nil {
+		return nil, err
+	}
+	if s.unfit != nil {
+		return nil, s.unfit
+	}
+	target, err := s.target(o.Format)
+	if err != nil {
+		return nil, err
+	}
+	if err := target.mayBeReplaced(s, o.Force, signedForm(o.Format)); err != nil {
+		return nil, err
 	}
 	if err := o.mayReplace(target); err != nil {
-		return Outcome{}, err
+		return nil, err
 	}
 	if o.Confirm != nil {
-		if err := src.normalize(ctx, o); err != nil {
-			return Outcome{}, err
+		if err := s.normalize(ctx, o); err != nil {
+			return nil, err
+		}
+		if s.signs != nil {
+			if err := s.hasNoBundle(fixBundle); err != nil {
+				return nil, err
+			}
 		}
 	}
-	outcome := Outcome{Path: target.path, Normalized: src.signs != nil, Content: runbook.DigestOf(src.content)}
-	if !o.Force && !o.Replace && alreadySigned(ctx, src, target, o) {
-		outcome.Unchanged = true
-		return outcome, src.rewrite(ctx)
+	w := &work{Options: o, src: s, target: target}
+	w.outcome = Outcome{Path: target.path, Normalized: s.signs != nil, Content: runbook.DigestOf(s.content)}
+	if !o.Force && !o.Replace && alreadySigned(ctx, s, target, o) {
+		w.outcome.Unchanged = true
+		return w, nil
 	}
-	if err := mayTakeAll(src, target, o); err != nil {
-		return Outcome{}, err
+	return w, mayTakeAll(s, target, o)
+}
+
+// sign makes the signed form, and has it verified.
+func (w *work) sign(ctx context.Context) error {
+	if w.outcome.Unchanged {
+		return nil
 	}
 	if err := ctx.Err(); err != nil {
-		return Outcome{}, fmt.Errorf("sign %q: %w", path, err)
+		return fmt.Errorf("sign %q: %w", w.src.path, err)
 	}
-	signed, err := o.Format.Sign(ctx, src.toSign(), o.Key)
+	signed, err := w.Format.Sign(ctx, w.src.toSign(), w.Key)
 	if err != nil {
-		return Outcome{}, signingFailed(path, err)
+		return signingFailed(w.src.path, err)
 	}
-	if err := selfCheck(ctx, src, target, signed, o); err != nil {
-		return Outcome{}, err
+	w.signed = signed
+	return selfCheck(ctx, w.src, w.target, signed, w.Options)
+}
+
+// put writes what is to be written.
+func (w *work) put(ctx context.Context) error {
+	if w.outcome.Unchanged {
+		return w.src.rewrite(ctx)
 	}
-	return outcome, src.put(ctx, target, signed)
+	return w.src.put(ctx, w.target, w.signed)
 }
 
 // mayReplace holds the file against what the decision to replace it was made on.
@@ -194,7 +247,7 @@ func signingFailed(path string, err error) error {
 type source struct {
 	file
 	stripper Stripper         // nil where the signed form is another file
-	beside   bool             // the signed form is the source with that file beside it
+	beside   string           // the format whose signed form is the source with a file beside it; "" for others
 	content  []byte           // what a signature is to cover
 	unfit    error            // why the content cannot be told
 	signs    *runbook.Runbook // the content, where it is not that of the file; nil else
@@ -231,8 +284,15 @@ func readSource(path string, format Format) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newSource(f, format)
+}
+
+func newSource(f file, format Format) (*source, error) {
+	name := f.rb.Name()
 	s := &source{file: f}
-	_, s.beside = format.(Beside)
+	if _, ok := format.(Beside); ok {
+		s.beside = format.Name()
+	}
 	if format.OutputName(name) != name {
 		s.content = f.rb.Bytes()
 		return s, nil
@@ -250,6 +310,9 @@ func readSource(path string, format Format) (*source, error) {
 // content; in a file of its own, the payload alone would be run.
 func (s *source) covers(signed *runbook.Runbook, v *Verification) bool {
 	if v == nil || s.unfit != nil {
+		return false
+	}
+	if s.beside != "" && !slices.Contains(v.Formats, s.beside) {
 		return false
 	}
 	if s.stripper == nil {
@@ -276,7 +339,7 @@ func (s *source) target(format Format) (file, error) {
 // signed is what a verifier is to judge where file holds the signed form: the
 // file, or the source with the file beside it.
 func (s *source) signed(file *runbook.Runbook) (*runbook.Runbook, error) {
-	if !s.beside || file == nil {
+	if s.beside == "" || file == nil {
 		return file, nil
 	}
 	return runbook.ParseWithSidecars(s.rb.Name(), s.content, runbook.Sidecar{Name: file.Name(), Data: file.Bytes()})
@@ -328,7 +391,7 @@ func alreadySigned(ctx context.Context, src *source, target file, o Options) boo
 		return false
 	}
 	v, err := o.Verify(ctx, signed)
-	return err == nil && src.covers(signed, v) && o.Key.made(v.Signers) && !o.Key.made(v.Otherwise)
+	return err == nil && src.covers(signed, v) && o.Key.made(src.beside, v.Signers) && !o.Key.made(src.beside, v.Otherwise)
 }
 
 func selfCheck(ctx context.Context, src *source, target file, signed []byte, o Options) error {
@@ -351,10 +414,12 @@ func selfCheck(ctx context.Context, src *source, target file, signed []byte, o O
 		return &SelfCheckError{src.path, err}
 	case v == nil:
 		return &SelfCheckError{src.path, errors.New("the verifier gave no answer")}
-	case !o.Key.made(v.Signers):
+	case !o.Key.made(src.beside, v.Signers):
 		return &SelfCheckError{src.path, errors.New("it is not by the key that signed")}
-	case o.Key.made(v.Otherwise):
+	case o.Key.made(src.beside, v.Otherwise):
 		return &SelfCheckError{src.path, errors.New("it says something else of the runbook than it should")}
+	case src.beside != "" && !slices.Contains(v.Formats, src.beside):
+		return &SelfCheckError{src.path, errors.New("it is not valid, although another signature of the file is")}
 	case !src.covers(rb, v):
 		return &SelfCheckError{src.path, errors.New("its payload is not the runbook")}
 	}

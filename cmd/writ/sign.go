@@ -24,6 +24,7 @@ type signOptions struct {
 	passphraseEnv  string
 	force, check   bool
 	timestamp      timestampOptions
+	keyless        keylessOptions
 	addBOM         bool
 	profile        string
 	claims         claimOptions
@@ -39,63 +40,11 @@ func newSignCmd(a *app) *cobra.Command {
 	o := &signOptions{}
 	o.output.pipelines = true
 	cmd := &cobra.Command{
-		Use:   "sign PATH...",
-		Short: "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc or with a Sigstore bundle",
-		Long: `Sign runbooks. An X.509 key signs PowerShell and other script files of Windows
-in place (authenticode), an OpenPGP key signs any runbook as clear-signed text
-in NAME.asc. A folder stands for the runbooks in it that the key can sign.
---key gpg:FINGERPRINT has GnuPG sign, with a key in its agent or on a smart card;
---key NAME://... a KMS, or the plugin sigstore-kms-NAME in PATH.
---format sigstore writes a Sigstore bundle, NAME.sigstore.json, with any key but an
-OpenPGP one: of any runbook, whose bytes stay as they are.
-
-Use it on the machine of the author or in a protected pipeline. What was signed
-is verified before it replaces anything; a failure leaves every file as it was.
-A file that this key has signed as it stands is left alone. With --check nothing
-is written: it names the files that are unsigned or stale; --trust, --ca or
---keyring may then stand in for the key.
-
---append adds a signature to a signed file, NAME.asc or one that is signed in
-place, that is valid by --trust, --ca or --keyring, and leaves its text and its
-other signatures as they are. --remove takes the whole signature block off.
---replace signs anew, whoever signed before, and takes all signatures off; without
-it a file with several is refused.
-
-An OpenPGP signature says name and kind of the runbook, and with --runbook-version
-and --namespace these too; a policy may refuse older versions.
-
---normalize takes blanks and CRs off the line ends of a file that is to be
-clear-signed, and ends its last line: in the file, and in what is signed. It shows
-what changes, names the lines where that may have a meaning, and asks, or takes --yes.
-
---resign --if-signer OLD signs anew, with another key and in the format that it
-has, what OLD has signed and nobody has changed since; all other files are left
-alone, and listed. With --check it says what would be done.
-
-Several files are signed at a time (--jobs), each once, however often it is named.
-After an interruption, or a fault of the key, the same command goes on with what
-is not signed yet.
-
-With --timestamp an authenticode signature gets an RFC 3161 timestamp, or nothing
-is signed; with --tsa only one by these authorities will do.
-
-Exit codes: 0 signed (with --check: all are signed), 1 a file is not, 2 the
-question is malformed or the key does not fit, 3 a file cannot be read or
-written, no authority gave a timestamp, or whoever keeps the key did not answer.`,
-		Example: `  writ sign --key codesign.key.pem --cert codesign.pem restart.ps1
-  writ sign --key signer.key.asc --passphrase-file passphrase.txt deploy.sh
-  writ sign --key gpg:0123456789ABCDEF0123456789ABCDEF01234567 deploy.sh
-  writ sign --key awskms:///alias/runbooks --cert codesign.pem restart.ps1
-  writ sign --key signer.key.asc --runbook-version 1.4 --namespace prod deploy.sh
-  writ sign --format sigstore --key codesign.key.pem --cert codesign.pem deploy.sh
-  writ sign --append --trust trust --key second.key.asc deploy.sh.asc
-  writ sign --append --trust trust --key second.pem --cert second.crt restart.ps1
-  writ sign --remove restart.ps1
-  writ sign --key codesign.key.pem --cert codesign.pem --timestamp http://tsa.example restart.ps1
-  writ sign --resign --if-signer old.crt --key new.pem --cert new.crt runbooks
-  writ sign --check --trust trust runbooks
-  writ sign --check --trust trust -o github runbooks`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Use:     "sign PATH...",
+		Short:   "Sign runbooks: Windows scripts in place, any as clear-signed NAME.asc or with a Sigstore bundle",
+		Long:    signHelp,
+		Example: signExamples,
+		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			o.paths = paths
 			if err := o.batch.validate(cmd); err != nil {
@@ -113,6 +62,7 @@ func (o *signOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "auto", "signature `format`: "+formatWords())
 	o.timestamp.addTo(cmd)
+	o.keyless.addTo(cmd)
 	f.BoolVar(&o.force, "force", false, "sign again what this key has signed already")
 	f.BoolVar(&o.check, "check", false, "write nothing; exit 1 if a file is unsigned or stale")
 	o.signMode.addTo(cmd)
@@ -164,19 +114,22 @@ func (o *signOptions) validate() error {
 		return o.fitsBundle()
 	case o.resign.on && o.check:
 		return nil
-	case o.key == "" && !o.check:
+	case o.key == "" && !o.check && (!o.keyless.given() || o.several()):
 		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
-	case o.key == "" && !o.trust.given():
+	case o.key == "" && !o.trust.given() && !o.keyless.given():
 		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
-	case o.key != "" && o.trust.given() && !o.append && !o.resign.on:
+	case o.key != "" && o.trust.given() && !o.append && !o.resign.on && !o.keyless.given():
 		return usagef("--trust, --ca and --keyring stand in for the key in a --check: give one or the other")
 	case o.passphraseFile != "" && o.passphraseEnv != "":
 		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	case o.check && o.force:
 		return usagef("--check and --force exclude each other")
 	}
-	if o.format != "auto" && o.formatNamed(o.format) == nil {
-		return errUnknownFormat(o.format)
+	if err := o.validateFormats(); err != nil {
+		return err
+	}
+	if err := o.validateKeyless(); err != nil {
+		return err
 	}
 	return o.fitsBundle()
 }
@@ -194,10 +147,14 @@ func (o *signOptions) formatNamed(name string) signer.Format {
 // the type of the file where there is no key.
 func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
 	name := o.format
-	if o.remove {
+	switch {
+	case o.several():
+		return o.formatsFor(path, key)[0]
+	case o.remove:
 		name = "authenticode" // the only format in place
-	}
-	if name == "auto" {
+	case o.signsBundle():
+		name = formatSigstore
+	case name == "auto":
 		name = "clearsign"
 		if key.Kind() == signer.KindX509 || key == nil && format.CarriesAuthenticode(path) {
 			name = "authenticode"
@@ -220,23 +177,25 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if o.resign.on {
 		return a.runResign(ctx, o, r)
 	}
-	key, trust, err := a.openKey(ctx, o)
+	keys, trust, err := a.openKeys(ctx, o)
 	if err != nil {
 		return err
 	}
+	key := keys.main()
 	if o.claims.given() && key.Kind() == signer.KindX509 {
 		return errNoClaims()
 	}
-	if err := o.timestamp.fitsKey(key); err != nil {
+	if err := o.timestamp.fitsKey(key); err != nil && !o.signsBundle() {
 		return err
 	}
 	if err := o.timestamp.open(a); err != nil {
 		return err
 	}
-	before, verify, err := o.judgements(trust)
+	before, verify, bundles, err := o.judgements(trust)
 	if err != nil {
 		return err
 	}
+	judge := o.verifyIn(verify, bundles)
 	files, err := a.filesToSign(o, key)
 	if err != nil {
 		return err
@@ -247,14 +206,23 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	}
 	a.warnOfHazards(o, key, files)
 	all, err := a.forEach(ctx, o, r, key, files, func(ctx context.Context, path string) render.SignResult {
-		format := o.formatFor(path, key)
+		formats := o.formatsFor(path, key)
 		switch {
 		case o.append:
-			return appendOne(ctx, path, format, signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
+			return appendOne(ctx, path, formats[0], signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
+		case o.check && o.several():
+			return checkAll(ctx, path, formats, judge)
 		case o.check:
-			return checkOne(ctx, path, o.formatsToCheck(format, key), verify)
+			return checkOne(ctx, path, o.formatsToCheck(formats[0], key), judge)
 		}
-		return signOne(ctx, path, signer.Options{Format: format, Key: key, Verify: verify, Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
+		var all []signer.Options
+		for _, f := range formats {
+			all = append(all, signer.Options{Format: f, Key: keys.of(f), Verify: judge(f), Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
+		}
+		if len(all) > 1 {
+			return signSeveral(ctx, path, all)
+		}
+		return signOne(ctx, path, all[0])
 	})
 	if err != nil {
 		return err
@@ -265,17 +233,19 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	return a.answerOnSigning(ctx, o, all, "are not signed")
 }
 
-// judgements are those of a file before it is signed, only with --append, and after.
-func (o *signOptions) judgements(self *verifier.TrustStore) (before, after signer.VerifyFunc, err error) {
+// judgements are those of a file before it is signed, only with --append, and
+// after; and of one with a bundle beside it.
+func (o *signOptions) judgements(self *verifier.TrustStore) (before, after, bundles signer.VerifyFunc, err error) {
 	if o.append {
-		return o.appendVerify(self, verifyFormats()...)
+		before, after, err = o.appendVerify(self, verifyFormats()...)
+		return before, after, after, err
 	}
 	verify, err := verifyFunc(self, o.claims)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	after, err = o.wantStamped(verify, self)
-	return nil, after, err
+	return nil, after, o.wantEvidence(verify), err
 }
 
 func signOne(ctx context.Context, path string, o signer.Options) render.SignResult {
@@ -327,10 +297,10 @@ func (o *signOptions) formatsToCheck(first signer.Format, key *signer.Key) []sig
 
 // checkOne says what the first format finds amiss, if the file is signed in none:
 // or another one, which has a signature where the first has none.
-func checkOne(ctx context.Context, path string, formats []signer.Format, verify signer.VerifyFunc) render.SignResult {
+func checkOne(ctx context.Context, path string, formats []signer.Format, verify func(signer.Format) signer.VerifyFunc) render.SignResult {
 	var result signer.CheckResult
 	for i, f := range formats {
-		found, err := signer.CheckFile(ctx, path, f, verify)
+		found, err := signer.CheckFile(ctx, path, f, verify(f))
 		switch {
 		case err == nil && found.State == signer.StateSigned:
 			return render.SignResult{Path: path, Form: found.Path, State: render.SignSigned}
@@ -393,7 +363,7 @@ func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
 				return nil
 			case !d.Type().IsRegular():
 				a.note("%q is left out: not a regular file", path)
-			case o.formatFor(path, key).Name() == "authenticode" && !format.CarriesAuthenticode(path):
+			case !o.carries(path, key):
 				leftOut++
 			case known.add(path):
 				files = append(files, path)

@@ -15,6 +15,3 @@ func (o *signOptions) anchor(key *signer.Key) (verifier.TrustFile, error) {
 	data, err := key.Anchor()
 	return verifier.TrustFile{Store: "self", Room: anchorRoom(key), Name: "key", Data: data}, err
 }
-
-// signsBundle says whether the key is to make Sigstore bundles.
-func (o *signOptions) signsBundle() bool { return o.format == formatSigstore }

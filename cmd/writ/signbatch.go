@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runwrit/writ/internal/batch"
+	"github.com/runwrit/writ/internal/endpoint"
+	"github.com/runwrit/writ/internal/oidctoken"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
@@ -52,11 +54,11 @@ func keptElsewhere(key string) bool {
 // sharing says how the work on the files is shared out.
 func (o *signOptions) sharing() batch.Options {
 	s := batch.Options{Jobs: o.batch.jobs, Grace: graceTime}
-	usesKey := !o.check && !o.remove && o.key != ""
+	usesKey := !o.check && !o.remove && (o.key != "" || o.keyless.given())
 	switch {
 	case usesKey && signer.KeptByGPG(o.key), o.normalize: // an agent or a terminal may have to ask
 		s.Jobs = 1
-	case usesKey && keptElsewhere(o.key):
+	case usesKey && (keptElsewhere(o.key) || keptElsewhere(o.keyless.second) || o.keyless.given() || o.keyless.rekor != ""):
 		s.Careful = true
 		if s.Jobs == 0 {
 			s.Jobs = remoteJobs
@@ -104,7 +106,6 @@ func (a *app) forEach(ctx context.Context, o *signOptions, r signWriter, key *si
 	if err := r.Sign(a.stdout, all); err != nil {
 		return all, noAnswer(fmt.Errorf("write the result: %w", err))
 	}
-	a.tellStaleBundles(o, all.Files)
 	return all, nil
 }
 
@@ -152,14 +153,16 @@ func stepAfter(f render.SignResult) batch.Step {
 }
 
 // spoilsAll says that every other file would fail in the same way: the key is at
-// fault, or whoever keeps it, or the authority whose timestamp is wanted. They are
+// fault, or whoever keeps it, or a service that has to vouch for it. They are
 // not asked again for each file.
 func spoilsAll(err error) bool {
 	var key *signer.KeyError
 	var stamp *signer.TimestampError
 	var self *signer.SelfCheckError
+	var service *endpoint.Error
+	var token *oidctoken.Error
 	switch {
-	case errors.As(err, &key), errors.As(err, &stamp):
+	case errors.As(err, &key), errors.As(err, &stamp), errors.As(err, &service), errors.As(err, &token):
 		return true
 	case errors.As(err, &self):
 		var unverified *verifier.UnverifiedError

@@ -1,12 +1,6 @@
 package main
 
-import (
-	"os"
-	"strings"
-
-	"github.com/runwrit/writ/internal/render"
-	"github.com/runwrit/writ/runbook"
-)
+import "strings"
 
 // formatWords are what --format may be.
 func formatWords() string {
@@ -40,28 +34,12 @@ func (o *signOptions) fitsBundle() error {
 		return usagef("--remove is for signatures inside a file: a Sigstore bundle is a file of its own, to be deleted")
 	case o.normalize:
 		return usagef("--normalize is for clear-signed text: a Sigstore bundle covers every byte as it is")
-	case o.addBOM:
+	case o.addBOM && o.bundleOnly():
 		return usagef("--add-bom is for signatures in place: a Sigstore bundle needs no byte-order mark")
-	case len(o.timestamp.urls) > 0:
-		return usagef("--timestamp is for authenticode signatures")
+	case !o.bundleOnly():
+		return nil
 	case o.claims.given():
 		return usagef("--runbook-version and --namespace are for OpenPGP keys: a Sigstore bundle has no place for them")
 	}
 	return nil
-}
-
-// tellStaleBundles says of which files, that were changed just now, the bundle beside
-// them is of what they were before.
-func (a *app) tellStaleBundles(o *signOptions, files []render.SignResult) {
-	if o.check || strings.Contains(o.format, formatSigstore) {
-		return
-	}
-	for _, f := range files {
-		if f.Err != nil || f.Form != f.Path || f.State != render.SignSigned && f.State != render.SignRemoved {
-			continue
-		}
-		if _, err := os.Lstat(f.Path + runbook.BundleExt); err == nil {
-			a.note("%q has changed, and the Sigstore bundle beside it is of what it was before: sign with --format sigstore too", f.Path)
-		}
-	}
 }

@@ -53,5 +53,5 @@ func (o *signOptions) equip(f signer.Format) signer.Format {
 	if a, ok := f.(*format.Authenticode); ok {
 		a.AddMark = o.addBOM
 	}
-	return o.timestamp.equip(o.claims.equip(f))
+	return o.equipBundle(o.timestamp.equip(o.claims.equip(f)))
 }

@@ -133,6 +133,11 @@ func verifyBy(v *verifier.Verifier, claims claimOptions) signer.VerifyFunc {
 			return nil, err
 		}
 		found := &signer.Verification{Payload: verified.Payload()}
+		for _, s := range verified.Report().Signatures {
+			if s.Verdict == verifier.Valid {
+				found.Formats = append(found.Formats, s.Format)
+			}
+		}
 		found.Signers, found.Otherwise = claims.signersOf(verified.Report())
 		return found, nil
 	}

@@ -35,6 +35,8 @@ type SignResult struct {
 	// beside it; "" where that is not known.
 	Form  string
 	State SignState
+	// Forms are those of a file that was signed in several formats; none of others.
+	Forms []SignForm
 	// Changed says that the file itself was normalised before it was signed.
 	Changed bool
 	// Signer is the ID of the key that signed; "" where none has.
@@ -49,6 +51,14 @@ type SignResult struct {
 	Fix    string
 	// Err is the error of a file that is not as it should be; nil for the others.
 	Err error
+}
+
+// SignForm is a file that holds a signed form, and what became of that.
+type SignForm struct {
+	Format string    `json:"format"`
+	Path   string    `json:"signed_form"`
+	State  SignState `json:"state"`
+	Signer string    `json:"signer"`
 }
 
 // Signing is what became of all files, in the order in which they were given.
@@ -96,9 +106,12 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 		if f.Changed {
 			fmt.Fprintf(&b, "%-9s %s\n", "changed", Escape(f.Path))
 		}
+		for _, form := range f.Forms {
+			fmt.Fprintf(&b, "%-9s %s\n", form.State, Escape(form.Path))
+		}
 		switch f.State {
 		case SignSigned, SignUnchanged, SignRemoved:
-			if !s.Check {
+			if !s.Check && len(f.Forms) == 0 {
 				fmt.Fprintf(&b, "%-9s %s\n", f.State, Escape(f.Form))
 			}
 		case SignLeft:
@@ -130,6 +143,8 @@ type jsonSigned struct {
 	Line    int       `json:"line"`
 	Detail  string    `json:"detail"`
 	Fix     string    `json:"fix"`
+	// Forms is there where the file was signed in several formats.
+	Forms []SignForm `json:"forms,omitempty"`
 }
 
 func (jsonRenderer) Sign(w io.Writer, s Signing) error {
@@ -148,7 +163,7 @@ func (jsonRenderer) Sign(w io.Writer, s Signing) error {
 		}
 	}
 	for _, f := range s.Files {
-		doc.Files = append(doc.Files, jsonSigned{f.Path, f.Form, f.State, f.Changed, f.Signer, f.Content, f.Line, f.Detail, f.Fix})
+		doc.Files = append(doc.Files, jsonSigned{f.Path, f.Form, f.State, f.Changed, f.Signer, f.Content, f.Line, f.Detail, f.Fix, f.Forms})
 	}
 	return writeJSON(w, doc)
 }

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cms", "internal/pgpcert", "internal/witness"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/glob", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/statement", "internal/strictjson", "internal/trustlist", "internal/witness",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/endpoint", "internal/glob", "internal/keybox", "internal/manifest", "internal/oidctoken", "internal/pgpcert", "internal/sigstoreclient", "internal/statement", "internal/strictjson", "internal/trustlist", "internal/witness",
 	},
 	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 	"internal/abilities":  {"internal/cgroup", "internal/confine", "internal/guard"},
 	"internal/cgroup":     {},
 	"internal/confine":    {},
+	"internal/endpoint":   {},
 	"internal/doctor":     {"verifier", "internal/abilities", "internal/config", "internal/hybrid", "internal/pgpcert"},
 	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
 	"examples":            {},
@@ -79,29 +80,32 @@ var mayImport = map[string][]string{
 	"internal/guid":       {},
 	"internal/joblog":     {"internal/guard"},
 	"internal/newkeys":    {},
+	"internal/oidctoken":  {"internal/endpoint"},
 	"internal/once":       {"internal/guard"},
 	"internal/procstat":   {},
 	"internal/quickstart": {},
 	"internal/rsasig":     {},
 	"internal/testenv":    {},
 
-	"internal/testenv/kmsplugin": {},
-	"internal/vectors":           {}, // for tests: no package of ours may import it
-	"internal/streams":           {},
-	"internal/strictyaml":        {},
-	"internal/trustlist":         {},
-	"internal/witness":           {},
+	"internal/sigstoreclient":       {"internal/endpoint", "internal/oidctoken"},
+	"internal/testenv/kmsplugin":    {},
+	"internal/testenv/testsigstore": {"internal/testenv"}, // for tests: no package of ours may import it
+	"internal/vectors":              {},                   // for tests: no package of ours may import it
+	"internal/streams":              {},
+	"internal/strictyaml":           {},
+	"internal/trustlist":            {},
+	"internal/witness":              {},
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/quickstart", "internal/resign", "internal/statement", "internal/strictjson", "examples", "internal/anchors", "internal/truststore",
+		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/endpoint", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/oidctoken", "internal/quickstart", "internal/resign", "internal/statement", "internal/strictjson", "examples", "internal/anchors", "internal/truststore",
 	},
 }
 
 // startsProcesses lists the packages, and the files, whose own code may start a
 // process. signer/kms.go starts none by itself: Sigstore's client, which it calls,
 // starts the program sigstore-kms-NAME for a key that is named NAME://.
-var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "examples/sigstore-kms-hsm", "signer/gpg.go", "signer/kms.go"}
+var startsProcesses = []string{"internal/contain", "internal/abilities", "internal/testenv", "internal/testenv/testsigstore", "examples/sigstore-kms-hsm", "signer/gpg.go", "signer/kms.go"}
 
 // asksKMS are the only files that may have Sigstore's client for KMS keys: it
 // starts processes and talks to a network.
@@ -109,7 +113,7 @@ var asksKMS = []string{"signer/kms.go", "signer/kms_cloud.go"}
 
 // talksToNetwork lists the packages whose own code may: only to where the user
 // said.
-var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/broker", "worker/identity", "worker/managedidentity", "internal/testenv"}
+var talksToNetwork = []string{"cmd/writ", "signer", "policy/store", "worker/broker", "worker/identity", "worker/managedidentity", "internal/endpoint", "internal/oidctoken", "internal/sigstoreclient", "internal/testenv", "internal/testenv/testsigstore"}
 
 // forbidden are imports that no package's own code may have; a path that ends
 // in a slash stands for all below it.
@@ -355,7 +359,7 @@ func TestOnlyMainEndsTheProcess(t *testing.T) {
 func TestNobodyReadsTheClockBehindTheCallersBack(t *testing.T) {
 	t.Parallel()
 	for _, f := range goFiles(t) {
-		if f.test || f.dir == "cmd/writ" || f.dir == "internal/testenv" || strings.HasPrefix(f.dir, "examples") {
+		if f.test || f.dir == "cmd/writ" || strings.HasPrefix(f.dir, "internal/testenv") || strings.HasPrefix(f.dir, "examples") {
 			continue
 		}
 		for _, name := range []string{"Now", "Since", "Until"} {
@@ -383,7 +387,7 @@ func TestStandardOutputIsHandedInNeverReachedFor(t *testing.T) {
 // parsers are the packages that read what an attacker may have written.
 var parsers = []string{
 	"internal/anchors", "internal/authscript", "internal/sst", "internal/cms", "internal/cleartext", "internal/config", "internal/doctor", "internal/glob", "internal/hybrid", "internal/keybox", "internal/manifest", "internal/pgpcert", "internal/trustlist",
-	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams", "internal/account", "internal/cgroup", "internal/procstat", "internal/statement", "internal/strictyaml",
+	"format", "internal/contain", "ledger", "policy", "policy/index", "policy/policytest", "signer", "internal/strictjson", "policy/bundle", "policy/store", "worker/broker", "internal/streams", "internal/account", "internal/cgroup", "internal/oidctoken", "internal/procstat", "internal/sigstoreclient", "internal/statement", "internal/strictyaml",
 }
 
 func TestEachParserHasAFuzzTarget(t *testing.T) {

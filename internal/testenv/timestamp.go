@@ -7,13 +7,23 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
+// timestampServer is the one that the tests of this process share.
+var timestampServer struct {
+	sync.Mutex
+	users int
+	url   string
+	chain []byte
+	end   func()
+}
+
 // TimestampServer starts Sigstore's timestamp authority on loopback, with keys
-// that it makes for itself, and returns the URL to ask and its certificates. It
-// ends with the test.
+// that it makes for itself, and returns the URL to ask and its certificates. Tests
+// of one process that run at the same time share it; it ends with the last of them.
 //
 // Beside the port that it is told, the server takes port 2112 for its metrics,
 // and ends if that is taken: of two test runs on one machine the second waits
@@ -21,23 +31,36 @@ import (
 func TimestampServer(t testing.TB) (url string, chain []byte) {
 	t.Helper()
 	program := Tool(t, "timestamp-server")
-	for range 120 {
-		url, chain, said := startTimestampServer(t, program)
-		if chain != nil {
-			return url, chain
+	s := &timestampServer
+	s.Lock()
+	defer s.Unlock()
+	for tries := 0; s.users == 0; tries++ {
+		var said string
+		if s.url, s.chain, said, s.end = startTimestampServer(t, program); s.chain != nil {
+			break
 		}
 		if !strings.Contains(said, "address already in use") {
 			t.Fatalf("the timestamp server does not start: %.2000s", said)
 		}
+		if tries == 120 {
+			t.Fatal("the ports of the timestamp server are taken all the time")
+		}
 		time.Sleep(time.Second) // nothing tells when the other server ends
 	}
-	t.Fatal("the ports of the timestamp server are taken all the time")
-	return "", nil
+	s.users++
+	t.Cleanup(func() {
+		s.Lock()
+		defer s.Unlock()
+		if s.users--; s.users == 0 {
+			s.end()
+		}
+	})
+	return s.url, s.chain
 }
 
 // startTimestampServer waits until the server answers or has ended; then said is
-// what it wrote.
-func startTimestampServer(t testing.TB, program string) (url string, chain []byte, said string) {
+// what it wrote. Whoever gets a chain has to end it.
+func startTimestampServer(t testing.TB, program string) (url string, chain []byte, said string, end func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,22 +84,22 @@ func startTimestampServer(t testing.TB, program string) (url string, chain []byt
 		_ = cmd.Wait() // it never ends well: it is killed, or fails to start
 		close(ended)
 	}()
-	t.Cleanup(func() {
+	end = func() {
 		_ = cmd.Process.Kill()
 		<-ended
-	})
+	}
 	url = "http://" + net.JoinHostPort(host, port) + "/api/v1/timestamp"
 	for answers := 0; ; {
 		select {
 		case <-ended:
-			return "", nil, out.String()
+			return "", nil, out.String(), end
 		case <-time.After(100 * time.Millisecond): // nothing tells when a server listens
 		}
 		if chain = get(url + "/certchain"); chain != nil {
 			answers++
 		}
 		if answers == 3 { // it may answer once and then end, for want of the other port
-			return url, chain, ""
+			return url, chain, "", end
 		}
 	}
 }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
+	"github.com/runwrit/writ/verifier"
+)
+
+// formatNames are the formats that --format names.
+func (o *signOptions) formatNames() []string { return strings.Split(o.format, ",") }
+
+// signsIn says whether --format names the format, and only whether it does: with
+// auto the key decides.
+func (o *signOptions) signsIn(name string) bool { return slices.Contains(o.formatNames(), name) }
+
+// several says whether each file is to be signed in more than one format.
+func (o *signOptions) several() bool { return strings.Contains(o.format, ",") }
+
+// signsBundle says whether Sigstore bundles are to be made.
+func (o *signOptions) signsBundle() bool {
+	return o.signsIn(formatSigstore) || o.format == "auto" && o.key == "" && o.keyless.given()
+}
+
+// bundleOnly says whether nothing else is to be made.
+func (o *signOptions) bundleOnly() bool { return o.signsBundle() && !o.several() }
+
+// validateFormats wants formats that there are, each once.
+func (o *signOptions) validateFormats() error {
+	names := o.formatNames()
+	for i, name := range names {
+		switch {
+		case name == "auto" && !o.several():
+			return nil
+		case name == "auto":
+			return usagef("--format auto stands alone: the key decides on one format")
+		case o.formatNamed(name) == nil:
+			return errUnknownFormat(name)
+		case slices.Contains(names[:i], name):
+			return usagef("--format names %s twice", name)
+		}
+	}
+	switch {
+	case !o.several():
+		return nil
+	case o.signsIn("authenticode") && o.signsIn("clearsign"):
+		return usagef("--format: authenticode needs an X.509 key and clearsign an OpenPGP key: sign in one after the other")
+	case o.append, o.remove, o.normalize:
+		return usagef("--append, --remove and --normalize are for one format at a time")
+	}
+	return nil
+}
+
+// formatsFor are the formats that a file is to be signed in, what goes into the
+// file first.
+func (o *signOptions) formatsFor(path string, key *signer.Key) []signer.Format {
+	if !o.several() {
+		return []signer.Format{o.formatFor(path, key)}
+	}
+	var formats []signer.Format
+	for _, f := range signFormats() { // in this order
+		if o.signsIn(f.Name()) {
+			formats = append(formats, o.equip(f))
+		}
+	}
+	return formats
+}
+
+// carries says whether the file can be signed in all formats that were asked for.
+func (o *signOptions) carries(path string, key *signer.Key) bool {
+	return o.formatFor(path, key).Name() != "authenticode" || format.CarriesAuthenticode(path)
+}
+
+// signSeveral signs a file in all of the formats, or in none.
+func signSeveral(ctx context.Context, path string, all []signer.Options) render.SignResult {
+	outcomes, err := signer.SignInFormats(ctx, path, all...)
+	if err != nil {
+		return render.SignResult{Path: path, Err: err}
+	}
+	result := signResult(path, render.SignSigned, outcomes[0], all[0].Key, nil)
+	for i, outcome := range outcomes {
+		one := signResult(path, render.SignSigned, outcome, all[i].Key, nil)
+		if one.State != render.SignUnchanged {
+			result.State = one.State
+		}
+		result.Forms = append(result.Forms, render.SignForm{Format: all[i].Format.Name(), Path: one.Form, State: one.State, Signer: one.Signer})
+	}
+	return result
+}
+
+// checkAll wants the file signed in all of the formats.
+func checkAll(ctx context.Context, path string, formats []signer.Format, verify func(signer.Format) signer.VerifyFunc) render.SignResult {
+	var result render.SignResult
+	for i, f := range formats {
+		one := checkOne(ctx, path, []signer.Format{f}, verify)
+		if i == 0 || one.Err != nil {
+			result = one
+		}
+		if one.Err != nil {
+			if one.Detail != "" {
+				result.Detail = f.Name() + ": " + one.Detail
+				result.Err = no("%q is %s in format %s: %s", path, one.State, f.Name(), one.Detail)
+			}
+			return result
+		}
+	}
+	return result
+}
+
+// verifyIn is the judgement of what is signed in a format: files are judged by
+// verify, and with bundles beside them also by what the bundles must carry.
+func (o *signOptions) verifyIn(verify, bundles signer.VerifyFunc) func(signer.Format) signer.VerifyFunc {
+	return func(f signer.Format) signer.VerifyFunc {
+		if _, beside := f.(signer.Beside); beside {
+			return bundles
+		}
+		return verify
+	}
+}
+
+// wantEvidence makes the verification of bundles one that wants what the user asks
+// for: a timestamp, or an entry of a log.
+func (o *signOptions) wantEvidence(verify signer.VerifyFunc) signer.VerifyFunc {
+	if !o.timestamp.demanded() && o.keyless.rekor == "" {
+		return verify
+	}
+	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
+		found, err := verify(ctx, rb)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range rb.Sidecars() {
+			if !s.IsBundle() {
+				continue
+			}
+			stamped, logged := bundleEvidence(s.Data)
+			if o.timestamp.demanded() && !stamped || o.keyless.rekor != "" && !logged {
+				return nil, no("%q has no timestamp or no log entry, as is wanted", s.Name)
+			}
+		}
+		return found, nil
+	}
+}
+
+// signKeys are the keys of a run: that of the bundles may be another one.
+type signKeys struct{ key, bundle *signer.Key }
+
+// of is the key for a format.
+func (k signKeys) of(f signer.Format) *signer.Key {
+	if _, beside := f.(signer.Beside); beside && k.bundle != nil {
+		return k.bundle
+	}
+	return k.key
+}
+
+// main is the key that results name; nil for none.
+func (k signKeys) main() *signer.Key {
+	if k.key == nil {
+		return k.bundle
+	}
+	return k.key
+}
+
+// openKeys opens the keys, and the trust that their signatures are checked with:
+// their own public halves, and for keyless ones whom the user trusts.
+func (a *app) openKeys(ctx context.Context, o *signOptions) (keys signKeys, _ *verifier.TrustStore, err error) {
+	if o.keyless.second == "" && !o.keyless.given() && o.keyless.rekor == "" && !o.several() {
+		key, trust, err := a.openKey(ctx, o)
+		return signKeys{key: key}, trust, err
+	}
+	if o.key == "" && o.check {
+		trust, err := o.trust.load(false)
+		return keys, trust, err
+	}
+	files, err := o.timestamp.anchors(o.trust.tsas)
+	if err != nil {
+		return keys, nil, err
+	}
+	if o.key != "" {
+		if keys.key, err = a.openOne(ctx, o, o.key); err != nil {
+			return keys, nil, err
+		}
+		if !o.bundleOnly() {
+			anchor, err := anchorOf(keys.key)
+			if err != nil {
+				return keys, nil, err
+			}
+			files = append(files, anchor)
+		}
+	}
+	own, err := a.openBundleKey(ctx, o, &keys)
+	if err != nil {
+		return keys, nil, err
+	}
+	trust, err := verifier.NewTrust(append(files, own...)...)
+	if err != nil {
+		return keys, nil, noAnswer(err)
+	}
+	return keys, trust, nil
+}
+
+// openBundleKey opens the key of the bundles, if it is another one, and returns what
+// they are to be trusted by.
+func (a *app) openBundleKey(ctx context.Context, o *signOptions, keys *signKeys) (trust []verifier.TrustFile, err error) {
+	switch {
+	case !o.signsBundle():
+		return nil, nil
+	case o.keyless.given():
+		if keys.bundle, err = a.openKeyless(ctx, o); err != nil {
+			return nil, err
+		}
+		a.note("signing as %s", keys.bundle.ID())
+		return o.keylessTrust(keys.bundle)
+	case o.keyless.second != "":
+		second := *o
+		second.key, second.cert = o.keyless.second, ""
+		if keys.bundle, err = a.openOne(ctx, &second, second.key); err != nil {
+			return nil, err
+		}
+	}
+	file := verifier.TrustFile{Store: "self", Room: verifier.RoomSigstore, Name: "key.pub"}
+	if file.Data, err = keys.of(o.formatNamed(formatSigstore)).PublicPEM(); err != nil {
+		return nil, err
+	}
+	logged, err := o.logTrust()
+	return append(logged, file), err
+}
+
+// openOne opens a key for one of several formats.
+func (a *app) openOne(ctx context.Context, o *signOptions, source string) (*signer.Key, error) {
+	if err := readable(source, o.cert); err != nil {
+		return nil, err
+	}
+	key, err := signer.OpenKey(ctx, source, o.keyOptions(a))
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range key.Notes() {
+		a.note("%s", note)
+	}
+	return key, nil
+}
+
+// anchorOf is the public half of a key for what goes into files.
+func anchorOf(key *signer.Key) (file verifier.TrustFile, err error) {
+	file = verifier.TrustFile{Store: "self", Room: verifier.RoomX509CA, Name: "key"}
+	if key.Kind() == signer.KindOpenPGP {
+		file.Room = verifier.RoomOpenPGP
+	}
+	if key.Kind() == signer.KindBare {
+		return file, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which all signatures but Sigstore bundles need: give it with --cert FILE (PEM, the key's certificate and those above it)"}
+	}
+	file.Data, err = key.Anchor()
+	return file, err
+}

@@ -1,0 +1,129 @@
+//go:build !nosigstore
+
+package testsigstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/runwrit/writ/internal/testenv"
+)
+
+// fulcio is the real program, with a certificate authority in memory.
+type fulcio struct {
+	url   string
+	chain [][]byte // of its authority, DER, the root last
+}
+
+// startFulcio starts it with an issuer for people and one for jobs of GitHub
+// Actions. It ends with the test.
+func startFulcio(t testing.TB, people, jobs string, log *ctLog) *fulcio {
+	t.Helper()
+	program := testenv.Tool(t, "fulcio")
+	dir := t.TempDir()
+	config, err := json.Marshal(map[string]any{"OIDCIssuers": map[string]any{
+		people: map[string]any{"IssuerURL": people, "ClientID": "sigstore", "Type": "email"},
+		jobs:   map[string]any{"IssuerURL": jobs, "ClientID": "sigstore", "Type": "github-workflow"},
+	}})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 { // somebody else may take a port first
+		port := freePort(t)
+		f, said := runFulcio(t, port, program, "serve", "--ca", "ephemeralca", "--ct-log-url", log.url, "--config-path", filepath.Join(dir, "config.json"),
+			"--host", "127.0.0.1", "--grpc-host", "127.0.0.1", "--port", port, "--grpc-port", freePort(t), "--metrics-port", freePort(t),
+			"--legacy-unix-domain-socket", filepath.Join(dir, "socket"))
+		if f != nil {
+			return f
+		}
+		if !bytes.Contains(said, []byte("address already in use")) {
+			t.Fatalf("fulcio does not start: %.2000s", said)
+		}
+	}
+	t.Fatal("the ports of fulcio are taken all the time")
+	return nil
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err == nil {
+		err = listener.Close() // the program takes it a moment later
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// runFulcio waits until it answers or has ended; then said is what it wrote.
+func runFulcio(t testing.TB, port, program string, args ...string) (f *fulcio, said []byte) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it never ends well: it is killed, or fails to start
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	})
+	f = &fulcio{url: "http://127.0.0.1:" + port}
+	for range 600 {
+		if f.chain = trustBundle(f.url); f.chain != nil {
+			return f, nil
+		}
+		select {
+		case <-ended:
+			return nil, out.Bytes()
+		case <-time.After(50 * time.Millisecond): // nothing tells when a server listens
+		}
+	}
+	return nil, fmt.Append(out.Bytes(), "it does not answer")
+}
+
+// trustBundle returns nil while nobody answers.
+func trustBundle(url string) (chain [][]byte) {
+	client := &http.Client{Timeout: 5 * time.Second}
+	res, err := client.Get(url + "/api/v2/trustBundle")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end
+	var answer struct {
+		Chains []struct{ Certificates []string }
+	}
+	data, err := io.ReadAll(res.Body)
+	if err != nil || json.Unmarshal(data, &answer) != nil || len(answer.Chains) != 1 {
+		return nil
+	}
+	for _, text := range answer.Chains[0].Certificates {
+		if block, _ := pem.Decode([]byte(text)); block != nil {
+			chain = append(chain, block.Bytes)
+		}
+	}
+	return chain
+}
