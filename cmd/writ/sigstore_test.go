@@ -24,7 +24,11 @@ func TestKeylessSigning(t *testing.T) {
 	pipeline := s.Pipeline(t, "org/lib", "sign.yml")
 	p := params(t)
 	p.Dir = "testdata/sigstore"
+	setup := p.Setup
 	p.Setup = func(env *testscript.Env) error {
+		if err := setup(env); err != nil {
+			return err
+		}
 		env.Setenv("FULCIO", s.Fulcio)
 		env.Setenv("REKOR", s.Rekor.URL)
 		env.Setenv("TSA", url)
