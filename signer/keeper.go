@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const (
 	firstPause = 250 * time.Millisecond
 
 	maxKeeperQuote = 400 // bytes of what a keeper says that are kept in an error
-	minSecret      = 8   // bytes of a variable's value that is looked for in what a keeper says
+	minSecret      = 4   // bytes of a variable's value that is looked for in what a keeper says: as many as a PIN has
 )
 
 // UnavailableError says that whoever keeps a key gave no answer, for a reason
@@ -185,16 +186,24 @@ func quoteKeeper(err error) string {
 }
 
 // secretName matches the names of variables whose values are no one's business.
-var secretName = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PIN|_KEY|CREDENTIAL`)
+var secretName = regexp.MustCompile(`(?i)TOKEN|SECRET|PASS|PIN|KEY|CREDENTIAL`)
 
 // withoutSecrets takes out the values of such variables: some services repeat
-// in an error what they were asked with.
+// in an error what they were asked with. The longest come first: one value may be
+// the beginning of another.
 func withoutSecrets(said string) string {
+	type secret struct{ name, value string }
+	var secrets []secret
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		if len(value) >= minSecret && secretName.MatchString(name) {
-			said = strings.ReplaceAll(said, value, "(value of "+name+")")
+			secrets = append(secrets, secret{name, value})
 		}
 	}
-	return said
+	slices.SortFunc(secrets, func(a, b secret) int { return len(b.value) - len(a.value) })
+	var pairs []string
+	for _, s := range secrets {
+		pairs = append(pairs, s.value, "(value of "+s.name+")")
+	}
+	return strings.NewReplacer(pairs...).Replace(said)
 }

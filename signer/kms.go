@@ -32,8 +32,9 @@ var cloudSchemes = []string{"awskms://", "azurekms://", "gcpkms://", "hashivault
 var (
 	kmsScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
 	kmsURI    = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[!-~]+$`)
-	// secretInURI is a password before a host, or what RFC 7512 has for a PIN.
-	secretInURI = regexp.MustCompile(`(?i)//[^/@]*:[^/@]*@|\b(?:pin|pin-value|passw[a-z]*|secret)=`)
+	// secretInURI is a password before a host, or what RFC 7512 has for a PIN, also
+	// at the end of a longer word.
+	secretInURI = regexp.MustCompile(`(?i)//[^/@]*:[^/@]*@|(?:pin|pin-value|passw[a-z]*|passphrase|secret)=`)
 )
 
 // openKMS opens a key that a KMS keeps: it asks for the public key, and makes
@@ -113,7 +114,7 @@ func checkURI(uri, scheme string) error {
 }
 
 // findPlugin makes sure that there is a program for the scheme, and that not
-// everybody may have put it there. Sigstore's client finds it again by itself.
+// everybody may have put it there, or where a link leads. Sigstore's client finds it again by itself.
 func findPlugin(uri, scheme string) error {
 	name := cliplugin.PluginBinaryPrefix + strings.TrimSuffix(scheme, "://")
 	path, err := exec.LookPath(name)
@@ -125,7 +126,11 @@ func findPlugin(uri, scheme string) error {
 	case err != nil:
 		return &KeyError{uri, fmt.Sprintf("no program %s in PATH, which is what would know keys of the kind %s: install that plugin of Sigstore; or give the path of a key file, openpgp:FILE, gpg:FINGERPRINT or env://NAME", name, scheme)}
 	}
-	for _, place := range []string{path, filepath.Dir(path)} {
+	places := []string{path, filepath.Dir(path)}
+	if program, err := filepath.EvalSymlinks(path); err == nil { // else os.Stat says why not
+		places = append(places, filepath.Dir(program))
+	}
+	for _, place := range places {
 		info, err := os.Stat(place)
 		if err != nil {
 			return &KeyError{uri, fmt.Sprintf("the program %q cannot be looked at: %s", path, reasonOf(err))}

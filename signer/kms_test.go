@@ -441,6 +441,20 @@ func TestAttackASecretInWhatAKMSSays(t *testing.T) {
 	}
 }
 
+// A PIN is short, a passphrase is a secret by another name, and one secret may be
+// the beginning of another.
+func TestAttackShortSecretsInWhatAKMSSays(t *testing.T) {
+	t.Setenv("HSM_PIN", "471174")
+	t.Setenv("HSM_PASSPHRASE", "correct horse")
+	t.Setenv("A_TOKEN", "abcdefgh")
+	t.Setenv("B_TOKEN", "abcdefgh-the-rest")
+	s := &scriptedKMS{public: func(context.Context, int64) (crypto.PublicKey, error) {
+		return nil, errors.New("denied: 471174, correct horse, abcdefgh-the-rest")
+	}}
+	_, err := s.open(t, "")
+	wantKeyError(t, err, "denied: (value of HSM_PIN), (value of HSM_PASSPHRASE), (value of B_TOKEN)")
+}
+
 func TestURIsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]string{
@@ -452,6 +466,9 @@ func TestURIsThatAreRefused(t *testing.T) {
 		"nosuchthing://" + strings.Repeat("x", 5000): "longer than 4096 bytes",
 		"pkcs11://token=t;object=o?pin-value=4711":   "a command line is no secret",
 		"nosuchthing://user:word@host/key":           "a command line is no secret",
+		"nosuchthing://key?user_pin=4711":            "a command line is no secret",
+		"nosuchthing://key?client_secret=4711":       "a command line is no secret",
+		"nosuchthing://key?passphrase=4711":          "a command line is no secret",
 		"env://A=B":                                  "not the name of an environment variable",
 		"env://":                                     "not the name of an environment variable",
 		"env://WRIT_TEST_NOT_SET":                    "the environment variable is not set",

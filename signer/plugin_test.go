@@ -105,3 +105,26 @@ func TestPluginsWithoutAPublicKeyAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// A link to a program lies in a folder that is guarded, and the program in one
+// that every user may write to: whoever likes can put another one there.
+func TestAttackPluginBehindALink(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: there are no such modes")
+	}
+	bin, open := newFiles(t), newFiles(t)
+	t.Setenv("PATH", bin.dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	called := bin.path("called")
+	testenv.WriteProgram(t, open.path("program"), []byte("#!/bin/sh\necho >> "+called+"\n"))
+	if err := os.Chmod(open.dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(open.path("program"), bin.path("sigstore-kms-linked")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := signer.OpenKey(t.Context(), "linked://key", signer.KeyOptions{})
+	wantKeyError(t, err, "every user may write to")
+	if _, err := os.Stat(called); err == nil {
+		t.Error("it was called")
+	}
+}

@@ -183,7 +183,7 @@ func (s *resigner) open(ctx context.Context, a *app, files []verifier.TrustFile)
 		return nil, err
 	}
 	switch {
-	case key.ID() == s.rules.Old:
+	case slices.Contains(key.IDs(), s.rules.Old): // by its certificate, or by its public key
 		return nil, usagef("the key is that of %s itself: to sign anew with the same key, use --force", s.rules.Old)
 	case (key.Kind() == signer.KindOpenPGP) != strings.HasPrefix(s.rules.Old, "openpgp:"):
 		return nil, usagef("the format of each file is kept, and the key cannot make signatures of the kind of %s", s.rules.Old)

@@ -133,9 +133,11 @@ func (r *reader) read(data []byte) error {
 		return r.serialized(data)
 	case signer.IsPKCS12(data):
 		return r.pkcs12(data)
-	case bytes.Contains(data, []byte("-----BEGIN PGP ")), keybox.Is(data), data[0]&0x80 != 0 && !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")), bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
+	case mixed(data):
+		return errors.New("OpenPGP armor and other PEM blocks in one file, of which one kind would be passed over: write each kind into a file of its own")
+	case bytes.Contains(data, []byte(beginPGP)), keybox.Is(data), data[0]&0x80 != 0 && !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")), bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
 		return r.openpgp(data)
-	case bytes.Contains(data, []byte("-----BEGIN ")):
+	case bytes.Contains(data, []byte(begin)):
 		return r.pem(data)
 	case data[0] == 0x30:
 		return r.der(data)
@@ -143,6 +145,19 @@ func (r *reader) read(data []byte) error {
 		return r.trustedRoot(data)
 	}
 	return errors.New("not a form that is known: PEM, DER, PKCS#7, PKCS#12, a serialized store of Windows, OpenPGP certificates, a GnuPG keybox, or a trusted root of Sigstore")
+}
+
+// How a block of text begins, and one of OpenPGP.
+const (
+	begin    = "-----BEGIN "
+	beginPGP = begin + "PGP "
+)
+
+// mixed says that there are blocks of OpenPGP and others: who reads the one kind
+// passes over the other, which may be a revocation list.
+func mixed(data []byte) bool {
+	n := bytes.Count(data, []byte(beginPGP))
+	return n > 0 && n < bytes.Count(data, []byte(begin))
 }
 
 // keep adds one thing, within limit and time.

@@ -129,6 +129,57 @@ func TestAttackStoresInsideStores(t *testing.T) {
 	}
 }
 
+// TestAttackRevocationListBesideArmor: of a file with OpenPGP armor and other blocks
+// nothing is read, as one kind would be passed over without a word.
+func TestAttackRevocationListBesideArmor(t *testing.T) {
+	t.Parallel()
+	armor := openpgpKey(t, "Alice", now().AddDate(0, -1, 0))
+	for what, other := range map[string][]byte{
+		"a revocation list": pemOf("X509 CRL", revocationList(t)), "a certificate": key(t).CAPEM, "a block that is cut off": []byte("-----BEGIN X509 CRL-----\n"),
+	} {
+		for _, data := range [][]byte{slices.Concat(armor, other), slices.Concat(other, armor)} {
+			if found, err := read(t, data, anchors.Options{}); err == nil || !strings.Contains(err.Error(), "one kind would be passed over") {
+				t.Errorf("%s: got %v, %v", what, found, err)
+			}
+		}
+	}
+}
+
+// TestAttackTimestampsThatWindowsTurnedOff: an authority that Windows has enabled for
+// something else becomes no authority for timestamps.
+func TestAttackTimestampsThatWindowsTurnedOff(t *testing.T) {
+	t.Parallel()
+	const codeSigning, timeStamping = "\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x03", "\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x08"
+	for usages, want := range map[string]verifier.Room{codeSigning: "", "\x30\x00": "", timeStamping: verifier.RoomTSA} {
+		found, err := read(t, serialized(func(add func(uint32, []byte)) { add(9, []byte(usages)); add(32, key(t).CA.Raw) }), anchors.Options{Room: verifier.RoomTSA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := found.Anchors[0]; a.Room != want || (want == "") != strings.Contains(a.Why, "not have it enabled for timestamps") {
+			t.Errorf("%x: room %q: %s", usages, a.Room, a.Why)
+		}
+	}
+}
+
+// TestAttackSecondCopyWithoutRestriction: a certificate that Windows does not trust
+// stands in the store once more, with nothing said beside it.
+func TestAttackSecondCopyWithoutRestriction(t *testing.T) {
+	t.Parallel()
+	der := key(t).CA.Raw
+	for what, data := range map[string][]byte{
+		"before": serialized(func(add func(uint32, []byte)) { add(32, der); add(104, make([]byte, 8)); add(32, der) }),
+		"behind": serialized(func(add func(uint32, []byte)) { add(104, make([]byte, 8)); add(32, der); add(32, der) }),
+	} {
+		found, err := read(t, data, anchors.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if good := found.Undoubted(); len(good) != 0 {
+			t.Errorf("%s: %v", what, rooms(found))
+		}
+	}
+}
+
 // FuzzRead: whatever a file holds, what can be added of it goes into a room, has an
 // ID, and can be written and read again.
 func FuzzRead(f *testing.F) {

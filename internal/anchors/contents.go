@@ -3,6 +3,7 @@ package anchors
 import (
 	"context"
 	"crypto/x509"
+	"strings"
 	"time"
 
 	"github.com/runwrit/writ/format"
@@ -79,17 +80,26 @@ func (c *Contents) certificatesOfOpenPGP(ctx context.Context, f verifier.TrustFi
 			return nil, context.Cause(ctx)
 		}
 		a := Anchor{Kind: KindOpenPGP, Room: f.Room, ID: "openpgp:" + b.Fingerprint, data: b.Packets}
-		switch cert := c.openpgp[b.Fingerprint]; {
-		case b.Fingerprint == "" && b.Err == nil:
+		if b.Fingerprint == "" && b.Err == nil {
 			a.Kind, a.ID, a.Name = KindRevocation, digestID("sha256", b.Packets), "revocations by themselves"
-		case cert == nil:
-			a.Doubt = "it cannot be used: another copy, or this one, cannot be read"
-		default:
-			a.describeOpenPGP(cert, c.now)
 		}
-		list = append(list, a)
+		list = append(list, c.Together(a))
 	}
 	return list, nil
+}
+
+// Together describes an OpenPGP certificate by all copies of it that the trust store
+// has. It returns any other anchor as it is.
+func (c *Contents) Together(a Anchor) Anchor {
+	if a.Kind != KindOpenPGP {
+		return a
+	}
+	if cert := c.openpgp[strings.TrimPrefix(a.ID, "openpgp:")]; cert != nil {
+		a.describeOpenPGP(cert, c.now)
+	} else {
+		a.Doubt = "it cannot be used: another copy, or this one, cannot be read"
+	}
+	return a
 }
 
 func (c *Contents) lists(ctx context.Context, f verifier.TrustFile) ([]Anchor, error) {

@@ -32,16 +32,6 @@ func (a Anchor) In(list []Anchor) bool {
 	return len(known) > 0
 }
 
-// Renews reports whether a list holds an OpenPGP certificate of the same key.
-func (a Anchor) Renews(list []Anchor) bool {
-	for _, o := range list {
-		if a.Kind == KindOpenPGP && o.ID == a.ID {
-			return true
-		}
-	}
-	return false
-}
-
 // packets returns the packets of a block, each with its kind before it.
 func packets(data []byte) []string {
 	var list []string

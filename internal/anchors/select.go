@@ -1,9 +1,11 @@
 package anchors
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -141,6 +143,15 @@ func Files(store, base string, list []Anchor) ([]verifier.TrustFile, error) {
 		return nil, errors.New("nothing to add")
 	}
 	return files, nil
+}
+
+// Within reports whether a file, as Files writes them, is the one that holds the
+// anchor.
+func (a Anchor) Within(f verifier.TrustFile) bool {
+	if a.Kind == KindSigstoreRoot {
+		return bytes.Equal(f.Data, a.data)
+	}
+	return f.Room == a.Room && path.Ext(f.Name) != ".json"
 }
 
 // pemTypes are the labels of what is written as PEM.

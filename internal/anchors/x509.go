@@ -18,7 +18,11 @@ import (
 	"github.com/runwrit/writ/verifier"
 )
 
-const oidCodeSigning = "1.3.6.1.5.5.7.3.3"
+// Purposes of a certificate.
+const (
+	oidCodeSigning  = "1.3.6.1.5.5.7.3.3"
+	oidTimeStamping = "1.3.6.1.5.5.7.3.8"
+)
 
 // serialized reads a serialized store of Windows.
 func (r *reader) serialized(data []byte) error {
@@ -27,14 +31,18 @@ func (r *reader) serialized(data []byte) error {
 	if err != nil {
 		return err
 	}
+	var list []Anchor
+	restricted := map[string]string{} // by ID: what is said beside one copy holds for all
 	for _, c := range store.Certificates {
 		a := r.certificate(c.DER)
-		switch {
-		case a.Why != "":
-		case c.Distrusted:
-			a.Room, a.Why = "", "Windows does not trust it any more, since some day or for some purposes: the store says so beside it"
-		case c.Usages != nil && !slices.Contains(c.Usages, oidCodeSigning) && a.Room == verifier.RoomX509CA:
-			a.Room, a.Why = "", "Windows does not have it enabled for code signing: the store says so beside it"
+		if why := restriction(c, a.Room); why != "" {
+			restricted[a.ID] = why
+		}
+		list = append(list, a)
+	}
+	for _, a := range list {
+		if why := restricted[a.ID]; why != "" && a.Why == "" {
+			a.Room, a.Why = "", why
 		}
 		if err := r.keep(a); err != nil {
 			return err
@@ -44,6 +52,21 @@ func (r *reader) serialized(data []byte) error {
 		r.found.Notes = append(r.found.Notes, fmt.Sprintf("%d certificate trust lists of Windows are left out: they are no certificates", store.TrustLists))
 	}
 	return r.lists(store.CRLs)
+}
+
+// restriction is why Windows does not trust a certificate for what a room is for;
+// "" if it does.
+func restriction(c sst.Certificate, room verifier.Room) string {
+	switch {
+	case c.Distrusted:
+		return "Windows does not trust it any more, since some day or for some purposes: the store says so beside it"
+	case c.Usages == nil:
+	case room == verifier.RoomX509CA && !slices.Contains(c.Usages, oidCodeSigning):
+		return "Windows does not have it enabled for code signing: the store says so beside it"
+	case room == verifier.RoomTSA && !slices.Contains(c.Usages, oidTimeStamping):
+		return "Windows does not have it enabled for timestamps: the store says so beside it"
+	}
+	return ""
 }
 
 // pkcs12 reads the certificates of a key with its chain.
@@ -78,7 +101,7 @@ func (r *reader) pem(data []byte) error {
 			return fmt.Errorf("PEM block %d: %w", blocks+1, err)
 		}
 	}
-	if n := bytes.Count(data, []byte("-----BEGIN ")); n > blocks {
+	if n := bytes.Count(data, []byte(begin)); n > blocks {
 		return fmt.Errorf("%d of %d PEM blocks cannot be read", n-blocks, n)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/runwrit/writ/internal/anchors"
@@ -17,7 +19,7 @@ import (
 // Added is an anchor that was added, with whom the store trusts by it.
 type Added struct {
 	Listed
-	// Trusts says whom the store trusts now that it did not before.
+	// Trusts says whom the store trusts by it, and which other stores do then.
 	Trusts string
 }
 
@@ -69,24 +71,55 @@ func Plan(ctx context.Context, before *verifier.TrustStore, store, base string, 
 	if p.files, err = anchors.Files(store, base, list); err != nil {
 		return nil, err
 	}
-	names := map[verifier.Room]string{}
 	for i, f := range p.files {
 		p.files[i].Name = path.Join(store, string(f.Room), f.Name)
-		names[f.Room] = p.files[i].Name
 	}
 	after, err := verifier.NewTrust(append(before.All(), p.files...)...)
 	if err != nil {
 		return nil, err
 	}
-	around := surroundings(after, store)
+	around, contents := surroundings(after, store), anchors.NewContents(after, now)
+	copies, err := copiesIn(ctx, before, now)
+	if err != nil {
+		return nil, err
+	}
 	for _, a := range list {
+		a = contents.Together(a)
 		trusts := a.Effect(around)
-		if a.Renews(present) {
-			trusts = "whom it trusted before: this is another copy of a certificate that it has, and all copies count together"
+		if stores := copies[a.ID]; len(stores) > 0 {
+			trusts += "; another copy of this certificate is in " + strings.Join(stores, ", ") + ": all copies count together, in each store that has one"
 		}
-		p.Added = append(p.Added, Added{Listed{names[a.Room], a}, trusts})
+		p.Added = append(p.Added, Added{Listed{p.fileOf(a), a}, trusts})
 	}
 	return p, nil
+}
+
+// fileOf is the file into which an anchor goes.
+func (p *Addition) fileOf(a anchors.Anchor) string {
+	for _, f := range p.files {
+		if a.Within(f) {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// copiesIn says by ID which stores have an OpenPGP certificate. What a new copy of it
+// says, such as a later end or one more subkey, holds for all of them.
+func copiesIn(ctx context.Context, t *verifier.TrustStore, now time.Time) (map[string][]string, error) {
+	contents, copies := anchors.NewContents(t, now), map[string][]string{}
+	for _, f := range t.Files(verifier.RoomOpenPGP) {
+		found, err := contents.Of(ctx, f)
+		if err != nil {
+			return nil, &verifier.TrustError{Path: f.Name, Err: err}
+		}
+		for _, a := range found {
+			if a.Kind == anchors.KindOpenPGP && !slices.Contains(copies[a.ID], f.Store) {
+				copies[a.ID] = append(copies[a.ID], f.Store)
+			}
+		}
+	}
+	return copies, nil
 }
 
 // presentIn returns what a store holds already.

@@ -2,6 +2,7 @@ package truststore_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/format"
@@ -203,6 +205,52 @@ func TestANewerCopyOfAnOpenPGPCertificateIsAddedBesideTheOld(t *testing.T) {
 	for _, a := range describe(t, dir).Stores[0].Anchors {
 		if (a.Name == "Bob") != (a.Doubt == "") {
 			t.Errorf("%q: %q; the revocation counts for all copies", a.Name, a.Doubt)
+		}
+	}
+}
+
+// renewed returns a certificate that expired, and a copy of it that did not, with a
+// later statement on the primary key and one more subkey.
+func renewed(t *testing.T) (before, after []byte) {
+	t.Helper()
+	e, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Name: "Alice", Created: now().AddDate(-1, 0, 0), Lifetime: 30 * 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, err = newkeys.ArmoredPublic(e); err != nil {
+		t.Fatal(err)
+	}
+	config := &packet.Config{DefaultHash: crypto.SHA512, Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519, Time: func() time.Time { return now().AddDate(0, -1, 0) }}
+	statement := e.Identities["Alice"].SelfCertifications[0].Packet
+	statement.KeyLifetimeSecs, statement.CreationTime = nil, config.Now()
+	err = errors.Join(statement.SignUserId("Alice", e.PrimaryKey, e.PrivateKey, config), e.AddSigningSubkey(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err = newkeys.ArmoredPublic(e); err != nil {
+		t.Fatal(err)
+	}
+	return before, after
+}
+
+// TestAttackRenewalThatIsNotTold: a newer copy of a certificate that had expired gives
+// trust again, and it does so in every store that has a copy, not in the named one
+// alone.
+func TestAttackRenewalThatIsNotTold(t *testing.T) {
+	t.Parallel()
+	before, after := renewed(t)
+	for _, store := range []string{"prod", "test"} {
+		dir := filepath.Join(t.TempDir(), "trust")
+		if p := add(t, dir, "prod", before); !strings.Contains(p.Added[0].Trusts, "no key of it may sign now") {
+			t.Fatalf("it has not expired: %s", p.Added[0].Trusts)
+		}
+		p := add(t, dir, store, after)
+		got := p.Added[0].Trusts
+		if !strings.HasPrefix(got, "whatever Alice signs") || strings.Contains(got, "no key of it") || !strings.Contains(got, "another copy of this certificate is in prod: ") {
+			t.Errorf("added to %s: %s", store, got)
+		}
+		if a := describe(t, dir).Stores[0].Anchors[0]; a.Doubt != "" {
+			t.Errorf("what was there before has not become of use: %s", a.Doubt)
 		}
 	}
 }
