@@ -50,6 +50,8 @@ func readFulcio(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	}
 	facts.Issuer = all.Issuer
 	switch {
+	case lostEnd(facts.SAN, all):
+		return nil, errors.New("its identity is not all of the job's: the branch or tag ends with \"#\", which Fulcio leaves out of the name")
 	case all.Issuer == "":
 		return nil, errors.New("it does not say who vouches for the identity (no issuer)")
 	case !nameable(all.Issuer), !nameable(facts.SAN):
@@ -66,6 +68,23 @@ func readFulcio(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	return facts, nil
 }
 
+// lostEnd says that the identity is that of another job. Fulcio writes it as a URI,
+// which loses an empty fragment: on the branch "main#", which nobody protects, a job
+// would be that on "main". Only the extensions say where it ran.
+func lostEnd(san string, e certificate.Extensions) bool {
+	for _, uri := range []string{e.BuildSignerURI, e.BuildConfigURI} {
+		if uri == san+"#" {
+			return true
+		}
+	}
+	for _, ref := range []string{e.SourceRepositoryRef, e.GithubWorkflowRef} {
+		if rest, cut := strings.CutSuffix(ref, "#"); cut && strings.HasSuffix(san, "@"+rest) {
+			return true
+		}
+	}
+	return false
+}
+
 // The kinds of names that Fulcio gives: tags of a GeneralName.
 const (
 	tagOtherName = asn1.Tag(0xA0)
@@ -77,6 +96,7 @@ const (
 // counted here, because libraries pass over those of kinds that they do not know.
 func subjectName(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	var tags []asn1.Tag
+	var raw string // the last of the names
 	for _, e := range leaf.Extensions {
 		if !e.Id.Equal(cryptoutils.SANOID) {
 			continue
@@ -91,7 +111,7 @@ func subjectName(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 			if len(tags) > 1 || !names.ReadAnyASN1(&name, &tag) {
 				return nil, errOneName
 			}
-			tags = append(tags, tag)
+			tags, raw = append(tags, tag), string(name)
 		}
 	}
 	if len(tags) != 1 {
@@ -99,7 +119,10 @@ func subjectName(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	}
 	switch {
 	case tags[0] == tagURI && len(leaf.URIs) == 1:
-		return &verifier.Sigstore{SAN: leaf.URIs[0].String(), SANKind: "uri"}, nil
+		if leaf.URIs[0].String() != raw { // and libraries would read another name in it
+			return nil, errors.New("its subject alternative name is a URI that is not written as usual")
+		}
+		return &verifier.Sigstore{SAN: raw, SANKind: "uri"}, nil
 	case tags[0] == tagEmail && len(leaf.EmailAddresses) == 1:
 		return &verifier.Sigstore{SAN: leaf.EmailAddresses[0], SANKind: "email"}, nil
 	case tags[0] == tagOtherName:

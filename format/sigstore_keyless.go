@@ -87,7 +87,7 @@ func (v *vouching) judge() verifier.Signature {
 	} else {
 		v.noteTime(e.stamps)
 	}
-	v.note(v.denial(v.deniable()...))
+	v.note(v.denial(v.deniable(e.stamps)...))
 	if v.failed {
 		return v.out
 	}
@@ -151,19 +151,19 @@ func (v *vouching) gather() (e evidence) {
 	return e
 }
 
-// chainsAt are the chains of the certificate at a time.
-func (v *vouching) chainsAt(t time.Time) ([][]*x509.Certificate, error) {
+// chainsAt are the chains of the certificate at a time, to all authorities.
+func (v *vouching) chainsAt(t time.Time) (chains [][]*x509.Certificate, err error) {
 	leaf := *v.b.leaf // the library changes the certificate, too
 	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions), cryptoutils.SANOID.Equal)
 	var failures []error
 	for _, ca := range v.root.FulcioCertificateAuthorities() {
-		chains, err := ca.Verify(&leaf, t)
-		if err == nil {
-			return chains, nil
-		}
-		failures = append(failures, err)
+		found, err := ca.Verify(&leaf, t)
+		chains, failures = append(chains, found...), append(failures, err)
 	}
-	return nil, errors.Join(failures...)
+	if len(chains) == 0 {
+		return nil, errors.Join(failures...)
+	}
+	return chains, nil
 }
 
 // inTime says what is wrong with the times at which the bundle existed: one has to
@@ -256,20 +256,29 @@ func (v *vouching) noteTime(stamps []verify.TimestampVerificationResult) {
 const typeLog = "Tlog"
 
 // deniable are the names under which a deny list may have the certificate, or one
-// of its authorities.
-func (v *vouching) deniable() []string {
+// of its authorities, in any of its chains at the times of signing. Its beginning is
+// not enough: a stolen authority chooses one at which there is no chain.
+func (v *vouching) deniable(stamps []verify.TimestampVerificationResult) []string {
 	leaf := v.b.leaf
-	ids := append(certificateIDs(leaf), verifier.DenySerial(exactName(leaf.RawIssuer), leaf.SerialNumber))
 	if !v.lists.Denies("x509-sha256") && !v.lists.Denies("x509-spki") && !v.lists.Denies("x509-serial") {
-		return ids
+		return nil
 	}
-	chains, _ := v.chainsAt(leaf.NotBefore) // without one the signer is not trusted
-	for _, chain := range chains {
-		for _, c := range chain[1:] {
-			ids = append(append(ids, certificateIDs(c)...), verifier.DenySerial(exactName(c.RawIssuer), c.SerialNumber))
+	named, times := []*x509.Certificate{leaf}, []time.Time{leaf.NotBefore}
+	for _, s := range stamps {
+		times = append(times, s.Timestamp)
+	}
+	known := v.root.authorities()
+	for _, t := range times {
+		chains, _ := v.chainsAt(t) // without one the signer is not trusted
+		for _, chain := range chains {
+			for _, c := range chain[1:] {
+				if !slices.ContainsFunc(named, c.Equal) {
+					named = append(append(named, c), siblings(c, known)...)
+				}
+			}
 		}
 	}
-	return ids
+	return deniableIDs(named)
 }
 
 func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -44,6 +44,16 @@ type sigstoreRoot struct {
 	root.TrustedMaterial
 }
 
+// authorities are all certificates that it has of those who give certificates.
+func (r sigstoreRoot) authorities() (all []*x509.Certificate) {
+	for _, ca := range r.FulcioCertificateAuthorities() {
+		if ca, ok := ca.(*root.FulcioCertificateAuthority); ok {
+			all = append(append(all, ca.Root), ca.Intermediates...)
+		}
+	}
+	return all
+}
+
 // sigstoreKey is a public key that a store trusts.
 type sigstoreKey struct {
 	file   string

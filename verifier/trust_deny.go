@@ -64,13 +64,22 @@ func (t *TrustStore) readDenied() error {
 			if err != nil {
 				return &TrustError{f.Name, err}
 			}
-			t.deniedKinds[e.Kind] = true
-			if _, known := t.denied[id]; !known {
-				t.denied[id] = Denial{ID: id, Why: e.Why, File: f.Name, Line: e.Line}
+			denial := Denial{ID: id, Why: e.Why, File: f.Name, Line: e.Line}
+			t.deny(e.Kind, id, denial)
+			if digest, is := strings.CutPrefix(id, "sigstore-key:"); is { // the same key may have a certificate
+				t.deny("x509-spki", "x509-spki:"+digest, denial)
 			}
 		}
 	}
 	return nil
+}
+
+// deny takes an entry in, the first of those that deny the same.
+func (t *TrustStore) deny(kind, id string, d Denial) {
+	t.deniedKinds[kind] = true
+	if _, known := t.denied[id]; !known {
+		t.denied[id] = d
+	}
 }
 
 // deniedID brings an entry into the form in which it is looked up.
