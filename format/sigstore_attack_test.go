@@ -154,3 +154,32 @@ func TestAttackADeniedKeyOfBundlesHasACertificate(t *testing.T) {
 		t.Errorf("%s: %+v", report.Verdict, report.Signatures)
 	}
 }
+
+// TestAttackADeniedWitness: a log or a timestamp authority whose key was stolen stands
+// in the trusted root until somebody changes that.
+func TestAttackADeniedWitness(t *testing.T) {
+	t.Parallel()
+	w := newSigstoreWorld(t, testenv.VectorTime())
+	sum := sha256.Sum256(w.tsa.Raw)
+	stamper, log, certificates := w.keyID(w.tsaKey.Public()), w.keyID(w.log.Public()), w.keyID(w.ctKey.Public())
+	for name, c := range map[string]struct {
+		entry  string
+		bundle keyless
+		want   verifier.Verdict
+	}{
+		"the authority's key":                   {"x509-spki:" + hex.EncodeToString(stamper[:]), keyless{rekor2: true}, verifier.Expired},
+		"the authority's certificate":           {"x509-sha256:" + hex.EncodeToString(sum[:]), keyless{rekor2: true}, verifier.Expired},
+		"the authority, and the log has a time": {"x509-spki:" + hex.EncodeToString(stamper[:]), keyless{}, verifier.Valid},
+		"the log of signatures":                 {"x509-spki:" + hex.EncodeToString(log[:]), keyless{}, verifier.Untrusted},
+		"the log of certificates":               {"x509-spki:" + hex.EncodeToString(certificates[:]), keyless{}, verifier.Untrusted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := append(w.files(jobEntry), inRoom(verifier.RoomDeny, "list", []byte(c.entry+" # stolen\n")))
+			report, _ := besideVerdict(t, sigstoreVerifier(t, trustOf(t, files...), w.now), "deploy.sh", sigstoreScript, bundleBeside(w.sign(c.bundle)))
+			if report.Verdict != c.want {
+				t.Errorf("%s, want %s: %+v", report.Verdict, c.want, report.Signatures)
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -38,10 +39,50 @@ type sigstoreStore struct {
 }
 
 // sigstoreRoot is a trusted root: the authorities and logs of one Sigstore. Two of
-// them never add up.
+// them never add up. Its witnesses are those that no deny list names.
 type sigstoreRoot struct {
 	file string
 	root.TrustedMaterial
+	stampers       []root.TimestampingAuthority
+	rekors, ctLogs map[string]*root.TransparencyLog
+}
+
+func newSigstoreRoot(file string, material root.TrustedMaterial, lists *verifier.TrustStore) sigstoreRoot {
+	return sigstoreRoot{
+		file, material,
+		slices.DeleteFunc(slices.Clone(material.TimestampingAuthorities()), func(a root.TimestampingAuthority) bool { return deniedStamper(a, lists) }),
+		undeniedLogs(material.RekorLogs(), lists), undeniedLogs(material.CTLogs(), lists),
+	}
+}
+
+// TimestampingAuthorities are those that are not denied.
+func (r sigstoreRoot) TimestampingAuthorities() []root.TimestampingAuthority { return r.stampers }
+
+// RekorLogs are those that are not denied.
+func (r sigstoreRoot) RekorLogs() map[string]*root.TransparencyLog { return r.rekors }
+
+// CTLogs are those that are not denied.
+func (r sigstoreRoot) CTLogs() map[string]*root.TransparencyLog { return r.ctLogs }
+
+func deniedStamper(a root.TimestampingAuthority, lists *verifier.TrustStore) bool {
+	known, ok := a.(*root.SigstoreTimestampingAuthority)
+	if !ok {
+		return true
+	}
+	named := slices.DeleteFunc(append([]*x509.Certificate{known.Leaf, known.Root}, known.Intermediates...), func(c *x509.Certificate) bool { return c == nil })
+	_, hit := lists.Denied(deniableIDs(named)...)
+	return hit
+}
+
+func undeniedLogs(all map[string]*root.TransparencyLog, lists *verifier.TrustStore) map[string]*root.TransparencyLog {
+	kept := map[string]*root.TransparencyLog{}
+	for id, log := range all {
+		der, err := x509.MarshalPKIXPublicKey(log.PublicKey)
+		if _, hit := lists.Denied("x509-spki:" + sha256Of(der)); err == nil && !hit {
+			kept[id] = log
+		}
+	}
+	return kept
 }
 
 // authorities are all certificates that it has of those who give certificates.
@@ -86,7 +127,7 @@ func loadSigstore(t *verifier.TrustStore) ([]*sigstoreStore, error) {
 		return byName[name]
 	}
 	for _, f := range t.Files(verifier.RoomSigstore) {
-		if err := store(f.Store).add(f); err != nil {
+		if err := store(f.Store).add(f, t); err != nil {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 	}
@@ -115,7 +156,7 @@ func loadSigstore(t *verifier.TrustStore) ([]*sigstoreStore, error) {
 }
 
 // add reads a file of the room sigstore; its name says what it is.
-func (s *sigstoreStore) add(f verifier.TrustFile) error {
+func (s *sigstoreStore) add(f verifier.TrustFile, lists *verifier.TrustStore) error {
 	name := path.Base(f.Name)
 	switch {
 	case strings.HasPrefix(name, "trusted_root") && strings.HasSuffix(name, ".json"):
@@ -123,7 +164,7 @@ func (s *sigstoreStore) add(f verifier.TrustFile) error {
 		if err != nil {
 			return err
 		}
-		s.roots = append(s.roots, sigstoreRoot{f.Name, material})
+		s.roots = append(s.roots, newSigstoreRoot(f.Name, material, lists))
 		return nil
 	case strings.HasSuffix(name, ".pem"), strings.HasSuffix(name, ".pub"):
 		keys, err := readPublicKeys(f.Name, f.Data)
