@@ -44,17 +44,6 @@ func parseAnchors(data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// selfSigned: old roots signed themselves with SHA-1, which crypto/x509 does not
-// check any more. For a root that the operator chose that proves nothing anyway.
-func selfSigned(c *x509.Certificate) bool {
-	if !bytes.Equal(c.RawSubject, c.RawIssuer) {
-		return false
-	}
-	err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
-	var insecure x509.InsecureAlgorithmError
-	return err == nil || errors.As(err, &insecure)
-}
-
 // timeless returns c as if it were valid for ever.
 func timeless(c *x509.Certificate) *x509.Certificate {
 	forever := *c

@@ -25,7 +25,7 @@ func DescribeCertificate(c *x509.Certificate) CertificateFacts {
 		Subject: exactName(c.RawSubject), Issuer: exactName(c.RawIssuer), IDs: certificateIDs(c), Algorithm: keyAlgorithm(c),
 		Weak: cms.WeakKey(c.PublicKey), Oversized: cms.Oversized(c.PublicKey),
 	}
-	f.SelfSigned = !f.Oversized && selfSigned(c)
+	f.SelfSigned = !f.Oversized && cms.SelfSigned(c)
 	// As crypto/x509 has it: of version 1, every certificate may.
 	f.Authority = (c.Version < 3 || c.BasicConstraintsValid && c.IsCA) && (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageCertSign != 0)
 	return f

@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/runwrit/writ/internal/authscript"
@@ -65,7 +64,7 @@ func (a *Authenticode) signScript(ctx context.Context, script *authscript.Script
 	if err := script.WriteSigned(h, script.Encoding); err != nil {
 		return nil, err
 	}
-	block, err := signIndirectData(script.Style, h.Sum(nil), digest, signer.WithContext(ctx, private), withoutRoot(chain))
+	block, err := signIndirectData(script.Style, h.Sum(nil), digest, signer.WithContext(ctx, private), key.WithoutRoot())
 	if err != nil {
 		return nil, keeperError(ctx, key.Source(), err)
 	}
@@ -181,29 +180,12 @@ func fitsAuthenticode(source string, pub crypto.PublicKey, chain []*x509.Certifi
 	if err := mayVerifyCode(chain[0]); err != nil {
 		return refuse("%v", err)
 	}
-	for i, c := range chain {
+	for _, c := range chain { // who issued whom is known of every key
 		if !inTime(c, now) {
 			return refuse("%s", outOfTime(c, now))
 		}
-		if i == 0 {
-			continue
-		}
-		if err := chain[i-1].CheckSignatureFrom(c); err != nil {
-			return refuse("the chain is out of order: %q did not issue %q: %v", c.Subject.String(), chain[i-1].Subject.String(), err)
-		}
 	}
 	return digest, nil
-}
-
-// withoutRoot leaves out the self-signed end of a chain: whoever verifies must
-// have it already. A leaf stays.
-func withoutRoot(chain []*x509.Certificate) []*x509.Certificate {
-	for i := 1; i < len(chain); i++ {
-		if selfSigned(chain[i]) {
-			return chain[:i]
-		}
-	}
-	return slices.Clone(chain)
 }
 
 // throwAway fills the place of the signature until the real key has signed: the

@@ -139,7 +139,7 @@ func (a *authenticodeAnchors) add(data []byte) ([]*x509.Certificate, error) {
 			return nil, fmt.Errorf("a certificate with a key of type %s: too large", keyAlgorithm(c))
 		}
 		a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
-		if !selfSigned(c) {
+		if !cms.SelfSigned(c) {
 			a.intermediates = append(a.intermediates, c)
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/runwrit/writ/internal/cms"
 )
 
 // maxCerts is the number of certificates that may come with a key.
@@ -100,4 +102,15 @@ func orderChain(pub crypto.PublicKey, certs []*x509.Certificate) (chain []*x509.
 		chain = append(chain, rest[above])
 		rest = slices.Delete(rest, above, above+1)
 	}
+}
+
+// withoutRoot leaves out the self-signed end of a chain: whoever verifies must
+// have it already. A leaf stays.
+func withoutRoot(chain []*x509.Certificate) []*x509.Certificate {
+	for i, c := range chain {
+		if i > 0 && cms.SelfSigned(c) {
+			return slices.Clone(chain[:i])
+		}
+	}
+	return slices.Clone(chain)
 }

@@ -40,6 +40,7 @@ type Key struct {
 	signer crypto.Signer
 	hash   crypto.Hash         // the only one that whoever keeps the key signs with; 0 for any
 	chain  []*x509.Certificate // nil for a bare key
+	brings []*x509.Certificate // of the chain what a signature brings along
 	entity *openpgp.Entity     // only the keys that can be used; never handed out itself
 	gpg    *GPGKey             // in place of entity
 	public []byte              // of an OpenPGP key: the whole certificate, armored
@@ -50,7 +51,7 @@ type Key struct {
 
 // NewX509Key makes a key of a signer, which may live in a KMS, and the chain of
 // its certificate, leaf first. It fails with *KeyError if the two do not belong
-// together.
+// together, or a certificate of the chain did not issue the one before it.
 func NewX509Key(source string, signer crypto.Signer, chain []*x509.Certificate) (*Key, error) {
 	if signer == nil || len(chain) == 0 {
 		return nil, &KeyError{source, "a private key and its certificate are needed"}
@@ -58,7 +59,12 @@ func NewX509Key(source string, signer crypto.Signer, chain []*x509.Certificate) 
 	if !samePublicKey(signer.Public(), chain[0].PublicKey) {
 		return nil, &KeyError{source, "the private key does not belong to the certificate"}
 	}
-	return &Key{source: source, signer: signer, chain: slices.Clone(chain)}, nil
+	for i, issuer := range chain[1:] {
+		if err := chain[i].CheckSignatureFrom(issuer); err != nil {
+			return nil, &KeyError{source, fmt.Sprintf("the chain is out of order: %q did not issue %q: %v", issuer.Subject.String(), chain[i].Subject.String(), err)}
+		}
+	}
+	return &Key{source: source, signer: signer, chain: slices.Clone(chain), brings: withoutRoot(chain)}, nil
 }
 
 // NewBareKey makes a key of a signer, which may live in a KMS, without a
@@ -232,6 +238,16 @@ func (k *Key) X509() (crypto.Signer, []*x509.Certificate, error) {
 		return nil, nil, &KeyError{k.name(), "not an X.509 key: this format needs a PEM key with --cert, or a PKCS#12 file"}
 	}
 	return k.signer, slices.Clone(k.chain), nil
+}
+
+// WithoutRoot returns the chain of an X.509 key, leaf first, as a signature brings it
+// along: without the self-signed end, which whoever verifies must have already. A
+// leaf stays. It is nil for a key of another kind.
+func (k *Key) WithoutRoot() []*x509.Certificate {
+	if k == nil {
+		return nil
+	}
+	return slices.Clone(k.brings)
 }
 
 // OpenPGP returns the entity, or *KeyError if the key is of another kind or GPG

@@ -442,6 +442,42 @@ func TestKeyPrintsNoSecrets(t *testing.T) {
 	}
 }
 
+func TestAChainIsHeldToWhoIssuedWhom(t *testing.T) {
+	t.Parallel()
+	k, other := newX509(t, "p256"), newX509(t, "p256") // authorities of one name
+	for name, chain := range map[string][]*x509.Certificate{
+		"the authority of another key": {k.Leaf, other.CA},
+		"the root twice removed":       {k.Leaf, other.Leaf, k.CA},
+		"a leaf above the root":        {k.Leaf, k.CA, other.Leaf},
+	} {
+		var refused *signer.KeyError
+		if _, err := signer.NewX509Key("here", k.Key, chain); !errors.As(err, &refused) || !strings.Contains(refused.Msg, "out of order") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestASignatureBringsTheChainWithoutItsRoot(t *testing.T) {
+	t.Parallel()
+	k := newX509(t, "p256")
+	for name, chain := range map[string][]*x509.Certificate{"with the root": {k.Leaf, k.CA}, "without it": {k.Leaf}} {
+		key, err := signer.NewX509Key("here", k.Key, chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := key.WithoutRoot(); len(got) != 1 || got[0] != k.Leaf {
+			t.Errorf("%s: %d certificates", name, len(got))
+		}
+	}
+	authority, err := signer.NewX509Key("here", k.CAKey, []*x509.Certificate{k.CA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := authority.WithoutRoot(); len(got) != 1 {
+		t.Errorf("a self-signed leaf: %d certificates", len(got))
+	}
+}
+
 func TestZeroKeySaysNo(t *testing.T) {
 	t.Parallel()
 	for _, key := range []*signer.Key{nil, {}} {
@@ -450,6 +486,9 @@ func TestZeroKeySaysNo(t *testing.T) {
 		}
 		if _, err := key.OpenPGP(); err == nil {
 			t.Error("OpenPGP gave something")
+		}
+		if key.WithoutRoot() != nil {
+			t.Error("WithoutRoot gave something")
 		}
 		if _, err := key.Anchor(); err == nil || key.ID() != "" || key.Kind() != "" {
 			t.Error("the zero key has an identity")

@@ -80,6 +80,7 @@ func ownVerifier(t testing.TB, key *signer.Key, room verifier.Room, f verifier.F
 		for _, s := range verified.Report().Signatures {
 			if s.Verdict == verifier.Valid {
 				out.Signers = append(out.Signers, s.Signer.IDs...)
+				out.Formats = append(out.Formats, s.Format)
 			}
 		}
 		return out, nil
