@@ -41,9 +41,9 @@ type timeoutError struct{ within time.Duration }
 
 func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %s", e.within) }
 
-// errHalfAnswer is a call that panicked: the client libraries take it that an
+// errPanicked is a call that panicked: the clients of a KMS take it that an
 // answer has in it what it should have.
-var errHalfAnswer = errors.New("the answer lacks what was asked for")
+var errPanicked = errors.New("the answer lacks what was asked for")
 
 // keeper is whoever keeps a key: what is asked of it may take long, fail, or be
 // answered wrongly. It may be asked by several goroutines.
@@ -109,7 +109,7 @@ func within[T any](ctx context.Context, limit time.Duration, ask func(context.Co
 	defer cancel()
 	done := make(chan result, 1)
 	go func() {
-		r := result{err: errHalfAnswer}
+		r := result{err: errPanicked}
 		defer func() {
 			_ = recover() // r still says what to make of it
 			done <- r

@@ -148,30 +148,19 @@ func (f *keyFile) parser() (func(passphrase []byte) (*Key, error), error) {
 // written for those: a panic of theirs is an error here, and one that does not
 // come back is left behind.
 func withinTime[T any](ctx context.Context, source string, parse func() (T, error)) (key T, err error) {
-	type result struct {
-		key T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		r := result{err: &KeyError{source, "the key file is malformed"}}
-		defer func() {
-			_ = recover() // r still says what to make of it
-			done <- r
-		}()
-		key, err := parse()
-		r = result{key, err}
-	}()
-	timer := time.NewTimer(keyTimeout)
-	defer timer.Stop()
-	select {
-	case r := <-done:
-		return r.key, r.err
-	case <-timer.C:
-		return key, &KeyError{source, fmt.Sprintf("reading the key took longer than %s", keyTimeout)}
-	case <-ctx.Done():
+	key, err = within(ctx, keyTimeout, func(context.Context) (T, error) { return parse() })
+	var timeout *timeoutError
+	switch {
+	case err == nil:
+		return key, nil
+	case ctx.Err() != nil:
 		return key, fmt.Errorf("open key %q: %w", source, context.Cause(ctx))
+	case errors.As(err, &timeout):
+		return key, &KeyError{source, fmt.Sprintf("reading the key took longer than %s", keyTimeout)}
+	case errors.Is(err, errPanicked):
+		return key, &KeyError{source, "the key file is malformed"}
 	}
+	return key, err
 }
 
 // readKeyFile reads a regular file within the limit. Links are followed: secrets

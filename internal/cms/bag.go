@@ -16,19 +16,8 @@ type Bag struct {
 // ParseBag reads a SignedData that signs nothing. It fails with *Error; one with
 // a signer, or with content, is no bag: its certificates belong to that signature.
 func ParseBag(der []byte) (*Bag, error) {
-	if err := walkUpTo(der, MaxBagSize); err != nil {
-		return nil, err
-	}
-	info := read(read(der).next(tagSequence, "ContentInfo").body)
-	if id := info.oid("contentType"); info.err == nil && id != OIDSignedData {
-		return nil, malformed(0, "content type %s is not signedData", id)
-	}
-	outer := read(info.next(tagContext0, "content").body)
-	if err := info.end("ContentInfo"); err != nil {
-		return nil, err
-	}
-	sd := read(outer.next(tagSequence, "SignedData").body)
-	if err := outer.end("content"); err != nil {
+	sd, err := openSignedData(der, MaxBagSize)
+	if err != nil {
 		return nil, err
 	}
 	return parseBag(sd)

@@ -124,7 +124,16 @@ type form struct {
 }
 
 func parse(der []byte, f form) (*SignedData, error) {
-	if err := walkUpTo(der, cmp.Or(f.limit, MaxSize)); err != nil {
+	sd, err := openSignedData(der, cmp.Or(f.limit, MaxSize))
+	if err != nil {
+		return nil, err
+	}
+	return parseSignedData(sd, f)
+}
+
+// openSignedData takes the ContentInfo off a SignedData of at most limit bytes.
+func openSignedData(der []byte, limit int) (*reader, error) {
+	if err := walkUpTo(der, limit); err != nil {
 		return nil, err
 	}
 	info := read(read(der).next(tagSequence, "ContentInfo").body)
@@ -139,7 +148,7 @@ func parse(der []byte, f form) (*SignedData, error) {
 	if err := outer.end("content"); err != nil {
 		return nil, err
 	}
-	return parseSignedData(sd, f)
+	return sd, nil
 }
 
 func parseSignedData(r *reader, f form) (*SignedData, error) {

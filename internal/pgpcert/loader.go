@@ -170,11 +170,31 @@ func armoredBlocks(data []byte) ([]keyblock, error) {
 // made out in it are not used in any other copy either: what is broken there
 // could be their revocation.
 func (l *Loader) noteBroken(name string, b keyblock) error {
-	if beginsWith(b.packets, TagSignature) {
-		return fmt.Errorf("%s: a revocation that cannot be read: %w", b.position, b.err)
+	primaries, err := b.primaries(b.err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.position, err)
 	}
 	note := Note{File: name, Position: b.position, Unread: len(b.packets) > 0, Err: b.err}
 	named := false
+	for _, p := range primaries {
+		if fpr := fingerprintOf(p.Body); fpr != nil {
+			note.KeyID, named = keyIDOf(fpr), true
+			l.notes = append(l.notes, note)
+		}
+	}
+	if !named {
+		l.notes = append(l.notes, note)
+	}
+	return nil
+}
+
+// primaries returns the primary keys that can be made out in a run that cannot be
+// used, for this cause. It fails for a revocation and for a secret key, with which no
+// file can be used.
+func (b keyblock) primaries(cause error) (keys []Packet, err error) {
+	if beginsWith(b.packets, TagSignature) {
+		return nil, fmt.Errorf("a revocation that cannot be read: %w", cause)
+	}
 	for rest := b.packets; len(rest) > 0; {
 		p, next, err := NextPacket(rest)
 		if err != nil {
@@ -183,18 +203,12 @@ func (l *Loader) noteBroken(name string, b keyblock) error {
 		rest = next
 		switch p.Tag {
 		case TagSecretKey, TagSecretSubkey:
-			return fmt.Errorf("%s: %w", b.position, ErrSecretKey)
+			return nil, ErrSecretKey
 		case TagPublicKey:
-			if fpr := fingerprintOf(p.Body); fpr != nil {
-				note.KeyID, named = keyIDOf(fpr), true
-				l.notes = append(l.notes, note)
-			}
+			keys = append(keys, p)
 		}
 	}
-	if !named {
-		l.notes = append(l.notes, note)
-	}
-	return nil
+	return keys, nil
 }
 
 // addKeyblock collects the certificates of one run of packets, and returns how

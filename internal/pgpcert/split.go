@@ -70,28 +70,18 @@ func (s *splitter) block(key, fingerprint, position string) (int, error) {
 // begins in it is usable in another copy either: what is broken here could be its
 // revocation.
 func (s *splitter) broken(run keyblock, cause error) error {
-	if beginsWith(run.packets, TagSignature) {
-		return fmt.Errorf("a revocation that cannot be read: %w", cause)
+	primaries, err := run.primaries(cause)
+	if err != nil {
+		return err
 	}
-	named := false
-	for rest := run.packets; len(rest) > 0; {
-		p, next, err := NextPacket(rest)
+	for _, p := range primaries {
+		at, err := s.certificate(p, run.position)
 		if err != nil {
-			break
+			return err
 		}
-		rest = next
-		switch p.Tag {
-		case TagSecretKey, TagSecretSubkey:
-			return ErrSecretKey
-		case TagPublicKey:
-			at, err := s.certificate(p, run.position)
-			if err != nil {
-				return err
-			}
-			s.blocks[at].Err, named = cause, true
-		}
+		s.blocks[at].Err = cause
 	}
-	if named {
+	if len(primaries) > 0 {
 		return nil
 	}
 	at, err := s.block("broken "+run.position, "", run.position)

@@ -4,12 +4,11 @@ package truststore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/runwrit/writ/internal/filelock"
 )
 
 // lockTimeout is how long an addition waits for another one.
@@ -22,26 +21,11 @@ func lock(ctx context.Context, root *os.Root) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case err == nil:
-			return func() { _ = f.Close() }, nil // which lets go of the lock
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			_ = f.Close() // nothing was written
-			return nil, fmt.Errorf("lock the trust store: %w", err)
-		}
-		timer := time.NewTimer(20 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			_ = f.Close() // nothing was written
-			return nil, fmt.Errorf("lock the trust store: another process adds to it: %w", ctx.Err())
-		case <-timer.C:
-		}
+	if err := filelock.Lock(ctx, f, lockTimeout); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, fmt.Errorf("lock the trust store: %w", err)
 	}
+	return func() { _ = f.Close() }, nil // which lets go of the lock
 }
 
 func syncFolder(folder *os.File) error { return folder.Sync() }

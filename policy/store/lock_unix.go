@@ -4,12 +4,11 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/runwrit/writ/internal/filelock"
 )
 
 // lockTimeout is how long a change waits for another one.
@@ -21,26 +20,11 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case err == nil:
-			return func() { _ = f.Close() }, nil // which lets go of the lock
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			_ = f.Close() // nothing was written
-			return nil, fmt.Errorf("%s: %w", lockFile, err)
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			_ = f.Close() // nothing was written
-			return nil, fmt.Errorf("%s: another process holds it: %w", lockFile, ctx.Err())
-		case <-timer.C:
-		}
+	if err := filelock.Lock(ctx, f, lockTimeout); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, fmt.Errorf("%s: %w", lockFile, err)
 	}
+	return func() { _ = f.Close() }, nil // which lets go of the lock
 }
 
 func syncOpened(folder *os.File) error { return folder.Sync() }
