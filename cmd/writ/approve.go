@@ -100,12 +100,13 @@ func (o *approveOptions) validate() error {
 	switch {
 	case o.key.key == "":
 		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
-	case o.key.passphraseFile != "" && o.key.passphraseEnv != "":
-		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	case o.group == "":
 		return usagef("no worker group given: --worker-group NAME says where it may run")
 	case o.expires < time.Second || o.expires%time.Second != 0:
 		return usagef("--expires %v: want whole seconds, such as 90m or 48h", o.expires)
+	}
+	if err := o.key.passphrase.validate(); err != nil {
+		return err
 	}
 	return o.validateBreakGlass()
 }

@@ -25,7 +25,7 @@ import (
 type newKeyOptions struct {
 	kind, name, subject, algorithm string
 	valid, caValid                 string
-	passphraseFile, passphraseEnv  string
+	passphrase                     passphraseOptions
 	noPassphrase, pkcs12           bool
 }
 
@@ -65,8 +65,8 @@ cannot be written: nothing is left then.`,
 	f.StringVar(&o.caValid, "ca-valid", "10y", "how long the authority is valid, likewise (`days`)")
 	f.StringVar(&o.name, "name", "", "what the `names` of the files begin with (default codesign, or openpgp)")
 	f.BoolVar(&o.pkcs12, "pkcs12", false, "write key and certificates into one PKCS#12 file, for Windows")
-	f.StringVar(&o.passphraseFile, "passphrase-file", "", "encrypt the key with the first line of this `file`")
-	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "encrypt the key with the value of this environment `variable`")
+	f.StringVar(&o.passphrase.file, "passphrase-file", "", "encrypt the key with the first line of this `file`")
+	f.StringVar(&o.passphrase.env, "passphrase-env", "", "encrypt the key with the value of this environment `variable`")
 	f.BoolVar(&o.noPassphrase, "no-passphrase", false, "do not ask for a passphrase, and do not encrypt the key")
 	return cmd
 }
@@ -79,7 +79,7 @@ func (a *app) runKeysNew(ctx context.Context, dir string, o *newKeyOptions) erro
 	if err := mayHold(dir, request); err != nil {
 		return err
 	}
-	if request.Passphrase, err = o.passphrase(ctx, a, filepath.Join(dir, request.Name)); err != nil {
+	if request.Passphrase, err = o.newPassphrase(ctx, a, filepath.Join(dir, request.Name)); err != nil {
 		return err
 	}
 	defer clear(request.Passphrase)
@@ -134,7 +134,7 @@ func (o *newKeyOptions) request(now time.Time) (newkeys.Request, error) {
 
 func (o *newKeyOptions) passphraseWays() int {
 	ways := 0
-	for _, given := range []bool{o.passphraseFile != "", o.passphraseEnv != "", o.noPassphrase} {
+	for _, given := range []bool{o.passphrase.file != "", o.passphrase.env != "", o.noPassphrase} {
 		if given {
 			ways++
 		}
@@ -168,15 +168,12 @@ func occupied(path string) error {
 	}
 }
 
-// passphrase is nil for none. One that is given and empty is refused: the key
+// newPassphrase is nil for none. One that is given and empty is refused: the key
 // would not be encrypted.
-func (o *newKeyOptions) passphrase(ctx context.Context, a *app, name string) ([]byte, error) {
-	var ask signer.PassphraseFunc
+func (o *newKeyOptions) newPassphrase(ctx context.Context, a *app, name string) ([]byte, error) {
+	ask := o.passphrase.given()
 	switch {
-	case o.passphraseFile != "":
-		ask = signer.PassphraseFromFile(o.passphraseFile)
-	case o.passphraseEnv != "":
-		ask = signer.PassphraseFromEnv(o.passphraseEnv)
+	case ask != nil:
 	case o.noPassphrase, !term.IsTerminal(int(os.Stdin.Fd())):
 		return nil, nil
 	default:

@@ -21,7 +21,7 @@ const maxAhead = 5 * time.Minute
 
 // openPGPCertOptions are the flags of keys openpgp-cert.
 type openPGPCertOptions struct {
-	key                           signOptions // --passphrase-file and --passphrase-env only
+	key                           signOptions // the key and its passphrase only
 	userID, created, expires, out string
 }
 
@@ -54,7 +54,7 @@ there already, 3 it cannot be written, or the KMS gives no answer.`,
 	f.StringVar(&o.created, "created", "", "`time` of creation, RFC 3339 (default now); a part of the fingerprint")
 	f.StringVar(&o.expires, "expires", "2y", "how long after that the key expires, in `days` or years, such as 365d or 2y; or never")
 	f.StringVar(&o.out, "out", "", "write the certificate to this `file` (default standard output)")
-	o.key.addPassphraseTo(cmd)
+	o.key.passphrase.addTo(cmd, "the key")
 	return cmd
 }
 
@@ -100,8 +100,8 @@ func (o *openPGPCertOptions) certificate(now time.Time) (signer.CertificateOptio
 	if o.userID == "" {
 		return c, usagef("whose key is it? --user-id NAME")
 	}
-	if o.key.passphraseFile != "" && o.key.passphraseEnv != "" {
-		return c, usagef("--passphrase-file and --passphrase-env exclude each other")
+	if err := o.key.passphrase.validate(); err != nil {
+		return c, err
 	}
 	if o.created != "" {
 		var err error
@@ -133,15 +133,9 @@ func certOccupied(path string) error {
 
 // openBareKey opens a private key that has no certificate.
 func (a *app) openBareKey(ctx context.Context, o *signOptions) (*signer.Key, error) {
-	if err := readable(o.key); err != nil {
-		return nil, err
-	}
-	key, err := signer.OpenKey(ctx, o.key, o.keyOptions(a))
+	key, err := a.openOne(ctx, o)
 	if err != nil {
 		return nil, err
-	}
-	for _, note := range key.Notes() {
-		a.note("%s", note)
 	}
 	if key.Kind() == signer.KindOpenPGP {
 		return nil, &signer.KeyError{Source: key.Source(), Msg: "an OpenPGP key, which has its certificate already: gpg --armor --export writes it"}

@@ -42,10 +42,8 @@ malformed or the key is none, 3 the key cannot be read or its keeper did not ans
 			return a.runKeysShow(cmd.Context(), o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.cert, "cert", "", "`file` with the certificate of the key: X.509 (PEM or DER), or OpenPGP")
-	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
-	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
+	cmd.Flags().StringVar(&o.cert, "cert", "", "`file` with the certificate of the key: X.509 (PEM or DER), or OpenPGP")
+	o.passphrase.addTo(cmd, "the key")
 	o.output.addTo(cmd)
 	return cmd
 }
@@ -58,8 +56,8 @@ func (a *app) runKeysShow(ctx context.Context, o *keysShowOptions) error {
 	if o.key == "" {
 		return usagef("no key given: want the path of a file, or the URI of a key")
 	}
-	if o.passphraseFile != "" && o.passphraseEnv != "" {
-		return usagef("--passphrase-file and --passphrase-env exclude each other")
+	if err := o.passphrase.validate(); err != nil {
+		return err
 	}
 	if err := readable(o.key, o.cert); err != nil {
 		return err

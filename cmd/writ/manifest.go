@@ -74,8 +74,9 @@ func (a *app) runManifestSign(ctx context.Context, o *manifestSignOptions) error
 		return usagef("manifest needs a folder, not %q", o.dir)
 	case o.key.key == "":
 		return usagef("no key given: --key FILE, or --key gpg:FINGERPRINT")
-	case o.key.passphraseFile != "" && o.key.passphraseEnv != "":
-		return usagef("--passphrase-file and --passphrase-env exclude each other")
+	}
+	if err := o.key.passphrase.validate(); err != nil {
+		return err
 	}
 	if err := o.key.validateMode(); err != nil {
 		return err

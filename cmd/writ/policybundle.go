@@ -167,8 +167,7 @@ the key is malformed, 3 a file cannot be read or written.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.key.key, "key", "", "private key, a PEM `file`, env://NAME, or the URI of a key in a KMS")
-	f.StringVar(&o.key.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
-	f.StringVar(&o.key.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
+	o.key.passphrase.addTo(cmd, "the key")
 	return cmd
 }
 
@@ -176,8 +175,8 @@ func (a *app) runPolicySign(ctx context.Context, path string, o *policySignOptio
 	if o.key.key == "" {
 		return usagef("no key given: --key FILE")
 	}
-	if o.key.passphraseFile != "" && o.key.passphraseEnv != "" {
-		return usagef("--passphrase-file and --passphrase-env exclude each other")
+	if err := o.key.passphrase.validate(); err != nil {
+		return err
 	}
 	if err := readable(o.key.key); err != nil {
 		return err

@@ -17,17 +17,16 @@ import (
 )
 
 type signOptions struct {
-	trust          trustOptions // for --check without a key, and for --append
-	key, cert      string
-	format         string
-	passphraseFile string
-	passphraseEnv  string
-	force, check   bool
-	timestamp      timestampOptions
-	keyless        keylessOptions
-	addBOM         bool
-	profile        string
-	claims         claimOptions
+	trust        trustOptions // for --check without a key, and for --append
+	key, cert    string
+	format       string
+	passphrase   passphraseOptions
+	force, check bool
+	timestamp    timestampOptions
+	keyless      keylessOptions
+	addBOM       bool
+	profile      string
+	claims       claimOptions
 	signMode
 	normalizeOptions
 	batch  batchOptions
@@ -81,13 +80,7 @@ func (o *signOptions) addKeyTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", "", "key `file`: PEM, PKCS#12 or OpenPGP secret key; or openpgp:FILE, env://NAME, gpg:FINGERPRINT, or the URI of a key in a KMS, such as awskms:///alias/NAME")
 	f.StringVar(&o.cert, "cert", "", "`file` with the certificate of the key: the chain of an X.509 key, or the OpenPGP certificate of a key in a KMS")
-	o.addPassphraseTo(cmd)
-}
-
-func (o *signOptions) addPassphraseTo(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&o.passphraseFile, "passphrase-file", "", "read the key's passphrase from the first line of this `file`")
-	f.StringVar(&o.passphraseEnv, "passphrase-env", "", "read the key's passphrase from the environment variable of this `name`")
+	o.passphrase.addTo(cmd, "the key")
 }
 
 func (o *signOptions) validate() error {
@@ -120,10 +113,11 @@ func (o *signOptions) validate() error {
 		return usagef("--check needs to know whose signature counts: --key, --trust, --ca or --keyring")
 	case o.key != "" && o.trust.given() && !o.append && !o.resign.on && !o.keyless.given():
 		return usagef("--trust, --ca and --keyring stand in for the key in a --check: give one or the other")
-	case o.passphraseFile != "" && o.passphraseEnv != "":
-		return usagef("--passphrase-file and --passphrase-env exclude each other")
 	case o.check && o.force:
 		return usagef("--check and --force exclude each other")
+	}
+	if err := o.passphrase.validate(); err != nil {
+		return err
 	}
 	if err := o.validateFormats(); err != nil {
 		return err
@@ -215,14 +209,9 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 		case o.check:
 			return checkOne(ctx, path, o.formatsToCheck(formats[0], key), judge)
 		}
-		var all []signer.Options
-		for _, f := range formats {
-			all = append(all, signer.Options{Format: f, Key: keys.of(f), Verify: judge(f), Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)})
-		}
-		if len(all) > 1 {
-			return signSeveral(ctx, path, all)
-		}
-		return signOne(ctx, path, all[0])
+		return signInto(ctx, path, formats, func(f signer.Format) signer.Options {
+			return signer.Options{Format: f, Key: keys.of(f), Verify: judge(f), Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)}
+		})
 	})
 	if err != nil {
 		return err
@@ -246,11 +235,6 @@ func (o *signOptions) judgements(self *verifier.TrustStore) (before, after, bund
 	}
 	after, err = o.wantStamped(verify, self)
 	return nil, after, o.wantEvidence(verify), err
-}
-
-func signOne(ctx context.Context, path string, o signer.Options) render.SignResult {
-	outcome, err := signer.SignFile(ctx, path, o)
-	return signResult(path, render.SignSigned, outcome, o.Key, err)
 }
 
 // signResult puts what the signer did into the words of a renderer.

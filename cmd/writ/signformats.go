@@ -76,7 +76,24 @@ func (o *signOptions) carries(path string, key *signer.Key) bool {
 	return o.formatFor(path, key).Name() != "authenticode" || format.CarriesAuthenticode(path)
 }
 
-// signSeveral signs a file in all of the formats, or in none.
+// signInto signs a file in all of the formats, or in none; each has its options.
+func signInto(ctx context.Context, path string, formats []signer.Format, options func(signer.Format) signer.Options) render.SignResult {
+	var all []signer.Options
+	for _, f := range formats {
+		all = append(all, options(f))
+	}
+	if len(all) > 1 {
+		return signSeveral(ctx, path, all)
+	}
+	return signOne(ctx, path, all[0])
+}
+
+func signOne(ctx context.Context, path string, o signer.Options) render.SignResult {
+	outcome, err := signer.SignFile(ctx, path, o)
+	return signResult(path, render.SignSigned, outcome, o.Key, err)
+}
+
+// signSeveral signs a file in more than one format.
 func signSeveral(ctx context.Context, path string, all []signer.Options) render.SignResult {
 	outcomes, err := signer.SignInFormats(ctx, path, all...)
 	if err != nil {
@@ -182,11 +199,11 @@ func (a *app) openKeys(ctx context.Context, o *signOptions) (keys signKeys, _ *v
 		return keys, nil, err
 	}
 	if o.key != "" {
-		if keys.key, err = a.openOne(ctx, o, o.key); err != nil {
+		if keys.key, err = a.openOne(ctx, o); err != nil {
 			return keys, nil, err
 		}
 		if !o.bundleOnly() {
-			anchor, err := anchorOf(keys.key)
+			anchor, err := fileAnchor(keys.key)
 			if err != nil {
 				return keys, nil, err
 			}
@@ -219,42 +236,14 @@ func (a *app) openBundleKey(ctx context.Context, o *signOptions, keys *signKeys)
 	case o.keyless.second != "":
 		second := *o
 		second.key, second.cert = o.keyless.second, ""
-		if keys.bundle, err = a.openOne(ctx, &second, second.key); err != nil {
+		if keys.bundle, err = a.openOne(ctx, &second); err != nil {
 			return nil, err
 		}
 	}
-	file := verifier.TrustFile{Store: "self", Room: verifier.RoomSigstore, Name: "key.pub"}
-	if file.Data, err = keys.of(o.formatNamed(formatSigstore)).PublicPEM(); err != nil {
+	file, err := bundleAnchor(keys.of(o.formatNamed(formatSigstore)))
+	if err != nil {
 		return nil, err
 	}
 	logged, err := o.logTrust()
 	return append(logged, file), err
-}
-
-// openOne opens a key for one of several formats.
-func (a *app) openOne(ctx context.Context, o *signOptions, source string) (*signer.Key, error) {
-	if err := readable(source, o.cert); err != nil {
-		return nil, err
-	}
-	key, err := signer.OpenKey(ctx, source, o.keyOptions(a))
-	if err != nil {
-		return nil, err
-	}
-	for _, note := range key.Notes() {
-		a.note("%s", note)
-	}
-	return key, nil
-}
-
-// anchorOf is the public half of a key for what goes into files.
-func anchorOf(key *signer.Key) (file verifier.TrustFile, err error) {
-	file = verifier.TrustFile{Store: "self", Room: verifier.RoomX509CA, Name: "key"}
-	if key.Kind() == signer.KindOpenPGP {
-		file.Room = verifier.RoomOpenPGP
-	}
-	if key.Kind() == signer.KindBare {
-		return file, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which all signatures but Sigstore bundles need: give it with --cert FILE (PEM, the key's certificate and those above it)"}
-	}
-	file.Data, err = key.Anchor()
-	return file, err
 }

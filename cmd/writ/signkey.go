@@ -21,20 +21,15 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 		trust, err := o.trust.load(false)
 		return nil, trust, err
 	}
-	if err := readable(o.key, o.cert); err != nil {
-		return nil, nil, err
-	}
-	key, err := signer.OpenKey(ctx, o.key, o.keyOptions(a))
+	key, err := a.openOne(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	if key.Kind() == signer.KindBare && !o.signsBundle() {
-		return nil, nil, &signer.KeyError{Source: key.Source(), Msg: "no certificate, which all signatures but Sigstore bundles (--format sigstore) need: give it with --cert FILE: to sign in place PEM with the key's certificate and those above it, to clear-sign its OpenPGP certificate, which writ keys openpgp-cert makes"}
+	anchorIn := fileAnchor
+	if o.signsBundle() {
+		anchorIn = bundleAnchor
 	}
-	for _, note := range key.Notes() {
-		a.note("%s", note)
-	}
-	anchor, err := o.anchor(key)
+	anchor, err := anchorIn(key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,24 +44,26 @@ func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifi
 	return key, trust, nil
 }
 
-// anchorRoom is where a trust store keeps what Key.Anchor returns.
-func anchorRoom(key *signer.Key) verifier.Room {
-	if key.Kind() == signer.KindOpenPGP {
-		return verifier.RoomOpenPGP
+// openOne opens a key and tells its notes.
+func (a *app) openOne(ctx context.Context, o *signOptions) (*signer.Key, error) {
+	if err := readable(o.key, o.cert); err != nil {
+		return nil, err
 	}
-	return verifier.RoomX509CA
+	key, err := signer.OpenKey(ctx, o.key, o.keyOptions(a))
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range key.Notes() {
+		a.note("%s", note)
+	}
+	return key, nil
 }
 
 // keyOptions say how to open the key.
 func (o *signOptions) keyOptions(a *app) signer.KeyOptions {
-	options := signer.KeyOptions{Cert: o.cert, Terminal: terminalName()}
-	switch {
-	case o.passphraseFile != "":
-		options.Passphrase = signer.PassphraseFromFile(o.passphraseFile)
-	case o.passphraseEnv != "":
-		options.Passphrase = signer.PassphraseFromEnv(o.passphraseEnv)
-	case !signer.KeptByGPG(o.key): // an agent asks by itself
-		options.Passphrase = signer.PassphraseFromTerminal(os.Stdin, a.stderr)
+	options := signer.KeyOptions{Cert: o.cert, Terminal: terminalName(), Passphrase: o.passphrase.given()}
+	if !signer.KeptByGPG(o.key) { // an agent asks by itself
+		options.Passphrase = o.passphrase.orAsk(a)
 	}
 	return options
 }
