@@ -75,9 +75,6 @@ type Anchor struct {
 	revokes int               // entries of a list
 }
 
-// Narrows reports whether it can only take trust away.
-func (a Anchor) Narrows() bool { return a.Kind == KindCRL || a.Kind == KindRevocation }
-
 // Options say how to read a file.
 type Options struct {
 	Now time.Time
@@ -96,8 +93,8 @@ type Found struct {
 	Notes []string
 }
 
-// ErrSecret says that a file holds a secret key in a form that holds nothing else.
-var ErrSecret = errors.New("a secret key does not belong into a trust store: give the certificate only")
+// errSecret says that a file holds a secret key in a form that holds nothing else.
+var errSecret = errors.New("a secret key does not belong into a trust store: give the certificate only")
 
 // Read takes a file apart. It fails if the form is not known or is broken, if there
 // is nothing in it or too much, and for secret keys outside of PKCS#12. What is of

@@ -17,7 +17,7 @@ func (r *reader) openpgp(data []byte) error {
 	r.found.Form = "a file of OpenPGP certificates"
 	blocks, err := pgpcert.Split(data, MaxAnchors)
 	if errors.Is(err, pgpcert.ErrSecretKey) {
-		return fmt.Errorf("%w (gpg --export)", ErrSecret)
+		return fmt.Errorf("%w (gpg --export)", errSecret)
 	}
 	if err != nil {
 		return err

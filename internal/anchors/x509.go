@@ -118,7 +118,7 @@ func (r *reader) block(block *pem.Block) error {
 	case block.Type == "PUBLIC KEY":
 		return r.keep(r.publicKey(block.Bytes))
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return ErrSecret
+		return errSecret
 	case block.Type == "TRUSTED CERTIFICATE":
 		return errors.New("a certificate with trust settings of OpenSSL, which writ does not read: write it without them (openssl x509 -in FILE -out CERT.pem)")
 	}

@@ -21,8 +21,8 @@ const (
 	KindOpenPGP    Kind = "openpgp"     // a primary key that certifies and a subkey that signs
 )
 
-// Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{KindSelfSigned, KindCA, KindOpenPGP} }
+// kinds returns all kinds.
+func kinds() []Kind { return []Kind{KindSelfSigned, KindCA, KindOpenPGP} }
 
 // MaxLifetime is the longest lifetime of a key: ten years.
 const (
@@ -77,8 +77,8 @@ var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 func (r Request) Check() error {
 	known := []string{"rsa2048", "rsa3072", "rsa4096", "p256", "p384"}
 	switch {
-	case !slices.Contains(Kinds(), r.Kind):
-		return fmt.Errorf("unknown kind of key %q: want one of %q", r.Kind, Kinds())
+	case !slices.Contains(kinds(), r.Kind):
+		return fmt.Errorf("unknown kind of key %q: want one of %q", r.Kind, kinds())
 	case !fileName.MatchString(r.Name):
 		return fmt.Errorf("the name %q: want letters, digits, and . _ - behind the first", r.Name)
 	case r.Lifetime <= 0 || r.Lifetime > MaxLifetime || r.Kind == KindCA && r.CALifetime > MaxLifetime:

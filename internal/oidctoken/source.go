@@ -69,9 +69,6 @@ func (s *Source) Given() bool {
 	return s.Value != "" || s.File != "" || s.Env != "" || s.Pipeline != ""
 }
 
-// Renewable says that Get gets a new token each time.
-func (s *Source) Renewable() bool { return s.Pipeline != "" && s.Pipeline != GitLab }
-
 // Get reads or asks for the token. It fails with *Error where there is none that is
 // fit to be sent, with *endpoint.Error where a service gives none, and with the
 // error of the file system.

@@ -196,9 +196,9 @@ func (b keyblock) primaries(cause error) (keys []Packet, err error) {
 		return nil, fmt.Errorf("a revocation that cannot be read: %w", cause)
 	}
 	for rest := b.packets; len(rest) > 0; {
-		p, next, err := NextPacket(rest)
-		if err != nil {
-			break
+		p, next, bad := NextPacket(rest)
+		if bad != nil {
+			return keys, nil //nolint:nilerr // that the run is broken is known
 		}
 		rest = next
 		switch p.Tag {

@@ -53,7 +53,7 @@ func signNotices(s Signing) []notice {
 		}
 		list = append(list, n)
 	}
-	states := SignStates()
+	states := signStates()
 	slices.SortStableFunc(list, func(a, b notice) int {
 		return cmp.Compare(slices.Index(states, SignState(a.rule)), slices.Index(states, SignState(b.rule)))
 	})
@@ -66,7 +66,7 @@ func (r annotations) Sign(w io.Writer, s Signing) error {
 	var b strings.Builder
 	r.write(&b, signNotices(s), "files")
 	var counts []string
-	for _, state := range SignStates() {
+	for _, state := range signStates() {
 		if n := s.Count(state); n > 0 {
 			counts = append(counts, fmt.Sprintf("%s %d", state, n))
 		}

@@ -22,8 +22,8 @@ const (
 	SignLeft       SignState = "left"    // with --resign: left alone, for the reason in Detail
 )
 
-// SignStates returns all of them, the worst first.
-func SignStates() []SignState {
+// signStates returns all of them, the worst first.
+func signStates() []SignState {
 	return []SignState{SignNotReached, SignFailed, SignUnsigned, SignStale, SignToSign, SignLeft, SignRemoved, SignSigned, SignUnchanged}
 }
 
@@ -123,7 +123,7 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 	}
 	if s.Resigned != "" {
 		var counts []string
-		for _, state := range SignStates() {
+		for _, state := range signStates() {
 			if n := s.Count(state); n > 0 {
 				counts = append(counts, fmt.Sprintf("%d %s", n, state))
 			}
@@ -157,7 +157,7 @@ func (jsonRenderer) Sign(w io.Writer, s Signing) error {
 		Files   []jsonSigned   `json:"files"`
 		Stopped string         `json:"stopped"`
 	}{schemaVersion, s.Check, s.Signer, s.Resigned, map[string]int{}, make([]jsonSigned, 0, len(s.Files)), s.Stopped}
-	for _, state := range SignStates() {
+	for _, state := range signStates() {
 		if n := s.Count(state); n > 0 {
 			doc.Counts[string(state)] = n
 		}
