@@ -11,6 +11,8 @@ import (
 	"encoding/hex"
 	"math/big"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,6 +181,43 @@ func TestAttackADeniedWitness(t *testing.T) {
 			report, _ := besideVerdict(t, sigstoreVerifier(t, trustOf(t, files...), w.now), "deploy.sh", sigstoreScript, bundleBeside(w.sign(c.bundle)))
 			if report.Verdict != c.want {
 				t.Errorf("%s, want %s: %+v", report.Verdict, c.want, report.Signatures)
+			}
+		})
+	}
+}
+
+// TestAttackAProofThatTakesLongToRead: anybody can repeat the line with which a log
+// signs its head, and each is verified.
+func TestAttackAProofThatTakesLongToRead(t *testing.T) {
+	t.Parallel()
+	w := newSigstoreWorld(t, testenv.VectorTime())
+	v := sigstoreVerifier(t, trustOf(t, w.files(jobEntry)...), w.now)
+	for name, c := range map[string]struct {
+		change func(proof, checkpoint map[string]any)
+		want   verifier.Verdict
+	}{
+		"a line a hundred times": {func(_, checkpoint map[string]any) {
+			envelope := checkpoint["envelope"].(string)
+			last := envelope[strings.LastIndex(strings.TrimSpace(envelope), "\n")+1:]
+			checkpoint["envelope"] = envelope + strings.Repeat(last, 100)
+		}, verifier.Valid},
+		"a line a thousand times": {func(_, checkpoint map[string]any) {
+			envelope := checkpoint["envelope"].(string)
+			last := envelope[strings.LastIndex(strings.TrimSpace(envelope), "\n")+1:]
+			checkpoint["envelope"] = envelope + strings.Repeat(last, 1000)
+		}, verifier.Malformed},
+		"a way of 65 steps": {func(proof, _ map[string]any) {
+			proof["hashes"] = slices.Repeat([]any{proof["rootHash"]}, 65)
+		}, verifier.Malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bundle := w.sign(keyless{change: func(b map[string]any) {
+				proof := inside(inside(b, "verificationMaterial")["tlogEntries"].([]any)[0].(map[string]any), "inclusionProof")
+				c.change(proof, inside(proof, "checkpoint"))
+			}})
+			if report, _ := besideVerdict(t, v, "deploy.sh", sigstoreScript, bundleBeside(bundle)); report.Verdict != c.want {
+				t.Errorf("%s, want %s: %+v %+v", report.Verdict, c.want, report.Signatures, report.Findings)
 			}
 		})
 	}

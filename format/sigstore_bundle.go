@@ -27,6 +27,12 @@ const (
 	maxBundleEvidence  = 8
 	maxBundleSignature = 1 << 10 // RSA with 8192 bits
 	maxBundleHint      = 256
+	// maxCheckpoint is the size of the signed head of a log, which each of its
+	// witnesses signs: anybody can repeat a line, and each line costs time.
+	maxCheckpoint = 16 << 10
+	// maxProof is how many hashes lead from an entry to the head of a log: as many as
+	// its number has bits.
+	maxProof = 64
 )
 
 // bundleHashes are the digest algorithms of message signatures that count.
@@ -142,6 +148,10 @@ func (b *sigstoreBundle) readEvidence() error {
 	for _, e := range entries {
 		if kind := e.GetKindVersion().GetKind(); kind != "hashedrekord" {
 			return malformedBundle("a log entry is of the kind %q: that of a signature over bytes is hashedrekord", kind)
+		}
+		proof := e.GetInclusionProof()
+		if size := len(proof.GetCheckpoint().GetEnvelope()); size > maxCheckpoint || len(proof.GetHashes()) > maxProof {
+			return malformedBundle("a log entry has a checkpoint of %d bytes and a proof of %d hashes: at most %d and %d are possible", size, len(proof.GetHashes()), maxCheckpoint, maxProof)
 		}
 	}
 	return nil
