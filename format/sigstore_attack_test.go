@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"net/url"
 	"slices"
@@ -16,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/testenv"
+	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -218,6 +222,44 @@ func TestAttackAProofThatTakesLongToRead(t *testing.T) {
 			}})
 			if report, _ := besideVerdict(t, v, "deploy.sh", sigstoreScript, bundleBeside(bundle)); report.Verdict != c.want {
 				t.Errorf("%s, want %s: %+v %+v", report.Verdict, c.want, report.Signatures, report.Findings)
+			}
+		})
+	}
+}
+
+// TestAttackAFileThatIsSignedForAnotherPurpose: the value of a bundle's signature is
+// one over the file's bytes and nothing else, so it is good wherever these are signed.
+func TestAttackAFileThatIsSignedForAnotherPurpose(t *testing.T) {
+	t.Parallel()
+	w := newSigstoreWorld(t, testenv.VectorTime())
+	attributes, err := asn1.MarshalWithParams([]asn1.RawValue{{FullBytes: w.root.RawSubject}}, "set")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"files":[]}`))
+	key := bareKey(t, newECKey(t, elliptic.P256()))
+	for name, c := range map[string]struct {
+		content []byte
+		refused bool
+	}{
+		"the attributes of a signature":          {attributes, true},
+		"a certificate without its signature":    {w.root.RawTBSCertificate, true},
+		"a JSON Web Token without its signature": {[]byte(token), true},
+		"the same with a line end":               {[]byte(token + "\n"), false},
+		"text behind a value":                    {append(slices.Clone(attributes), '\n'), false},
+		"a script that begins with a digit":      {[]byte("1 + 1\n"), false},
+		"a script with a dot":                    {[]byte("eyes.open\n"), false},
+		"nothing":                                {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rb, err := runbook.Parse("a.sh", c.content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var input *signer.InputError
+			if _, err := format.NewSigstore().Sign(t.Context(), rb, key); errors.As(err, &input) != c.refused || !c.refused && err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -57,6 +57,10 @@ func (s *Sigstore) Sign(ctx context.Context, rb *runbook.Runbook, key *signer.Ke
 	if runbook.IsSidecarName(rb.Name()) {
 		return nil, &signer.InputError{Name: rb.Name(), Msg: "by its name it is a signature beside another file", Fix: "name the runbook itself"}
 	}
+	var elsewhere bool
+	if rb.View(func(data []byte) { elsewhere = foreign(data) }); elsewhere {
+		return nil, &signer.InputError{Name: rb.Name(), Msg: "it is no runbook, but what is signed for another purpose (one ASN.1 value, or a JSON Web Signature): its signature would be good there", Fix: "find out who wants it signed"}
+	}
 	private, leaf, err := material(ctx, key)
 	if err != nil {
 		return nil, err
