@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Limits of asking the keeper of a key: a KMS, or the program in front of one.
@@ -150,11 +151,11 @@ var (
 	// the words of Vault ("Code: 503"), Azure ("RESPONSE 503"), AWS ("StatusCode: 503")
 	// and others ("status 503", "HTTP 503"). Plugins pass such words on, and have
 	// no other way to say it.
-	statusSaid = regexp.MustCompile(`(?i)(?:\bcode: ?|\bstatus(?: ?code)?:? ?|\bresponse:? |\bhttp(?:/[0-9.]+)? )([1-5][0-9]{2})\b`)
+	statusSaid = lazyregexp.New(`(?i)(?:\bcode: ?|\bstatus(?: ?code)?:? ?|\bresponse:? |\bhttp(?:/[0-9.]+)? )([1-5][0-9]{2})\b`)
 	// throttled are errors of AWS, which come with status 400.
-	throttled = regexp.MustCompile(`\b(?:ThrottlingException|LimitExceededException|DependencyTimeoutException|KMSInternalException)\b`)
+	throttled = lazyregexp.New(`\b(?:ThrottlingException|LimitExceededException|DependencyTimeoutException|KMSInternalException)\b`)
 	// passing are causes that may be gone at the next try.
-	passing = regexp.MustCompile(`(?i)connection (?:refused|reset|timed out)|actively refused it|forcibly closed|i/o timeout|tls handshake timeout|deadline exceeded|code = (?:Unavailable|ResourceExhausted|DeadlineExceeded|Aborted)\b`)
+	passing = lazyregexp.New(`(?i)connection (?:refused|reset|timed out)|actively refused it|forcibly closed|i/o timeout|tls handshake timeout|deadline exceeded|code = (?:Unavailable|ResourceExhausted|DeadlineExceeded|Aborted)\b`)
 )
 
 // isTransient says whether another try makes sense. A status decides where there
@@ -186,7 +187,7 @@ func quoteKeeper(err error) string {
 }
 
 // secretName matches the names of variables whose values are no one's business.
-var secretName = regexp.MustCompile(`(?i)TOKEN|SECRET|PASS|PIN|KEY|CREDENTIAL`)
+var secretName = lazyregexp.New(`(?i)TOKEN|SECRET|PASS|PIN|KEY|CREDENTIAL`)
 
 // withoutSecrets takes out the values of such variables: some services repeat
 // in an error what they were asked with. The longest come first: one value may be

@@ -16,6 +16,8 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms"
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin"
 	"github.com/sigstore/sigstore/pkg/signature/options"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Keys in a KMS, by Sigstore's client. It has the providers that are linked into
@@ -34,7 +36,7 @@ var (
 	kmsURI    = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[!-~]+$`)
 	// secretInURI is a password before a host, or what RFC 7512 has for a PIN, also
 	// at the end of a longer word.
-	secretInURI = regexp.MustCompile(`(?i)//[^/@]*:[^/@]*@|(?:pin|pin-value|passw[a-z]*|passphrase|secret)=`)
+	secretInURI = lazyregexp.New(`(?i)//[^/@]*:[^/@]*@|(?:pin|pin-value|passw[a-z]*|passphrase|secret)=`)
 )
 
 // openKMS opens a key that a KMS keeps: it asks for the public key, and makes

@@ -3,9 +3,10 @@ package doctor
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Limits of what is read of sudoers.
@@ -93,13 +94,13 @@ func uncomment(line string) string {
 
 var (
 	// passwordless is the tag, or the setting, by which nobody is asked.
-	passwordless = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])NOPASSWD[ \t]*:`)
-	unasked      = regexp.MustCompile(`(?:^|[ \t,])![ \t]*authenticate(?:$|[ \t,])`)
-	securePath   = regexp.MustCompile(`(?:^|[ \t,])secure_path[ \t]*\+?=[ \t]*(?:"([^"]*)"|([^ \t,]+))`)
-	include      = regexp.MustCompile(`^[@#](include|includedir)[ \t]+(?:"([^"]+)"|([^ \t"].*))$`)
-	userAlias    = regexp.MustCompile(`^User_Alias[ \t]+(.*)$`)
-	otherAlias   = regexp.MustCompile(`^(?:Runas|Host|Cmnd|Cmd)_Alias[ \t]`)
-	setting      = regexp.MustCompile(`^Defaults([@:!>]?)[ \t]*(.*)$`)
+	passwordless = lazyregexp.New(`(?:^|[^A-Za-z0-9_])NOPASSWD[ \t]*:`)
+	unasked      = lazyregexp.New(`(?:^|[ \t,])![ \t]*authenticate(?:$|[ \t,])`)
+	securePath   = lazyregexp.New(`(?:^|[ \t,])secure_path[ \t]*\+?=[ \t]*(?:"([^"]*)"|([^ \t,]+))`)
+	include      = lazyregexp.New(`^[@#](include|includedir)[ \t]+(?:"([^"]+)"|([^ \t"].*))$`)
+	userAlias    = lazyregexp.New(`^User_Alias[ \t]+(.*)$`)
+	otherAlias   = lazyregexp.New(`^(?:Runas|Host|Cmnd|Cmd)_Alias[ \t]`)
+	setting      = lazyregexp.New(`^Defaults([@:!>]?)[ \t]*(.*)$`)
 )
 
 // take reads the lines of one file; those that include others go to other.

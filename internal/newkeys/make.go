@@ -3,12 +3,13 @@ package newkeys
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Kind says what Make makes.
@@ -71,7 +72,7 @@ type Made struct {
 	NotAfter  time.Time
 }
 
-var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var fileName = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // Check says what is wrong with a request, without the work of making a key.
 func (r Request) Check() error {
@@ -130,7 +131,7 @@ func Make(r Request) (*Made, error) {
 	return r.makeX509()
 }
 
-var lifetime = regexp.MustCompile(`^([1-9][0-9]{0,4})([dy])$`)
+var lifetime = lazyregexp.New(`^([1-9][0-9]{0,4})([dy])$`)
 
 // ParseLifetime reads days, or years of 365 days, such as 90d or 2y.
 func ParseLifetime(text string) (time.Duration, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -15,6 +14,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // OpenPGPOptions says which OpenPGP key to make.
@@ -138,7 +139,7 @@ func certify(e *openpgp.Entity, name string, config *packet.Config) error {
 	return nil
 }
 
-var userIDParts = regexp.MustCompile(`^([^<>()]*[^<>() ])(?: \(([^<>()]+)\))?(?: <([^<>() ]+)>)?$`)
+var userIDParts = lazyregexp.New(`^([^<>()]*[^<>() ])(?: \(([^<>()]+)\))?(?: <([^<>() ]+)>)?$`)
 
 // newUserID returns nil for what is not of the form.
 func newUserID(name string) *packet.UserId {

@@ -13,10 +13,10 @@ package resign
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
 )
@@ -62,7 +62,7 @@ type Plan struct {
 }
 
 // ids are the forms of IDs that policies know signers by.
-var ids = regexp.MustCompile(`^(x509-sha256:[0-9a-f]{64}|x509-spki:[0-9a-f]{64}|openpgp:([0-9A-F]{40}|[0-9A-F]{64})|sigstore-key:[0-9a-f]{64}|sigstore:[^|]+\|.+)$`)
+var ids = lazyregexp.New(`^(x509-sha256:[0-9a-f]{64}|x509-spki:[0-9a-f]{64}|openpgp:([0-9A-F]{40}|[0-9A-F]{64})|sigstore-key:[0-9a-f]{64}|sigstore:[^|]+\|.+)$`)
 
 // IsID reports whether s has the form of a signer's ID.
 func IsID(s string) bool { return ids.MatchString(s) }

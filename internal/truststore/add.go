@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/runwrit/writ/internal/anchors"
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -34,7 +34,7 @@ type Addition struct {
 
 // storeName is narrower than what a verifier reads: no name that it leaves out, and
 // none that is a file of the trust store.
-var storeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var storeName = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // Open reads a trust store that is to be shown or added to. One that is not there
 // is empty.
