@@ -2,13 +2,11 @@ package format
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rsa"
+	"cmp"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -37,14 +35,7 @@ func (x *authenticodeExam) describeSigner(sd *cms.SignedData, leaf *x509.Certifi
 
 // keyAlgorithm is a word such as "rsa3072" or "ecdsa-p256".
 func keyAlgorithm(c *x509.Certificate) string {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("rsa%d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return "ecdsa-" + strings.ToLower(strings.ReplaceAll(k.Params().Name, "-", ""))
-	default:
-		return strings.ToLower(c.PublicKeyAlgorithm.String())
-	}
+	return cmp.Or(cms.KeyAlgorithm(c.PublicKey), strings.ToLower(c.PublicKeyAlgorithm.String()))
 }
 
 func (x *authenticodeExam) checkAlgorithms(sd *cms.SignedData, leaf *x509.Certificate) {

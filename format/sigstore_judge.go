@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/subtle"
-	"crypto/x509"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +61,7 @@ func (x *sigstoreExam) note(c verifier.Check) {
 // is checked against the digest that the bundle says, so that a changed file is told
 // from a forged bundle.
 func (x *sigstoreExam) bySigner(public crypto.PublicKey) {
-	x.out.Signer.Algorithm = signerAlgorithm(public)
+	x.out.Signer.Algorithm = cms.KeyAlgorithm(public)
 	if err := cms.CheckKey(public); err != nil {
 		x.note(verifier.Failed(verifier.CheckSupported, "the signature is by %v", err))
 		return
@@ -130,9 +129,4 @@ func libraryOpinion(err error) verifier.Check {
 // policy asks the library about the content. Who signed is looked at here.
 func (x *sigstoreExam) policy() verify.PolicyBuilder {
 	return verify.NewPolicy(verify.WithArtifactDigest(digestName(x.b.hash), x.actual), verify.WithoutIdentitiesUnsafe())
-}
-
-// signerAlgorithm is type and size of a key, such as "rsa3072".
-func signerAlgorithm(public crypto.PublicKey) string {
-	return keyAlgorithm(&x509.Certificate{PublicKey: public})
 }

@@ -1,15 +1,10 @@
 package signer
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/x509"
-	"fmt"
-	"strings"
 	"time"
 
+	"github.com/runwrit/writ/internal/cms"
 	"github.com/runwrit/writ/internal/pgpcert"
 )
 
@@ -20,7 +15,7 @@ type Description struct {
 	Kind   KeyKind
 	// IDs are those of Key.IDs.
 	IDs []string
-	// Algorithm and size, such as "rsa3072", "p256" or "ed25519"; of an OpenPGP key
+	// Algorithm and size, such as "rsa3072", "ecdsa-p256" or "ed25519"; of an OpenPGP key
 	// those of its primary key.
 	Algorithm string
 	// Hash is the only digest that whoever keeps the key signs, such as "SHA-256";
@@ -69,7 +64,7 @@ func (k *Key) Describe(now time.Time) (*Description, error) {
 	var err error
 	switch d.Kind {
 	case KindX509, KindBare:
-		d.Algorithm, d.SPKI = algorithmName(k.signer.Public()), k.spkiDigest()
+		d.Algorithm, d.SPKI = cms.KeyAlgorithm(k.signer.Public()), k.spkiDigest()
 		for _, c := range k.chain {
 			d.Chain = append(d.Chain, describeCertificate(c))
 		}
@@ -111,17 +106,4 @@ func (d *Description) describeOpenPGP(now time.Time) error {
 	}
 	d.Algorithm = d.OpenPGP.Keys[0].Algorithm
 	return nil
-}
-
-// algorithmName names algorithm and size as OpenPGP keys are named.
-func algorithmName(public crypto.PublicKey) string {
-	switch p := public.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("rsa%d", p.N.BitLen())
-	case *ecdsa.PublicKey:
-		return strings.ToLower(strings.ReplaceAll(p.Params().Name, "-", ""))
-	case ed25519.PublicKey:
-		return "ed25519"
-	}
-	return "unknown"
 }

@@ -42,7 +42,7 @@ const (
 	KindOpenPGP     Kind = "openpgp"            // a certificate
 	KindRevocation  Kind = "openpgp-revocation" // by themselves, of whatever certificates
 	KindCRL         Kind = "crl"                // an X.509 revocation list
-	// KindSigstoreKey and KindSigstoreRoot are for bundles of Sigstore: a public
+	// KindSigstoreKey and KindSigstoreRoot are for Sigstore bundles: a public
 	// key, and a trusted_root.json.
 	KindSigstoreKey  Kind = "sigstore-key"
 	KindSigstoreRoot Kind = "sigstore-root"

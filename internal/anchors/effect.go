@@ -35,7 +35,7 @@ func (a Anchor) Effect(s Surroundings) string {
 	case a.Kind == KindRevocation:
 		return "nobody: it takes trust from the certificates that it revokes, in all stores"
 	case a.Kind == KindSigstoreKey:
-		return "whoever has the key of " + a.ID + ", for bundles of Sigstore"
+		return "whoever has the key of " + a.ID + ", for Sigstore bundles"
 	case a.Kind == KindSigstoreRoot:
 		return "those whom its sigstore-identities list, where this Sigstore vouches for them"
 	case a.Room == verifier.RoomTSA && !a.selfRun:

@@ -2,8 +2,6 @@ package anchors
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -21,7 +19,7 @@ const maxTrustedRoot = 4 << 20
 
 const trustedRootType = "application/vnd.dev.sigstore.trustedroot"
 
-// publicKey says what a public key is: it signs bundles of Sigstore and nothing
+// publicKey says what a public key is: it signs Sigstore bundles and nothing
 // else, as there is no certificate that says more.
 func (r *reader) publicKey(der []byte) Anchor {
 	a := Anchor{Kind: KindSigstoreKey, ID: digestID("sigstore-key", der), Name: "a public key", data: der}
@@ -30,12 +28,7 @@ func (r *reader) publicKey(der []byte) Anchor {
 		a.Why = "a public key that cannot be read"
 		return a
 	}
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		a.Algorithm = fmt.Sprintf("rsa%d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		a.Algorithm = "ecdsa-" + strings.ToLower(strings.ReplaceAll(k.Params().Name, "-", ""))
-	}
+	a.Algorithm = cms.KeyAlgorithm(public)
 	written, err := x509.MarshalPKIXPublicKey(public)
 	switch room := r.options.Room; {
 	case cms.CheckKey(public) != nil:

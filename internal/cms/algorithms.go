@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	_ "crypto/md5" //nolint:gosec // only to tell a weak signature from a forged one
 	"crypto/rsa"
@@ -14,6 +15,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/runwrit/writ/internal/rsasig"
 )
@@ -136,6 +138,20 @@ func CheckKey(key crypto.PublicKey) error {
 		return &UnsupportedError{fmt.Sprintf("a key of type %T", key)}
 	}
 	return nil
+}
+
+// KeyAlgorithm names algorithm and size of a public key, such as "rsa3072",
+// "ecdsa-p256" or "ed25519"; "" for any other kind.
+func KeyAlgorithm(key crypto.PublicKey) string {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("rsa%d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ecdsa-" + strings.ToLower(strings.ReplaceAll(k.Params().Name, "-", ""))
+	case ed25519.PublicKey:
+		return "ed25519"
+	}
+	return ""
 }
 
 // WeakKey tells whether a key that CheckKey accepts is too short.

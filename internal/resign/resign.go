@@ -199,7 +199,7 @@ func (r Rules) others(report *verifier.Report, i int) (Plan, bool) {
 	}
 	for j, s := range report.Signatures {
 		if j != i && s.Sidecar != report.Signatures[i].Sidecar {
-			return Plan{Why: "a second signature in another file covers the same bytes, and would not fit any more", Fix: "sign both anew: writ sign"}, true
+			return Plan{Why: "a second signature in another file covers the same bytes, and would not fit any more", Fix: "sign both anew, with writ sign; a Sigstore bundle and the file at once: --format authenticode,sigstore"}, true
 		}
 	}
 	if !r.Replace {
