@@ -1,11 +1,9 @@
 package testenv
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +40,7 @@ func TimestampServer(t testing.TB) (url string, chain []byte) {
 		if !strings.Contains(said, "address already in use") {
 			t.Fatalf("the timestamp server does not start: %.2000s", said)
 		}
-		if tries == 120 {
+		if tries == 300 {
 			t.Fatal("the ports of the timestamp server are taken all the time")
 		}
 		time.Sleep(time.Second) // nothing tells when the other server ends
@@ -73,26 +71,13 @@ func startTimestampServer(t testing.TB, program string) (url string, chain []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	cmd := exec.Command(program, "serve", "--host", host, "--port", port, "--timestamp-signer", "memory", "--disable-ntp-monitoring")
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it never ends well: it is killed, or fails to start
-		close(ended)
-	}()
-	end = func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	}
+	server := StartServer(t, program, "serve", "--host", host, "--port", port, "--timestamp-signer", "memory", "--disable-ntp-monitoring")
+	end = func() { _ = server.End() }
 	url = "http://" + net.JoinHostPort(host, port) + "/api/v1/timestamp"
 	for answers := 0; ; {
 		select {
-		case <-ended:
-			return "", nil, out.String(), end
+		case <-server.Ended():
+			return "", nil, server.End(), end
 		case <-time.After(100 * time.Millisecond): // nothing tells when a server listens
 		}
 		if chain = get(url + "/certchain"); chain != nil {

@@ -3,16 +3,14 @@
 package testsigstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +47,7 @@ func startFulcio(t testing.TB, people, jobs string, log *ctLog) *fulcio {
 		if f != nil {
 			return f
 		}
-		if !bytes.Contains(said, []byte("address already in use")) {
+		if !strings.Contains(said, "address already in use") {
 			t.Fatalf("fulcio does not start: %.2000s", said)
 		}
 	}
@@ -74,35 +72,22 @@ func freePort(t testing.TB) string {
 }
 
 // runFulcio waits until it answers or has ended; then said is what it wrote.
-func runFulcio(t testing.TB, port, program string, args ...string) (f *fulcio, said []byte) {
+func runFulcio(t testing.TB, port, program string, args ...string) (f *fulcio, said string) {
 	t.Helper()
-	var out bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it never ends well: it is killed, or fails to start
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	})
+	server := testenv.StartServer(t, program, args...)
+	t.Cleanup(func() { _ = server.End() })
 	f = &fulcio{url: "http://127.0.0.1:" + port}
 	for range 600 {
 		if f.chain = trustBundle(f.url); f.chain != nil {
-			return f, nil
+			return f, ""
 		}
 		select {
-		case <-ended:
-			return nil, out.Bytes()
+		case <-server.Ended():
+			return nil, server.End()
 		case <-time.After(50 * time.Millisecond): // nothing tells when a server listens
 		}
 	}
-	return nil, fmt.Append(out.Bytes(), "it does not answer")
+	return nil, server.End() + "it does not answer"
 }
 
 // trustBundle returns nil while nobody answers.

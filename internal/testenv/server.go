@@ -1,0 +1,50 @@
+package testenv
+
+import (
+	"bytes"
+	"os/exec"
+	"runtime"
+	"testing"
+)
+
+// Server is a program that a test has started and has to end. On Linux it ends with the
+// test's process, too, however that ends: it may hold a port that others wait for.
+type Server struct {
+	cmd   *exec.Cmd
+	said  bytes.Buffer
+	ended chan struct{}
+}
+
+// StartServer starts a program.
+func StartServer(t testing.TB, program string, args ...string) *Server {
+	t.Helper()
+	s := &Server{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
+	endWithUs(s.cmd)
+	started := make(chan error)
+	go func() {
+		// The kernel ends the program with the thread that started it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = s.cmd.Wait() // it never ends well: it is killed, or fails to start
+			close(s.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Ended is closed once the program has ended.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
+
+// End kills the program and returns what it wrote.
+func (s *Server) End() string {
+	_ = s.cmd.Process.Kill() // it may have ended
+	<-s.ended
+	return s.said.String()
+}
