@@ -31,7 +31,7 @@ func (a Anchor) Effect(s Surroundings) string {
 	case a.Room == "":
 		return "nobody: it cannot be added"
 	case a.Kind == KindCRL:
-		return fmt.Sprintf("nobody: it takes trust from %d certificates of %s, in all stores", a.revokes, a.Name)
+		return fmt.Sprintf("nobody: it takes trust from %d certificates of %s, in all stores; where a store requires that revocation is known, it speaks for the others", a.revokes, a.Name)
 	case a.Kind == KindRevocation:
 		return "nobody: it takes trust from the certificates that it revokes, in all stores"
 	case a.Kind == KindSigstoreKey:

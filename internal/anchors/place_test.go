@@ -159,7 +159,7 @@ func TestTheEffectSaysWhomTheStoreTrusts(t *testing.T) {
 		"one between, with its root":  {intermediate.LeafPEM, anchors.Surroundings{Authorities: []*x509.Certificate{k.CA}}, "nobody whom CN=writ test CA does not vouch for"},
 		"one between, without a root": {intermediate.LeafPEM, anchors.Surroundings{}, "nobody: it completes chains, and the authority above it, CN=writ test CA, is not in the store"},
 		"a timestamp authority":       {authority(t, usages(x509.ExtKeyUsageTimeStamping)), anchors.Surroundings{}, "timestamps by CN=alone and all whom it certifies, in all stores"},
-		"a list":                      {pemOf("X509 CRL", revocationList(t, big.NewInt(7))), anchors.Surroundings{}, "nobody: it takes trust from 1 certificates of CN=writ test CA"},
+		"a list":                      {pemOf("X509 CRL", revocationList(t, big.NewInt(7))), anchors.Surroundings{}, "it takes trust from 1 certificates of CN=writ test CA, in all stores; where a store requires that revocation is known, it speaks for the others"},
 		"a public key":                {public(t, k.Key.Public()), anchors.Surroundings{}, "whoever has the key of sigstore-key:"},
 		"an OpenPGP certificate":      {openpgpKey(t, "Alice", now().AddDate(0, -6, 0)), anchors.Surroundings{Pinned: pins}, "whatever Alice signs, of those only"},
 	} {
