@@ -23,6 +23,10 @@ const (
 	// as long: 0.25, 1 and 4 seconds.
 	firstPause = 250 * time.Millisecond
 
+	// endTime is what a client has to end after its time is up: to kill a plugin, which
+	// would outlive us otherwise.
+	endTime = 500 * time.Millisecond
+
 	maxKeeperQuote = 400 // bytes of what a keeper says that are kept in an error
 	minSecret      = 4   // bytes of a variable's value that is looked for in what a keeper says: as many as a PIN has
 )
@@ -100,7 +104,7 @@ func askKeeper[T any](ctx context.Context, k *keeper, to string, ask func(contex
 }
 
 // within makes one call. A client that does not look at its context is left
-// behind when the time is up, and a panic of one is an error.
+// behind soon after the time is up, and a panic of one is an error.
 func within[T any](ctx context.Context, limit time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		answer T
@@ -129,6 +133,12 @@ func within[T any](ctx context.Context, limit time.Duration, ask func(context.Co
 		}
 		return none, r.err
 	case <-ctx.Done():
+		timer := time.NewTimer(endTime)
+		defer timer.Stop()
+		select {
+		case <-done: // too late, whatever it is
+		case <-timer.C:
+		}
 		return none, context.Cause(ctx)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -345,4 +347,40 @@ func needRoot(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("skipped: only root can give files away")
 	}
+}
+
+// TestAttackPluginThatOutlivesUs: a plugin that hangs holds a token open. It has ended
+// when a call that was interrupted returns, as the program may exit then.
+func TestAttackPluginThatOutlivesUs(t *testing.T) {
+	k := newX509(t, "p256")
+	dir := newFiles(t)
+	public := run(t, testenv.Tool(t, "openssl"), "pkey", "-in", dir.write("key.pem", k.KeyPEM), "-pubout")
+	answer := dir.write("public.json", must(json.Marshal(map[string]any{"publicKey": map[string]any{"publicKeyPEM": []byte(public)}})))
+	t.Setenv("PATH", dir.dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	begun := dir.path("begun")
+	if err := unix.Mkfifo(begun, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\ncase \"$2\" in *'\"methodName\":\"publicKey\"'*) exec cat " + answer + ";; esac\necho > " + begun + "\nexec sleep 60\n"
+	testenv.WriteProgram(t, dir.path("sigstore-kms-outliving"), []byte(script))
+	key, err := signer.OpenKey(t.Context(), "outliving://key", signer.KeyOptions{Cert: dir.write("cert.pem", k.ChainPEM())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := newShop(t, key)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_, _ = os.ReadFile(begun) // waits for the plugin
+		cancel()
+	}()
+	if _, err := signer.SignFile(ctx, shop.path, shop.Options); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	for _, pid := range testenv.Processes("sleep\x0060") {
+		if status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status"); err == nil && strings.Contains(string(status), "PPid:\t"+strconv.Itoa(os.Getpid())+"\n") {
+			t.Errorf("the plugin %d is still there", pid)
+		}
+	}
+	shop.wantUntouched()
 }

@@ -97,7 +97,11 @@ func (a *app) runAudit(ctx context.Context, o *auditOptions) error {
 		return err
 	}
 	if n := len(result.Expiring); n > 0 {
-		return no("%d signatures expire within %s, the first at %s", n, o.within, result.Expiring[0].Signature.Ends.Format(time.RFC3339)).
+		what := "signatures expire"
+		if n == 1 {
+			what = "signature expires"
+		}
+		return no("%d %s within %s, the first at %s", n, what, o.within, result.Expiring[0].Signature.Ends.Format(time.RFC3339)).
 			hint("have the files signed again with a key that lasts longer: writ sign --resign")
 	}
 	return nil

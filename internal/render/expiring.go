@@ -17,7 +17,7 @@ func writeExpiring(b *strings.Builder, r *audit.Result) {
 		fmt.Fprintf(b, "\nno signature expires within %s\n", days(r.Within))
 		return
 	}
-	fmt.Fprintf(b, "\n%d signatures expire within %s:\n", len(r.Expiring), days(r.Within))
+	fmt.Fprintf(b, "\n%d %s within %s:\n", len(r.Expiring), plural(len(r.Expiring), "signature expires", "signatures expire"), days(r.Within))
 	for _, e := range r.Expiring {
 		s := e.Signature
 		what := s.Format
