@@ -233,8 +233,11 @@ func (o *signOptions) judgements(self *verifier.TrustStore) (before, after, bund
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	after, err = o.wantStamped(verify, self)
-	return nil, after, o.wantEvidence(verify), err
+	if after, err = o.wantStamped(verify, self); err != nil {
+		return nil, nil, nil, err
+	}
+	bundles, err = o.wantEvidence(verify, self)
+	return nil, after, bundles, err
 }
 
 // signResult puts what the signer did into the words of a renderer.

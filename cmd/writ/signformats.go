@@ -141,10 +141,15 @@ func (o *signOptions) verifyIn(verify, bundles signer.VerifyFunc) func(signer.Fo
 }
 
 // wantEvidence makes the verification of bundles one that wants what the user asks
-// for: a timestamp, or an entry of a log.
-func (o *signOptions) wantEvidence(verify signer.VerifyFunc) signer.VerifyFunc {
+// for: a timestamp, or an entry of a log. A log entry alone makes a keyless bundle
+// valid, so whether the timestamp is by a trusted authority is looked at here.
+func (o *signOptions) wantEvidence(verify signer.VerifyFunc, trust *verifier.TrustStore) (signer.VerifyFunc, error) {
 	if !o.timestamp.demanded() && o.keyless.rekor == "" {
-		return verify
+		return verify, nil
+	}
+	v, err := newVerifier(trust, nil)
+	if err != nil {
+		return nil, noAnswer(err)
 	}
 	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
 		found, err := verify(ctx, rb)
@@ -160,8 +165,20 @@ func (o *signOptions) wantEvidence(verify signer.VerifyFunc) signer.VerifyFunc {
 				return nil, no("%q has no timestamp or no log entry, as is wanted", s.Name)
 			}
 		}
+		if !o.timestamp.demanded() || !o.keyless.given() {
+			return found, nil
+		}
+		report, err := v.Inspect(ctx, rb)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool {
+			return s.Format == formatSigstore && s.SignedAtSource == verifier.TimeTSA
+		}) {
+			return nil, no("%q: the timestamp is by none of the authorities of the trusted root", rb.Name())
+		}
 		return found, nil
-	}
+	}, nil
 }
 
 // signKeys are the keys of a run: that of the bundles may be another one.

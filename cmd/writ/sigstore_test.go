@@ -39,7 +39,7 @@ func TestKeylessSigning(t *testing.T) {
 		env.Setenv("COSIGN_PASSWORD", "")
 		identities := fmt.Sprintf("sigstore-identity:op issuer=%q san=\"op@example.org\"\nsigstore-identity:pipeline issuer=%q san-regex=\"^https://github.com/org/lib/.github/workflows/.*@refs/heads/main$\"\n", s.People.URL, s.Jobs.URL)
 		for name, data := range map[string]string{
-			"trusted_root.json": string(root), "trust/ops/sigstore/trusted_root.json": string(root), "trust/ops/sigstore-identities/us": identities,
+			"trusted_root.json": string(root), "no_tsa.json": string(s.TrustedRoot(t, nil)), "trust/ops/sigstore/trusted_root.json": string(root), "trust/ops/sigstore-identities/us": identities,
 			"op.jwt": s.People.Email(t, "op@example.org"), "mallory.jwt": s.People.Email(t, "mallory@example.org"), "job.jwt": s.Jobs.Workflow(t, "org/lib", "sign.yml"),
 			"stale.jwt": s.People.Token(t, map[string]any{"sub": "1", "exp": 1000}), "other.jwt": s.People.Token(t, map[string]any{"sub": "1", "aud": "vault"}),
 		} {
