@@ -70,6 +70,9 @@ var sourceScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 // *UnavailableError if a KMS gives no answer, and if ctx ends while it works with
 // the cause.
 func OpenKey(ctx context.Context, source string, o KeyOptions) (*Key, error) {
+	if err := CheckSource(source); err != nil {
+		return nil, err
+	}
 	if KeptByGPG(source) {
 		return openGPG(ctx, source, o)
 	}

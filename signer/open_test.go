@@ -10,6 +10,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -18,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -425,6 +428,34 @@ func TestKeyFileOpenToOthersIsNoted(t *testing.T) {
 	}
 	if notes := key.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "open to other users (mode 0640)") {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// TestAttackAKeyInThePlaceOfItsNameIsQuotedNowhere: "$(cat key.pem)" is no path, and
+// an error with it would be in the log of every pipeline.
+func TestAttackAKeyInThePlaceOfItsNameIsQuotedNowhere(t *testing.T) {
+	t.Parallel()
+	k, err := newkeys.X509(newkeys.X509Options{Algorithm: "p256", Subject: "x", NotBefore: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(k.KeyPEM)
+	for name, text := range map[string]string{
+		"PEM": string(k.KeyPEM), "PEM in base64": base64.StdEncoding.EncodeToString(k.KeyPEM), "DER in base64": base64.StdEncoding.EncodeToString(block.Bytes),
+		"armor": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlFgEZ\n-----END PGP PRIVATE KEY BLOCK-----\n",
+	} {
+		for _, scheme := range []string{"", "env://", "openpgp:"} {
+			_, err := signer.OpenKey(t.Context(), scheme+text, signer.KeyOptions{})
+			var known *signer.KeyError
+			if !errors.As(err, &known) || strings.Contains(err.Error(), text[len(text)/2:len(text)/2+10]) || !strings.Contains(err.Error(), "a key itself") {
+				t.Errorf("%s%s: %v", scheme, name, err)
+			}
+		}
+	}
+	for _, source := range []string{"key.pem", "openpgp:keys/signer.key.asc", "env://SIGNING_KEY", "gpg:0123456789ABCDEF0123456789ABCDEF01234567", "keys/a/b/c/d/e", "awskms:///arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"} {
+		if err := signer.CheckSource(source); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
 	}
 }
 

@@ -27,6 +27,26 @@ func SourceFile(source string) (path string, ok bool) {
 	return strings.TrimPrefix(source, openPGPScheme), true
 }
 
+// CheckSource refuses a key in the place of where one is, as a shell makes it of
+// "$(cat key.pem)": errors quote sources, and never keys. It fails with *KeyError.
+func CheckSource(source string) error {
+	if !isKeyText(source) {
+		return nil
+	}
+	return &KeyError{"(not shown)", "this is a key itself, and not where one is: others on this machine can read a command line. Put it into a file, or into an environment variable that env://NAME names"}
+}
+
+// isKeyText knows PEM, armor, and both, DER or PKCS#12 in base64.
+func isKeyText(source string) bool {
+	text := strings.TrimPrefix(strings.TrimPrefix(source, envScheme), openPGPScheme)
+	if strings.Contains(text, "-----BEGIN ") || strings.HasPrefix(text, "LS0tLS1CRUdJTi") {
+		return true
+	}
+	const least = 64 // bytes: less than any of these keys has
+	binary, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	return err == nil && len(binary) > least && binary[0] == 0x30 // a sequence
+}
+
 // readKeySource reads what a key file holds, from the file or from a variable.
 func readKeySource(source string) (data []byte, notes []string, err error) {
 	if name, ok := strings.CutPrefix(source, envScheme); ok {

@@ -91,6 +91,8 @@ func NewTrust(files ...TrustFile) (*TrustStore, error) {
 	for _, f := range files {
 		total += len(f.Data)
 		switch {
+		case slices.Contains(absentRooms, f.Room):
+			return nil, &TrustError{f.Name, errAbsent(f.Room)}
 		case f.Room != RoomSettings && f.Room != RoomEpoch && !slices.Contains(rooms, f.Room):
 			return nil, &TrustError{f.Name, fmt.Errorf("unknown room %q", f.Room)}
 		case len(f.Data) == 0:

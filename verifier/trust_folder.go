@@ -211,6 +211,11 @@ func ReadTrustFolder(dir string, room Room, o TrustOptions) ([]TrustFile, error)
 // leftOut tells the names that mean nothing in a trust store.
 func leftOut(name string) bool { return strings.HasPrefix(name, ".") || name == "README.md" }
 
+// errAbsent is for a room that other builds have.
+func errAbsent(room Room) error {
+	return fmt.Errorf("this build of writ is without Sigstore: it does not honour %q, and does not ignore it", room)
+}
+
 // checkTrustFolder says why a folder has no place in a store; nil for one that
 // has.
 func checkTrustFolder(parts []string) error {
@@ -220,7 +225,7 @@ func checkTrustFolder(parts []string) error {
 	room := Room(parts[1])
 	switch {
 	case slices.Contains(absentRooms, room):
-		return fmt.Errorf("this build of writ is without Sigstore: it does not honour %q, and does not ignore it", room)
+		return errAbsent(room)
 	case !slices.Contains(rooms, room):
 		return fmt.Errorf("unknown room %q: want one of %q", room, rooms)
 	case len(parts) > 2:

@@ -50,11 +50,13 @@ var keySources = []keySource{
 	{"a KMS inside the test", []string{"rsa2048", "p256"}, anyFormat, (*keyWork).inFakeKMS},
 	{"an emulator of Vault's transit engine, by the client inside or by a plugin", []string{"rsa2048", "p384"}, anyFormat, (*keyWork).inVault},
 	{"SoftHSM2, by the plugin of `examples/sigstore-kms-hsm`", []string{"rsa2048", "rsa3072", "p256", "p384"}, anyFormat, (*keyWork).inSoftHSM},
+	{"no key: a certificate by Fulcio", []string{"p256"}, onlySigstore, (*keyWork).inFulcio},
 }
 
 var (
 	anyFormat     = []string{"authenticode", "clearsign", "sigstore"}
 	onlyClearsign = []string{"clearsign"}
+	onlySigstore  = []string{"sigstore"}
 )
 
 // formatVerifiers are who verifies each format.
@@ -162,6 +164,8 @@ type keyWork struct {
 	noCert bool     // an OpenPGP key brings its own
 	issuer *newkeys.X509Key
 	public crypto.PublicKey
+	// cosignFlags say whom cosign is to trust, where it is not the public key.
+	cosignFlags []string
 }
 
 const (
@@ -444,8 +448,13 @@ func (w *keyWork) gpgv(t *testing.T) {
 	w.mustRun(t, testenv.Tool(t, "gpgv"), "--homedir", w.dir, "--keyring", w.path("ring.gpg"), "a.sh.asc")
 }
 
-// signBundle needs no certificate.
+// signBundle needs no certificate, and without a key gets one.
 func (w *keyWork) signBundle(t *testing.T) {
+	if w.key == "" {
+		w.mustRun(t, "writ", append(append([]string{"sign"}, w.flags...), "b.sh")...)
+		w.writeCertified(t)
+		return
+	}
 	data, err := cryptoutils.MarshalPublicKeyToPEM(w.public)
 	if err != nil {
 		t.Fatal(err)
@@ -456,6 +465,8 @@ func (w *keyWork) signBundle(t *testing.T) {
 		}
 	}
 	w.write(t, "trust/test/sigstore/key.pub", data)
+	w.write(t, "key.pub", data)
+	w.cosignFlags = []string{"--key", "key.pub", "--insecure-ignore-tlog"}
 	args := append([]string{"sign", "--format", "sigstore", "--key", w.key}, w.flags...)
 	w.mustRun(t, "writ", append(args, "b.sh")...)
 }
@@ -481,11 +492,12 @@ func (w *keyWork) openssl(t *testing.T) {
 	}
 	w.write(t, "b.sig", bundle.MessageSignature.Signature)
 	digest := map[string]string{"SHA2_256": "-sha256", "SHA2_384": "-sha384"}[bundle.MessageSignature.MessageDigest.Algorithm]
-	w.mustRun(t, testenv.Tool(t, "openssl"), "dgst", digest, "-verify", "trust/test/sigstore/key.pub", "-signature", "b.sig", "b.sh")
+	w.mustRun(t, testenv.Tool(t, "openssl"), "dgst", digest, "-verify", "key.pub", "-signature", "b.sig", "b.sh")
 }
 
 func (w *keyWork) cosign(t *testing.T) {
-	w.mustRun(t, testenv.Tool(t, "cosign"), "verify-blob", "--key", "trust/test/sigstore/key.pub", "--bundle", "b.sh.sigstore.json", "--insecure-ignore-tlog", "b.sh")
+	args := append([]string{"verify-blob", "--bundle", "b.sh.sigstore.json"}, w.cosignFlags...)
+	w.mustRun(t, testenv.Tool(t, "cosign"), append(args, "b.sh")...)
 }
 
 // A KMS counts, and a token may ask its owner each time.

@@ -113,18 +113,21 @@ func signSeveral(ctx context.Context, path string, all []signer.Options) render.
 // checkAll wants the file signed in all of the formats.
 func checkAll(ctx context.Context, path string, formats []signer.Format, verify func(signer.Format) signer.VerifyFunc) render.SignResult {
 	var result render.SignResult
-	for i, f := range formats {
+	var forms []render.SignForm
+	for _, f := range formats {
 		one := checkOne(ctx, path, []signer.Format{f}, verify)
-		if i == 0 || one.Err != nil {
-			result = one
+		forms = append(forms, render.SignForm{Format: f.Name(), Path: one.Form, State: one.State})
+		if len(forms) > 1 && (one.Err == nil || result.Err != nil) {
+			continue
 		}
-		if one.Err != nil {
-			if one.Detail != "" {
-				result.Detail = f.Name() + ": " + one.Detail
-				result.Err = no("%q is %s in format %s: %s", path, one.State, f.Name(), one.Detail)
-			}
-			return result
+		result = one
+		if one.Detail != "" {
+			result.Detail = f.Name() + ": " + one.Detail
+			result.Err = no("%q is %s in format %s: %s", path, one.State, f.Name(), one.Detail)
 		}
+	}
+	if result.Err == nil || result.Detail != "" { // where a file cannot be judged, no format is
+		result.Forms = forms
 	}
 	return result
 }

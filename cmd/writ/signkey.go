@@ -85,6 +85,9 @@ func terminalName() string {
 // that is no key. Sources that are no files are the signer's to judge.
 func readable(paths ...string) error {
 	for _, source := range paths {
+		if err := signer.CheckSource(source); err != nil {
+			return err
+		}
 		path, isFile := signer.SourceFile(source)
 		if path == "" || !isFile {
 			continue

@@ -52,6 +52,11 @@ func (o *keylessOptions) sources() int {
 
 func (o *signOptions) validateKeyless() error {
 	k := &o.keyless
+	for _, place := range []string{k.token.File, k.token.Env, k.token.Pipeline, k.token.Audience, k.token.Connection} {
+		if oidctoken.Is(place) { // which no error may quote
+			return usagef("an identity token itself, where its place or its audience should be: others on this machine can read a command line. Put it into a file or a variable, and name that")
+		}
+	}
 	wanted := k.given() || k.rekor != "" || k.second != ""
 	switch {
 	case !k.given() && (k.token.Given() || k.token.Audience != "" || k.token.Connection != ""):
@@ -64,6 +69,8 @@ func (o *signOptions) validateKeyless() error {
 		return nil
 	case o.check, o.append, o.remove, o.resign.on:
 		return usagef("--fulcio, --rekor and --sigstore-key are for signing: not with --check, --append, --remove or --resign")
+	case len(sigstoreSigners()) == 0:
+		return errUnknownFormat(formatSigstore)
 	case !o.signsBundle():
 		return usagef("--fulcio, --rekor and --sigstore-key are for Sigstore bundles: --format sigstore")
 	case k.second != "" && (o.bundleOnly() || o.key == ""):
@@ -103,8 +110,12 @@ func (o *keylessOptions) validateURLs() error {
 		if raw == "" {
 			continue
 		}
-		if _, err := endpoint.ParseURL(name, raw); err != nil {
+		u, err := endpoint.ParseURL(name, raw)
+		if err != nil {
 			return usageError{err}
+		}
+		if u.RawQuery != "" || u.ForceQuery { // what is asked for comes behind the address
+			return usagef("%s: want an address without a query", name)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func TestKeylessSigning(t *testing.T) {
 		for name, data := range map[string]string{
 			"trusted_root.json": string(root), "no_tsa.json": string(s.TrustedRoot(t, nil)), "trust/ops/sigstore/trusted_root.json": string(root), "trust/ops/sigstore-identities/us": identities,
 			"op.jwt": s.People.Email(t, "op@example.org"), "mallory.jwt": s.People.Email(t, "mallory@example.org"), "job.jwt": s.Jobs.Workflow(t, "org/lib", "sign.yml"),
-			"stale.jwt": s.People.Token(t, map[string]any{"sub": "1", "exp": 1000}), "other.jwt": s.People.Token(t, map[string]any{"sub": "1", "aud": "vault"}),
+			"unverified.jwt": s.People.Token(t, map[string]any{"sub": "1", "email": "op@example.org"}), "stale.jwt": s.People.Token(t, map[string]any{"sub": "1", "exp": 1000}), "other.jwt": s.People.Token(t, map[string]any{"sub": "1", "aud": "vault"}),
 		} {
 			path := filepath.Join(env.WorkDir, name)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -106,12 +106,30 @@ func TestAttackATokenForSeveralAudiencesIsNotSent(t *testing.T) {
 	}
 }
 
-func TestAnEmailThatNobodyHasVerifiedIsNone(t *testing.T) {
+func TestAnEmailThatNobodyHasVerifiedIsRefused(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[any]string{true: "a@example.org", "true": "a@example.org", false: "", "no": ""} {
+	for value, want := range map[any]string{true: "a@example.org", "true": "a@example.org", false: "", "no": "", 7: "", nil: ""} {
 		got, err := oidctoken.Parse("test", []byte(token(t, claims(map[string]any{"email": "a@example.org", "email_verified": value}))), oidctoken.Sigstore, now)
-		if err != nil || got.Email != want {
+		if got.Email != want || (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "email_verified") {
 			t.Errorf("%v: %q, %v", value, got.Email, err)
+		}
+	}
+	got, err := oidctoken.Parse("test", []byte(token(t, claims(nil))), oidctoken.Sigstore, now)
+	if err != nil || got.Email != "" {
+		t.Errorf("without one: %q, %v", got.Email, err)
+	}
+}
+
+func TestATokenIsToldFromAPlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{token(t, claims(nil)), " " + token(t, nil) + "\n", encode(`{"alg":"none"}`) + ".."} {
+		if !oidctoken.Is(s) {
+			t.Errorf("%q is none", s)
+		}
+	}
+	for _, s := range []string{"", "-", "github", "TOKEN", "token.jwt", "/run/secrets/token.jwt", "api://AzureADTokenExchange", "01234567-0123-0123-0123-0123456789ab"} {
+		if oidctoken.Is(s) {
+			t.Errorf("%q is one", s)
 		}
 	}
 }

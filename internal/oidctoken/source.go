@@ -138,7 +138,7 @@ func (s *Source) read(ctx context.Context, pipeline, wanted string) (from string
 	case s.Env != "":
 		return "the variable " + s.Env, []byte(s.env(s.Env)), nil
 	case s.File == "-" && s.Stdin != nil:
-		raw, err = io.ReadAll(io.LimitReader(s.Stdin, MaxSize+2))
+		raw, err = readWithin(ctx, s.Stdin)
 		return "standard input", raw, err
 	case s.File != "":
 		raw, err = readFile(s.File)
@@ -147,6 +147,25 @@ func (s *Source) read(ctx context.Context, pipeline, wanted string) (from string
 		return "the command line", []byte(s.Value), nil
 	}
 	return "", nil, errors.New("no source of an identity token")
+}
+
+// readWithin gives up when ctx ends: whoever is to write the token may never do so.
+func readWithin(ctx context.Context, r io.Reader) ([]byte, error) {
+	type answer struct {
+		data []byte
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(r, MaxSize+2))
+		read <- answer{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case got := <-read:
+		return got.data, got.err
+	}
 }
 
 func readFile(path string) ([]byte, error) {

@@ -3,6 +3,7 @@ package oidctoken_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,6 +51,20 @@ func TestATokenIsTakenFromWhereItLies(t *testing.T) {
 		if got, err := s.Get(t.Context()); err != nil || got.Issuer != "https://issuer.example" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAttackAnInputThatNeverEndsIsGivenUp: whoever ends the program ends this too.
+func TestAttackAnInputThatNeverEndsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	defer func() { _ = w.Close() }() // ends the reader
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := source(nil)
+	s.File, s.Stdin = "-", r
+	if _, err := s.Get(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 

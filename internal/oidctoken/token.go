@@ -145,7 +145,10 @@ func Parse(source string, raw []byte, wanted string, now time.Time) (Token, erro
 		return refuse("%s", why)
 	}
 	t := Token{raw: string(raw), Issuer: c.Issuer, Subject: c.Subject, Connector: c.Federated.Connector, Expires: expires}
-	if s := strings.Trim(string(c.EmailVerified), `"`); s == "true" { // some issuers write it as text
+	if c.Email != "" {
+		if s := strings.Trim(string(c.EmailVerified), `"`); s != "true" { // some issuers write it as text
+			return refuse("it names an address, and does not say that its issuer has verified that (email_verified): no certificate is given for it")
+		}
 		t.Email = c.Email
 	}
 	switch {
@@ -155,6 +158,14 @@ func Parse(source string, raw []byte, wanted string, now time.Time) (Token, erro
 		t.Workflow = c.CIConfigRefURI
 	}
 	return t, nil
+}
+
+// Is tells what has the form of a token, even of one that is not fit to be sent, from
+// the names of places where one may be.
+func Is(s string) bool {
+	first, _, more := strings.Cut(strings.TrimSpace(s), ".")
+	var header map[string]any
+	return more && decodePart(first, &header, "alg") == nil && header["alg"] != nil
 }
 
 // decodePart reads one part of a token: a JSON object and nothing behind it, of

@@ -107,7 +107,9 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 			fmt.Fprintf(&b, "%-9s %s\n", "changed", Escape(f.Path))
 		}
 		for _, form := range f.Forms {
-			fmt.Fprintf(&b, "%-9s %s\n", form.State, Escape(form.Path))
+			if !s.Check {
+				fmt.Fprintf(&b, "%-9s %s\n", form.State, Escape(form.Path))
+			}
 		}
 		switch f.State {
 		case SignSigned, SignUnchanged, SignRemoved:
