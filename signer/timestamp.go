@@ -81,24 +81,13 @@ func NewTimestamper(o TimestampOptions) (TimestampFunc, error) {
 	}
 	c := &timestampClient{urls: o.URLs, wait: o.Wait}
 	if c.wait == nil {
-		c.wait = sleep
+		c.wait = pause
 	}
 	c.http = &http.Client{Transport: o.Transport, Timeout: o.Timeout, CheckRedirect: sameScheme}
 	if o.Timeout == 0 {
 		c.http.Timeout = timestampTimeout
 	}
 	return c.timestamp, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // sameScheme follows few redirects, none to another scheme, and none that turns

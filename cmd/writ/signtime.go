@@ -37,7 +37,7 @@ func (o *signOptions) validateTimestamp() error {
 	case o.timestamp.optional && o.check:
 		return usagef("--timestamp-optional and --check exclude each other")
 	case wanted && o.format == "clearsign":
-		return usagef("--timestamp is for authenticode signatures: clear-signed text has no place for one")
+		return usagef("--timestamp is for authenticode signatures and Sigstore bundles: clear-signed text has no place for one")
 	case len(o.trust.tsas) > 0 && !wanted && !o.trust.given() && o.resign.before == "":
 		return usagef("--tsa says whose timestamps count: it needs --timestamp URL")
 	}
@@ -95,7 +95,7 @@ func (o *timestampOptions) demanded() bool { return len(o.urls) > 0 && !o.option
 // fitsKey refuses to ask for timestamps that the signature has no place for.
 func (o *timestampOptions) fitsKey(key *signer.Key) error {
 	if len(o.urls) > 0 && key.Kind() == signer.KindOpenPGP {
-		return usagef("--timestamp is for authenticode signatures, and the key is an OpenPGP key")
+		return usagef("--timestamp is for authenticode signatures and Sigstore bundles, and the key is an OpenPGP key")
 	}
 	return nil
 }

@@ -215,13 +215,8 @@ func TestAttackAPullRequestTrustsItsOwnKeyOnAzure(t *testing.T) {
 
 func TestAttackNamesOnAzure(t *testing.T) {
 	t.Parallel()
-	const branch = "$(touch${IFS}pwned)"
-	r := proposed(t, branch, func(r *repository) {
-		for _, name := range hostile() {
-			r.write("runbooks/"+name, "echo hello\n")
-		}
-	})
-	a := &azureRun{repository: r, env: []string{"BUILD_SOURCEBRANCH=refs/heads/" + branch, "BUILD_SOURCEVERSIONMESSAGE=##vso[task.complete result=Succeeded]$(touch pwned)"}}
+	r := proposed(t, hostileBranch, func(r *repository) { r.writeHostile("", "echo hello\n") })
+	a := &azureRun{repository: r, env: []string{"BUILD_SOURCEBRANCH=refs/heads/" + hostileBranch, "BUILD_SOURCEVERSIONMESSAGE=##vso[task.complete result=Succeeded]$(touch pwned)"}}
 	log, code := a.template(map[string]string{"trustRef": "HEAD^1"})
 	commands := testenv.AzureCommands(log)
 	if code != 1 || len(commands) != 10 {
@@ -232,15 +227,11 @@ func TestAttackNamesOnAzure(t *testing.T) {
 			t.Errorf("a command that is not ours: %v", c)
 		}
 	}
-	for _, name := range hostile() {
-		a.write("runbooks/"+strings.TrimSuffix(name, ".sh")+".ps1", "Get-Date\r\n")
-	}
+	a.writeHostile(".ps1", "Get-Date\r\n")
 	if log := a.signAndCommit(); len(testenv.AzureCommands(log)) != 0 {
 		t.Errorf("commands: %v", testenv.AzureCommands(log))
 	}
-	if got := r.git("-C", r.origin, "rev-parse", "refs/heads/"+branch); got != r.git("rev-parse", "HEAD") {
-		t.Errorf("the branch of the origin is %s", got)
-	}
+	r.wantPushed(hostileBranch)
 	a.wantNothingRun()
 }
 

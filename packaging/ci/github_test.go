@@ -302,14 +302,9 @@ func trustOwnKey(t *testing.T) *repository {
 
 func TestAttackNamesOnGitHub(t *testing.T) {
 	t.Parallel()
-	const branch = "$(touch${IFS}pwned)"
-	r := proposed(t, branch, func(r *repository) {
-		for _, name := range hostile() {
-			r.write("runbooks/"+name, "echo hello\n")
-		}
-	})
+	r := proposed(t, hostileBranch, func(r *repository) { r.writeHostile("", "echo hello\n") })
 	g := newGitHubRun(r)
-	g.env = []string{"GITHUB_HEAD_REF=" + branch, "GITHUB_REF_NAME=1/merge"}
+	g.env = []string{"GITHUB_HEAD_REF=" + hostileBranch, "GITHUB_REF_NAME=1/merge"}
 	log, code := g.action(map[string]string{"trust-ref": "HEAD^1", "sarif": "true"})
 	if code != 1 {
 		t.Errorf("exit code %d:\n%s", code, log)
@@ -330,20 +325,15 @@ func TestAttackNamesOnGitHub(t *testing.T) {
 // name, behind a commit message of such a kind.
 func TestAttackNamesWhenGitHubSigns(t *testing.T) {
 	t.Parallel()
-	const branch = "$(touch${IFS}pwned)"
 	r := newRepository(t)
-	for _, name := range hostile() {
-		r.write("runbooks/"+strings.TrimSuffix(name, ".sh")+".ps1", "Get-Date\r\n")
-	}
+	r.writeHostile(".ps1", "Get-Date\r\n")
 	r.commit("$(touch pwned)\n\n::error::x\n`touch pwned` ${{ github.token }}")
 	g := newGitHubRun(r)
-	log := g.signAndCommit(branch)
+	log := g.signAndCommit(hostileBranch)
 	if len(testenv.GitHubCommands(log)) != 0 {
 		t.Errorf("commands: %v", testenv.GitHubCommands(log))
 	}
-	if got := r.git("-C", r.origin, "rev-parse", "refs/heads/"+branch); got != r.git("rev-parse", "HEAD") {
-		t.Errorf("the branch of the origin is %s", got)
-	}
+	r.wantPushed(hostileBranch)
 	g.wantNothingRun()
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/runwrit/writ/internal/testenv/testsigstore"
 )
 
-// No key anywhere: the job's own identity gets a certificate for each signature. The
+// No key anywhere: the job's own identity gets a certificate for the run. The
 // token service of GitHub is a stand-in, Fulcio is the real one.
 func TestGitHubSignsWithoutAKey(t *testing.T) {
 	t.Parallel()

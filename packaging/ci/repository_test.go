@@ -327,3 +327,26 @@ func hostile() []string {
 		"::stop-commands::x.sh", "##vso[task.complete result=Succeeded]x.sh", "##[set-output name=x]y.sh", "${{ github.token }}.sh", "$(Build.SourceBranch).sh",
 	}
 }
+
+// hostileBranch is a branch that wants to be run.
+const hostileBranch = "$(touch${IFS}pwned)"
+
+// writeHostile writes a runbook under each hostile name, with this extension in
+// place of its own unless it is "".
+func (r *repository) writeHostile(extension, text string) {
+	r.t.Helper()
+	for _, name := range hostile() {
+		if extension != "" {
+			name = strings.TrimSuffix(name, ".sh") + extension
+		}
+		r.write("runbooks/"+name, text)
+	}
+}
+
+// wantPushed fails unless the branch of the origin is what is checked out.
+func (r *repository) wantPushed(branch string) {
+	r.t.Helper()
+	if got := r.git("-C", r.origin, "rev-parse", "refs/heads/"+branch); got != r.git("rev-parse", "HEAD") {
+		r.t.Errorf("the branch of the origin is %s", got)
+	}
+}
