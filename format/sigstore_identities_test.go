@@ -184,6 +184,32 @@ func TestTwoTrustedRootsDoNotAddUp(t *testing.T) {
 	}
 }
 
+// TestAttackAnotherStoresEntryOfTheSameName: a policy says sigstore-identity:release,
+// and means the job that the store ops lists. Who adds to the store "lab" has a Sigstore
+// of his own there, and gives the name to a job of his.
+func TestAttackAnotherStoresEntryOfTheSameName(t *testing.T) {
+	t.Parallel()
+	const job = "https://github.com/mallory/lab/.github/workflows/sign.yml@refs/heads/main"
+	w, own := newSigstoreWorld(t, testenv.VectorTime()), newSigstoreWorld(t, testenv.VectorTime())
+	stores := func(name string) *verifier.TrustStore {
+		lab := own.files(`sigstore-identity:` + name + ` issuer="` + gitHub + `" san="` + job + `"`)
+		for i := range lab {
+			lab[i].Store, lab[i].Name = "lab", strings.Replace(lab[i].Name, "ops/", "lab/", 1)
+		}
+		return trustOf(t, append(w.files(jobEntry), lab...)...)
+	}
+	_, err := format.NewSigstore().Load(stores("release"))
+	var te *verifier.TrustError
+	if !errors.As(err, &te) || !strings.Contains(err.Error(), `the store "lab" has the name "release" already`) || !strings.HasPrefix(te.Path, "ops/") {
+		t.Errorf("two stores with one name: %v", err)
+	}
+	report, _ := besideVerdict(t, sigstoreVerifier(t, stores("lab"), w.now), "deploy.sh", sigstoreScript, bundleBeside(own.sign(keyless{issuer: gitHub, san: job})))
+	want := []string{"sigstore:" + gitHub + "|" + job, "sigstore-identity:lab"}
+	if s := report.Signatures[0]; report.Verdict != verifier.Valid || s.TrustStore != "lab" || !slices.Equal(s.Signer.IDs, want) {
+		t.Errorf("%s, store %q, %q; want valid, lab, %q", report.Verdict, s.TrustStore, s.Signer.IDs, want)
+	}
+}
+
 func TestADeniedCertificateOrAuthorityIsRevoked(t *testing.T) {
 	t.Parallel()
 	w := newSigstoreWorld(t, testenv.VectorTime())

@@ -131,18 +131,9 @@ func loadSigstore(t *verifier.TrustStore) ([]*sigstoreStore, error) {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 	}
+	owners := map[string]string{} // of the names of identities: the store that has them
 	for _, f := range t.Files(verifier.RoomSigstoreIdentities) {
-		list, err := parseIdentities(f.Data)
-		s := store(f.Store)
-		s.identities = append(s.identities, list...)
-		switch {
-		case err != nil:
-		case len(s.roots) == 0:
-			err = errors.New("identities without a trusted_root.json in the room sigstore of the same store: nobody could vouch for them")
-		case len(s.identities) > maxIdentities:
-			err = fmt.Errorf("more than %d identities", maxIdentities)
-		}
-		if err != nil {
+		if err := store(f.Store).list(f.Data, owners); err != nil {
 			return nil, &verifier.TrustError{Path: f.Name, Err: err}
 		}
 	}
@@ -153,6 +144,30 @@ func loadSigstore(t *verifier.TrustStore) ([]*sigstoreStore, error) {
 		}
 	}
 	return stores, nil
+}
+
+// list reads a file of the room sigstore-identities. A policy knows who fits an entry
+// by the entry's name and nothing else, so a name belongs to one store: whoever adds
+// to another one could have his own signers taken for those of this store.
+func (s *sigstoreStore) list(data []byte, owners map[string]string) error {
+	list, err := parseIdentities(data)
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		if owner, taken := owners[i.name]; taken && owner != s.name {
+			return fmt.Errorf("the store %q has the name %q already, and policies could not tell the two apart: choose another one", owner, i.name)
+		}
+		owners[i.name] = s.name
+	}
+	s.identities = append(s.identities, list...)
+	switch {
+	case len(s.roots) == 0:
+		return errors.New("identities without a trusted_root.json in the room sigstore of the same store: nobody could vouch for them")
+	case len(s.identities) > maxIdentities:
+		return fmt.Errorf("more than %d identities", maxIdentities)
+	}
+	return nil
 }
 
 // add reads a file of the room sigstore; its name says what it is.

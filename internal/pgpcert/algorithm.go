@@ -5,6 +5,7 @@ import (
 	"crypto/dsa" //nolint:staticcheck // to refuse its keys
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
@@ -51,8 +52,9 @@ var goodCurves = []packet.Curve{
 	packet.CurveBrainpoolP256, packet.CurveBrainpoolP384, packet.CurveBrainpoolP512,
 }
 
-// algorithmOf names the algorithm of a key, and its family where cutoff.go has
-// one of that name; supported says whether signatures by it can be checked.
+// algorithmOf names the algorithm of a key, in the words of cms.KeyAlgorithm, and its
+// family where cutoff.go has one of that name; supported says whether signatures by
+// it can be checked.
 func algorithmOf(pk *packet.PublicKey) (name, family string, bits int, supported bool) {
 	switch pk.PubKeyAlgo {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
@@ -66,7 +68,7 @@ func algorithmOf(pk *packet.PublicKey) (name, family string, bits int, supported
 		if err != nil {
 			return "ecdsa", "", 0, false
 		}
-		return "ecdsa-" + string(curve), "", 0, slices.Contains(goodCurves, curve)
+		return "ecdsa-" + strings.ToLower(string(curve)), "", 0, slices.Contains(goodCurves, curve)
 	case packet.PubKeyAlgoEdDSA:
 		curve, err := pk.Curve()
 		switch {
