@@ -3,9 +3,10 @@ package signer
 import (
 	"bytes"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"github.com/runwrit/writ/internal/cleartext"
 )
 
 // isUsable says whether the secret part is there and decrypted. GnuPG writes a
@@ -118,19 +119,11 @@ func unverified(signatures []*packet.VerifiableSignature) []*packet.VerifiableSi
 	return fresh
 }
 
-// armorPublic writes the certificate of e with the CRC24 that GnuPG 2.2 wants.
+// armorPublic writes the certificate of e.
 func armorPublic(e *openpgp.Entity) ([]byte, error) {
 	var buf bytes.Buffer
-	w, err := armor.EncodeWithChecksumOption(&buf, openpgp.PublicKeyType, nil, true)
-	if err != nil {
+	if err := e.Serialize(&buf); err != nil {
 		return nil, err
 	}
-	if err := e.Serialize(w); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	buf.WriteByte('\n')
-	return buf.Bytes(), nil
+	return cleartext.Armor(openpgp.PublicKeyType, buf.Bytes()), nil
 }

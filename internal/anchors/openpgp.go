@@ -1,12 +1,9 @@
 package anchors
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
 	"github.com/runwrit/writ/internal/pgpcert"
 	"github.com/runwrit/writ/verifier"
@@ -96,20 +93,4 @@ func (a *Anchor) describeOpenPGP(c *pgpcert.Certificate, now time.Time) {
 		}
 	}
 	a.Doubt = "no key of it may sign now: " + problem
-}
-
-func armored(packets []byte) ([]byte, error) {
-	var buf bytes.Buffer
-	w, err := armor.EncodeWithChecksumOption(&buf, "PGP PUBLIC KEY BLOCK", nil, true) // which GnuPG 2.2 wants
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(packets); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	buf.WriteByte('\n')
-	return buf.Bytes(), nil
 }

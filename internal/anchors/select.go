@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/verifier"
 )
 
@@ -129,10 +130,7 @@ func Files(store, base string, list []Anchor) ([]verifier.TrustFile, error) {
 		if len(in) == 0 {
 			continue
 		}
-		data, extension, err := together(in)
-		if err != nil {
-			return nil, err
-		}
+		data, extension := together(in)
 		name := base
 		if len(in) == 1 || len(in) == 2 && in[1].Kind == KindRevocation {
 			name = in[0].Name
@@ -158,7 +156,7 @@ func (a Anchor) Within(f verifier.TrustFile) bool {
 var pemTypes = map[Kind]string{KindCertificate: "CERTIFICATE", KindCRL: "X509 CRL", KindSigstoreKey: "PUBLIC KEY"}
 
 // together writes anchors of one room into one file.
-func together(list []Anchor) (data []byte, extension string, err error) {
+func together(list []Anchor) (data []byte, extension string) {
 	var packets []byte
 	for _, a := range list {
 		switch a.Kind {
@@ -171,10 +169,9 @@ func together(list []Anchor) (data []byte, extension string, err error) {
 		}
 	}
 	if len(packets) == 0 {
-		return data, ".pem", nil
+		return data, ".pem"
 	}
-	data, err = armored(packets)
-	return data, ".asc", err
+	return cleartext.Armor("PGP PUBLIC KEY BLOCK", packets), ".asc"
 }
 
 // short is the part of a digest that tells files of one name apart.

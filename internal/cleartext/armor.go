@@ -252,21 +252,38 @@ func (d *Document) appendArmor(dst []byte, newline string) []byte {
 		dst = append(dst, h+newline...)
 	}
 	dst = append(dst, newline...)
-	encoded := base64.StdEncoding.EncodeToString(d.signature)
-	for row := max(d.armor.row, 1); len(encoded) > 0; {
-		n := min(row, len(encoded))
-		dst = append(dst, encoded[:n]+newline...)
-		encoded = encoded[n:]
-	}
+	dst = appendBase64(dst, d.signature, max(d.armor.row, 1), newline)
 	if d.armor.crc {
-		crc := crc24(d.signature)
-		dst = append(dst, '=')
-		dst = base64.StdEncoding.AppendEncode(dst, []byte{byte(crc >> 16), byte(crc >> 8), byte(crc)})
-		dst = append(dst, newline...)
+		dst = appendChecksum(dst, d.signature, newline)
 	}
 	dst = append(dst, EndSignature...)
 	if d.unended {
 		return dst
 	}
 	return append(dst, newline+strings.Repeat(newline, d.blankLines)...)
+}
+
+func appendBase64(dst, data []byte, row int, newline string) []byte {
+	for encoded := base64.StdEncoding.EncodeToString(data); len(encoded) > 0; {
+		n := min(row, len(encoded))
+		dst = append(dst, encoded[:n]+newline...)
+		encoded = encoded[n:]
+	}
+	return dst
+}
+
+func appendChecksum(dst, data []byte, newline string) []byte {
+	crc := crc24(data)
+	dst = append(dst, '=')
+	dst = base64.StdEncoding.AppendEncode(dst, []byte{byte(crc >> 16), byte(crc >> 8), byte(crc)})
+	return append(dst, newline...)
+}
+
+// Armor writes packets as an armored block with a label such as "PGP PUBLIC KEY
+// BLOCK", and with the checksum, without which GnuPG 2.2 refuses base64 that needs
+// no padding.
+func Armor(label string, packets []byte) []byte {
+	out := appendBase64([]byte("-----BEGIN "+label+"-----\n\n"), packets, defaultArmorRow, "\n")
+	out = appendChecksum(out, packets, "\n")
+	return append(out, "-----END "+label+"-----\n"...)
 }

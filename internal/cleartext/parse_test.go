@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runwrit/writ/internal/cleartext"
+	"github.com/runwrit/writ/internal/testenv"
 )
 
 // block is a signature block of three bytes that are no signature.
@@ -288,6 +289,20 @@ func TestDearmorReadsSeveralBlocksAndTellsBrokenOnes(t *testing.T) {
 	var syntax *cleartext.SyntaxError
 	if blocks, err := cleartext.Dearmor([]byte(strings.Repeat(one, cleartext.MaxBlocks+1))); !errors.As(err, &syntax) || blocks != nil {
 		t.Errorf("too many blocks: error %v", err)
+	}
+}
+
+func TestArmorIsWhatOthersWrite(t *testing.T) {
+	t.Parallel()
+	for size := range 200 {
+		packets := bytes.Repeat([]byte{0xc6, 1, 2}, size)[:size]
+		got := cleartext.Armor("PGP PUBLIC KEY BLOCK", packets)
+		if want := testenv.Armored(t, "PGP PUBLIC KEY BLOCK", packets); size > 0 && !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes:\n%s\nwant:\n%s", size, got, want)
+		}
+		if blocks, err := cleartext.Dearmor(got); err != nil || len(blocks) != 1 || blocks[0].Err != nil || !bytes.Equal(blocks[0].Data, packets) {
+			t.Fatalf("%d bytes, read again: %+v, %v", size, blocks, err)
+		}
 	}
 }
 

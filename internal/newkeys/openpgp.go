@@ -5,16 +5,15 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
+	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
@@ -171,7 +170,7 @@ func ArmoredSecret(e *openpgp.Entity, passphrase []byte) ([]byte, error) {
 			return nil, fmt.Errorf("write an openpgp key: %w", err)
 		}
 	}
-	return encodeArmor("PGP PRIVATE KEY BLOCK", buf.Bytes())
+	return cleartext.Armor("PGP PRIVATE KEY BLOCK", buf.Bytes()), nil
 }
 
 // ArmoredPublic returns the certificate of e in armor.
@@ -180,23 +179,5 @@ func ArmoredPublic(e *openpgp.Entity) ([]byte, error) {
 	if err := e.Serialize(&buf); err != nil {
 		return nil, fmt.Errorf("write an openpgp certificate: %w", err)
 	}
-	return encodeArmor("PGP PUBLIC KEY BLOCK", buf.Bytes())
-}
-
-// encodeArmor writes the CRC24, without which GnuPG 2.2 refuses armor that
-// needs no padding.
-func encodeArmor(kind string, data []byte) ([]byte, error) {
-	var buf bytes.Buffer
-	w, err := armor.EncodeWithChecksumOption(&buf, kind, nil, true)
-	if err != nil {
-		return nil, fmt.Errorf("write armor: %w", err)
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, fmt.Errorf("write armor: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("write armor: %w", err)
-	}
-	_, _ = io.WriteString(&buf, "\n") // a buffer never fails
-	return buf.Bytes(), nil
+	return cleartext.Armor("PGP PUBLIC KEY BLOCK", buf.Bytes()), nil
 }

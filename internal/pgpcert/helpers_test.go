@@ -1,18 +1,11 @@
 package pgpcert_test
 
 import (
-	"io"
 	"os"
-
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
 	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/pgpcert"
 )
-
-func newArmor(w io.Writer) (io.WriteCloser, error) {
-	return armor.EncodeWithChecksumOption(w, "PGP PUBLIC KEY BLOCK", nil, true)
-}
 
 // signatureBodies returns the signature packets of a clear-signed file; none if
 // it is not one.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
+	"github.com/runwrit/writ/internal/cleartext"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/pgpcert"
 )
@@ -108,9 +110,9 @@ func TestRingFindsTheKeyOfASignatureInEveryContainer(t *testing.T) {
 	trustPacket := []byte{0xb0, 6, 'g', 'p', 'g', 0, 1, 2} // ring trust, as in a keybox
 	for name, file := range map[string][]byte{
 		"armored, two blocks, notes around": []byte("Our signers\n" + string(armored(t, a)) + "\nand\n" + string(armored(t, b))),
-		"armored, two certificates":         armoredBytes(append(binary(t, a), binary(t, b)...)),
+		"armored, two certificates":         cleartext.Armor("PGP PUBLIC KEY BLOCK", append(binary(t, a), binary(t, b)...)),
 		"binary":                            append(binary(t, a), binary(t, b)...),
-		"with ring-trust packets":           slicesJoin(binary(t, a), trustPacket, binary(t, b), trustPacket),
+		"with ring-trust packets":           slices.Concat(binary(t, a), trustPacket, binary(t, b), trustPacket),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,23 +137,6 @@ func TestRingFindsTheKeyOfASignatureInEveryContainer(t *testing.T) {
 			}
 		})
 	}
-}
-
-func slicesJoin(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-
-func armoredBytes(data []byte) []byte {
-	var buf bytes.Buffer
-	w, err := newArmor(&buf)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		panic(err)
-	}
-	return append(buf.Bytes(), '\n')
 }
 
 func TestLoaderRefusesFilesThatAreNoTrust(t *testing.T) {
@@ -195,7 +180,7 @@ func TestLoaderRefusesFilesThatAreNoTrust(t *testing.T) {
 func TestLoaderNotesABadCertificateAndKeepsTheGoodOnes(t *testing.T) {
 	t.Parallel()
 	good, bad := entity(t, "Good"), entity(t, "Bad")
-	ring := load(t, slicesJoin(armored(t, good), armoredBytes(append(binary(t, bad), 0xcb, 3, 't', 0, 0))))
+	ring := load(t, slices.Concat(armored(t, good), cleartext.Armor("PGP PUBLIC KEY BLOCK", append(binary(t, bad), 0xcb, 3, 't', 0, 0))))
 	if len(ring.Certificates()) != 1 || len(ring.Notes()) != 1 {
 		t.Fatalf("certificates %v, notes %v", ring.Certificates(), ring.Notes())
 	}
@@ -242,7 +227,7 @@ func TestLoaderNotesABrokenArmoredBlockAndReadsTheNext(t *testing.T) {
 func TestLoaderReadsWhatEditorsAndShellsMakeOfAFile(t *testing.T) {
 	t.Parallel()
 	e := entity(t, "A")
-	if len(load(t, slicesJoin([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(armored(t, e), []byte("\n"), []byte("\r\n")))).Certificates()) != 1 {
+	if len(load(t, slices.Concat([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(armored(t, e), []byte("\n"), []byte("\r\n")))).Certificates()) != 1 {
 		t.Error("a byte order mark and CRLF")
 	}
 	wide := []byte("\xff\xfe")
@@ -252,7 +237,7 @@ func TestLoaderReadsWhatEditorsAndShellsMakeOfAFile(t *testing.T) {
 	if err := pgpcert.NewLoader().Add("test", wide); !errors.Is(err, pgpcert.ErrNoCertificate) || !strings.Contains(err.Error(), "UTF-16") {
 		t.Errorf("UTF-16: %v", err)
 	}
-	if err := pgpcert.NewLoader().Add("test", slicesJoin([]byte("junk"), binary(t, e))); !errors.Is(err, pgpcert.ErrNoCertificate) || !strings.Contains(err.Error(), "does not begin with a packet") {
+	if err := pgpcert.NewLoader().Add("test", slices.Concat([]byte("junk"), binary(t, e))); !errors.Is(err, pgpcert.ErrNoCertificate) || !strings.Contains(err.Error(), "does not begin with a packet") {
 		t.Errorf("a binary ring behind junk: %v", err)
 	}
 }
@@ -294,20 +279,20 @@ func TestARevocationIsNotLostWhereFilesAreJoined(t *testing.T) {
 	forged := bytes.Clone(revocation)
 	forged[len(forged)-1] ^= 1
 	md5 := bytes.Clone(revocation)
-	md5[2+3] = 1                                                                                                       // behind the header
-	asSignature := bytes.ReplaceAll(armoredBytes(revocation), []byte("PGP PUBLIC KEY BLOCK"), []byte("PGP SIGNATURE")) // as Sequoia does
+	md5[2+3] = 1                                                                                                                                  // behind the header
+	asSignature := bytes.ReplaceAll(cleartext.Armor("PGP PUBLIC KEY BLOCK", revocation), []byte("PGP PUBLIC KEY BLOCK"), []byte("PGP SIGNATURE")) // as Sequoia does
 	for name, c := range map[string]struct {
 		file    []byte
 		revoked bool
 	}{
-		"behind its own":                 {slicesJoin(b, a, revocation), true},
-		"behind another":                 {slicesJoin(a, b, revocation), true},
-		"behind another, before its own": {slicesJoin(b, revocation, a), true},
-		"armored as a signature":         {slicesJoin(armoredBytes(slicesJoin(a, b)), asSignature), true},
-		"behind another, armored":        {slicesJoin(armoredBytes(slicesJoin(b, revocation)), armoredBytes(a)), true},
-		"one that is forged":             {slicesJoin(a, b, forged), false},
-		"one that nobody can check":      {slicesJoin(a, b, md5), false},
-		"none":                           {slicesJoin(a, b), false},
+		"behind its own":                 {slices.Concat(b, a, revocation), true},
+		"behind another":                 {slices.Concat(a, b, revocation), true},
+		"behind another, before its own": {slices.Concat(b, revocation, a), true},
+		"armored as a signature":         {slices.Concat(cleartext.Armor("PGP PUBLIC KEY BLOCK", slices.Concat(a, b)), asSignature), true},
+		"behind another, armored":        {slices.Concat(cleartext.Armor("PGP PUBLIC KEY BLOCK", slices.Concat(b, revocation)), cleartext.Armor("PGP PUBLIC KEY BLOCK", a)), true},
+		"one that is forged":             {slices.Concat(a, b, forged), false},
+		"one that nobody can check":      {slices.Concat(a, b, md5), false},
+		"none":                           {slices.Concat(a, b), false},
 	} {
 		ring := load(t, c.file)
 		keys, others := signs(t, e, ring), signs(t, other, ring)
@@ -316,10 +301,10 @@ func TestARevocationIsNotLostWhereFilesAreJoined(t *testing.T) {
 		}
 	}
 	for name, file := range map[string][]byte{
-		"binary behind armor":             slicesJoin(armoredBytes(a), revocation),
-		"armor behind binary":             slicesJoin(a, b, armoredBytes(revocation)),
-		"armor behind binary and a blank": slicesJoin(a, b, []byte("\n"), armoredBytes(revocation)),
-		"armor behind one certificate":    slicesJoin(a, armoredBytes(revocation)),
+		"binary behind armor":             slices.Concat(cleartext.Armor("PGP PUBLIC KEY BLOCK", a), revocation),
+		"armor behind binary":             slices.Concat(a, b, cleartext.Armor("PGP PUBLIC KEY BLOCK", revocation)),
+		"armor behind binary and a blank": slices.Concat(a, b, []byte("\n"), cleartext.Armor("PGP PUBLIC KEY BLOCK", revocation)),
+		"armor behind one certificate":    slices.Concat(a, cleartext.Armor("PGP PUBLIC KEY BLOCK", revocation)),
 	} {
 		if err := pgpcert.NewLoader().Add(name, file); !errors.Is(err, pgpcert.ErrMixed) {
 			t.Errorf("%s: %v, want ErrMixed", name, err)
@@ -358,7 +343,7 @@ func TestWhatCouldNotBeReadIsToldWhereASignerIsMissed(t *testing.T) {
 	t.Parallel()
 	first, lost := entity(t, "first"), entity(t, "lost")
 	cut := append(binary(t, entity(t, "cut")), 0xc2, 0xff, 0xff, 0xff, 0xff, 0xff) // a signature packet of 4 GiB
-	ring := load(t, slicesJoin(binary(t, first), cut, binary(t, lost)))
+	ring := load(t, slices.Concat(binary(t, first), cut, binary(t, lost)))
 	s := parse(t, signature(t, lost.Subkeys[0].PrivateKey, nil))
 	notes := ring.Unusable(s)
 	if len(ring.Candidates(s)) != 0 || len(notes) != 1 || !notes[0].Unread || !strings.Contains(notes[0].String(), "what follows is not read") {
@@ -520,12 +505,12 @@ func addRings(f *testing.F) {
 	f.Add(binary(f, e))
 	block := armored(f, e)
 	f.Add(block)
-	f.Add(slicesJoin([]byte("\xef\xbb\xbf"), block[:len(block)/2], block)) // a broken block, then a good one
-	f.Add(slicesJoin(block, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n")))
-	f.Add(slicesJoin(binary(f, e), []byte{0x9b, 9, 0x10, 0xd0, 0xcf}))                                                             // junk behind a certificate
-	f.Add(slicesJoin(rawPacket(2, []byte{4, 0x20, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}), binary(f, e))) // one before the certificate
-	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x28, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}))) // a revocation by another key
-	f.Add(slicesJoin(binary(f, e), rawPacket(2, []byte{4, 0x1f, 22, 10, 0, 24, 23, 12, 0x80, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 0, 0, 0, 0})))
+	f.Add(slices.Concat([]byte("\xef\xbb\xbf"), block[:len(block)/2], block)) // a broken block, then a good one
+	f.Add(slices.Concat(block, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n????\n")))
+	f.Add(slices.Concat(binary(f, e), []byte{0x9b, 9, 0x10, 0xd0, 0xcf}))                                                             // junk behind a certificate
+	f.Add(slices.Concat(rawPacket(2, []byte{4, 0x20, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}), binary(f, e))) // one before the certificate
+	f.Add(slices.Concat(binary(f, e), rawPacket(2, []byte{4, 0x28, 22, 10, 0, 0, 0, 10, 9, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}))) // a revocation by another key
+	f.Add(slices.Concat(binary(f, e), rawPacket(2, []byte{4, 0x1f, 22, 10, 0, 24, 23, 12, 0x80, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 0, 0, 0, 0})))
 	shared, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "openpgp", "k*", "*"))
 	for _, name := range shared {
 		if data, err := os.ReadFile(name); err == nil && len(data) < 16<<10 {

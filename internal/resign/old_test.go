@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/resign"
+	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/internal/vectors"
 )
 
@@ -56,21 +56,11 @@ func TestACertificateFileNamesTheOldSigner(t *testing.T) {
 
 func public(t *testing.T, e *openpgp.Entity) (binary, armored []byte) {
 	t.Helper()
-	var b, a bytes.Buffer
+	var b bytes.Buffer
 	if err := e.Serialize(&b); err != nil {
 		t.Fatal(err)
 	}
-	w, err := armor.Encode(&a, "PGP PUBLIC KEY BLOCK", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(b.Bytes()); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes(), a.Bytes()
+	return b.Bytes(), testenv.Armored(t, "PGP PUBLIC KEY BLOCK", b.Bytes())
 }
 
 func TestIDsHaveTheFormsThatPoliciesKnow(t *testing.T) {
