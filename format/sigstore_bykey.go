@@ -21,8 +21,7 @@ func (x *sigstoreExam) byKey() verifier.Signature {
 		for _, key := range store.named(x.b.hint) {
 			// A hint of an unusual form names nobody: then only a key that fits counts.
 			if signedBy(key.public, x.b) || key.hint() == x.b.hint {
-				again := *x
-				outcomes = append(outcomes, again.under(store, key))
+				outcomes = append(outcomes, x.again().under(store, key))
 			}
 		}
 	}

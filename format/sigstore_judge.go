@@ -96,6 +96,14 @@ func signedBy(public crypto.PublicKey, b *sigstoreBundle) bool {
 	return false
 }
 
+// again is the examination so far, for one store to go on with: its checks stand in
+// no place that another store's could be written over.
+func (x *sigstoreExam) again() *sigstoreExam {
+	own := *x
+	own.out.Checks = slices.Clone(x.out.Checks)
+	return &own
+}
+
 // denial makes the check of the deny lists.
 func (x *sigstoreExam) denial(ids ...string) verifier.Check {
 	if d, hit := x.lists.Denied(ids...); hit {

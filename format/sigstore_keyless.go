@@ -35,7 +35,7 @@ func (x *sigstoreExam) byCertificate() verifier.Signature {
 	var outcomes []verifier.Signature
 	for _, store := range x.stores {
 		for _, r := range store.roots {
-			v := &vouching{sigstoreExam: *x, store: store, root: r}
+			v := &vouching{sigstoreExam: *x.again(), store: store, root: r}
 			outcomes = append(outcomes, v.judge())
 		}
 	}

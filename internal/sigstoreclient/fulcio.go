@@ -20,6 +20,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,7 @@ func checkCertificate(t *endpoint.Transport, leaf *x509.Certificate, key *ecdsa.
 	switch {
 	case !ok || !public.Equal(key.Public()):
 		return t.Refuse("the certificate is for another key than the one that was sent")
-	case leaf.IsCA, leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0, !forCode(leaf):
+	case leaf.IsCA, leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0, !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning):
 		return t.Refuse("the certificate is not one for signing code")
 	case !now.Before(leaf.NotAfter):
 		return t.Refuse("the certificate has expired: it was valid until " + leaf.NotAfter.UTC().Format(time.RFC3339))
@@ -114,13 +115,4 @@ func checkCertificate(t *endpoint.Transport, leaf *x509.Certificate, key *ecdsa.
 		return t.Refuse("the certificate is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339) + ": is the clock right?")
 	}
 	return nil
-}
-
-func forCode(leaf *x509.Certificate) bool {
-	for _, usage := range leaf.ExtKeyUsage {
-		if usage == x509.ExtKeyUsageCodeSigning {
-			return true
-		}
-	}
-	return false
 }
