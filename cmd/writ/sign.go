@@ -2,18 +2,11 @@ package main
 
 import (
 	"context"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/render"
-	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
-	"github.com/runwrit/writ/verifier"
 )
 
 type signOptions struct {
@@ -128,35 +121,6 @@ func (o *signOptions) validate() error {
 	return o.fitsBundle()
 }
 
-func (o *signOptions) formatNamed(name string) signer.Format {
-	for _, f := range signFormats() {
-		if f.Name() == name {
-			return o.equip(f)
-		}
-	}
-	return nil
-}
-
-// formatFor is the format that a file is to be signed in. The key decides, or
-// the type of the file where there is no key.
-func (o *signOptions) formatFor(path string, key *signer.Key) signer.Format {
-	name := o.format
-	switch {
-	case o.several():
-		return o.formatsFor(path, key)[0]
-	case o.remove:
-		name = "authenticode" // the only format in place
-	case o.signsBundle():
-		name = formatSigstore
-	case name == "auto":
-		name = "clearsign"
-		if key.Kind() == signer.KindX509 || key == nil && format.CarriesAuthenticode(path) {
-			name = "authenticode"
-		}
-	}
-	return o.formatNamed(name)
-}
-
 func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if err := o.validate(); err != nil {
 		return err
@@ -171,48 +135,20 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	if o.resign.on {
 		return a.runResign(ctx, o, r)
 	}
-	keys, trust, err := a.openKeys(ctx, o)
+	s, err := a.openSigning(ctx, o)
 	if err != nil {
 		return err
 	}
-	key := keys.main()
-	if o.claims.given() && key.Kind() == signer.KindX509 {
-		return errNoClaims()
-	}
-	if err := o.timestamp.fitsKey(key); err != nil && !o.signsBundle() {
-		return err
-	}
-	if err := o.timestamp.open(a); err != nil {
-		return err
-	}
-	before, verify, bundles, err := o.judgements(trust)
-	if err != nil {
-		return err
-	}
-	judge := o.verifyIn(verify, bundles)
+	key := s.keys.main()
 	files, err := a.filesToSign(o, key)
 	if err != nil {
 		return err
 	}
-	confirm, err := a.confirm(o, key)
-	if err != nil {
+	if s.confirm, err = a.confirm(o, key); err != nil {
 		return err
 	}
 	a.warnOfHazards(o, key, files)
-	all, err := a.forEach(ctx, o, r, key, files, func(ctx context.Context, path string) render.SignResult {
-		formats := o.formatsFor(path, key)
-		switch {
-		case o.append:
-			return appendOne(ctx, path, formats[0], signer.AppendOptions{Key: key, Before: before, After: verify, Force: o.force})
-		case o.check && o.several():
-			return checkAll(ctx, path, formats, judge)
-		case o.check:
-			return checkOne(ctx, path, o.formatsToCheck(formats[0], key), judge)
-		}
-		return signInto(ctx, path, formats, func(f signer.Format) signer.Options {
-			return signer.Options{Format: f, Key: keys.of(f), Verify: judge(f), Force: o.force, Replace: o.replace, Confirm: confirm, Profile: signer.Profile(o.profile)}
-		})
-	})
+	all, err := a.forEach(ctx, o, r, key, files, s.one)
 	if err != nil {
 		return err
 	}
@@ -222,22 +158,86 @@ func (a *app) runSign(ctx context.Context, o *signOptions) error {
 	return a.answerOnSigning(ctx, o, all, "are not signed")
 }
 
-// judgements are those of a file before it is signed, only with --append, and
-// after; and of one with a bundle beside it.
-func (o *signOptions) judgements(self *verifier.TrustStore) (before, after, bundles signer.VerifyFunc, err error) {
-	if o.append {
-		before, after, err = o.appendVerify(self, verifyFormats()...)
-		return before, after, after, err
-	}
-	verify, err := verifyFunc(self, o.claims)
+// signing is what one call of sign needs for each of its files.
+type signing struct {
+	*signOptions
+	keys    signKeys
+	before  signer.VerifyFunc // of a file before it is signed; only with --append
+	after   signer.VerifyFunc
+	bundles signer.VerifyFunc // after it, of one with a bundle beside it
+	confirm signer.ConfirmFunc
+}
+
+func (a *app) openSigning(ctx context.Context, o *signOptions) (*signing, error) {
+	keys, trust, err := a.openKeys(ctx, o)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if after, err = o.wantStamped(verify, self); err != nil {
-		return nil, nil, nil, err
+	key := keys.main()
+	if o.claims.given() && key.Kind() == signer.KindX509 {
+		return nil, errNoClaims()
 	}
-	bundles, err = o.wantEvidence(verify, self)
-	return nil, after, bundles, err
+	if err := o.timestamp.fitsKey(key); err != nil && !o.signsBundle() {
+		return nil, err
+	}
+	if err := o.timestamp.open(a); err != nil {
+		return nil, err
+	}
+	s := &signing{signOptions: o, keys: keys}
+	s.before, s.after, s.bundles, err = o.judgements(trust)
+	return s, err
+}
+
+// one signs a file, or checks it.
+func (s *signing) one(ctx context.Context, path string) render.SignResult {
+	key := s.keys.main()
+	formats := s.formatsFor(path, key)
+	switch {
+	case s.append:
+		return appendOne(ctx, path, formats[0], signer.AppendOptions{Key: key, Before: s.before, After: s.after, Force: s.force})
+	case s.check && s.several():
+		return checkAll(ctx, path, formats, s.judge)
+	case s.check:
+		return checkOne(ctx, path, s.formatsToCheck(formats[0], key), s.judge)
+	}
+	var all []signer.Options
+	for _, f := range formats {
+		all = append(all, signer.Options{Format: f, Key: s.keys.of(f), Verify: s.judge(f), Force: s.force, Replace: s.replace, Confirm: s.confirm, Profile: signer.Profile(s.profile)})
+	}
+	if len(all) > 1 {
+		return signSeveral(ctx, path, all)
+	}
+	return signOne(ctx, path, all[0])
+}
+
+// judge is the judgement of what is signed in a format.
+func (s *signing) judge(f signer.Format) signer.VerifyFunc {
+	if _, beside := f.(signer.Beside); beside {
+		return s.bundles
+	}
+	return s.after
+}
+
+func signOne(ctx context.Context, path string, o signer.Options) render.SignResult {
+	outcome, err := signer.SignFile(ctx, path, o)
+	return signResult(path, render.SignSigned, outcome, o.Key, err)
+}
+
+// signSeveral signs a file in more than one format.
+func signSeveral(ctx context.Context, path string, all []signer.Options) render.SignResult {
+	outcomes, err := signer.SignInFormats(ctx, path, all...)
+	if err != nil {
+		return render.SignResult{Path: path, Err: err}
+	}
+	result := signResult(path, render.SignSigned, outcomes[0], all[0].Key, nil)
+	for i, outcome := range outcomes {
+		one := signResult(path, render.SignSigned, outcome, all[i].Key, nil)
+		if one.State != render.SignUnchanged {
+			result.State = one.State
+		}
+		result.Forms = append(result.Forms, render.SignForm{Format: all[i].Format.Name(), Path: one.Form, State: one.State, Signer: one.Signer})
+	}
+	return result
 }
 
 // signResult puts what the signer did into the words of a renderer.
@@ -263,106 +263,4 @@ func (a *app) sayOutcome(word string, outcome signer.Outcome, err error) error {
 		word = "unchanged"
 	}
 	return a.say("%-9s %s\n", word, render.Escape(outcome.Path))
-}
-
-// formatsToCheck are the formats in which a file may be signed: where a trust
-// store stands in for the key, PowerShell may be signed in place or beside, and
-// any file may have a bundle.
-func (o *signOptions) formatsToCheck(first signer.Format, key *signer.Key) []signer.Format {
-	formats := []signer.Format{first}
-	if key != nil || o.format != "auto" {
-		return formats
-	}
-	for _, name := range []string{"clearsign", "sigstore"} {
-		// A build without Sigstore does not have the second.
-		if f := o.formatNamed(name); f != nil && name != first.Name() {
-			formats = append(formats, f)
-		}
-	}
-	return formats
-}
-
-// checkOne says what the first format finds amiss, if the file is signed in none:
-// or another one, which has a signature where the first has none.
-func checkOne(ctx context.Context, path string, formats []signer.Format, verify func(signer.Format) signer.VerifyFunc) render.SignResult {
-	var result signer.CheckResult
-	for i, f := range formats {
-		found, err := signer.CheckFile(ctx, path, f, verify(f))
-		switch {
-		case err == nil && found.State == signer.StateSigned:
-			return render.SignResult{Path: path, Form: found.Path, State: render.SignSigned}
-		case i > 0 && err == nil && result.State == signer.StateUnsigned && found.State == signer.StateStale:
-			result = found
-		case i > 0: // it is no answer to the first question
-		case err != nil:
-			return render.SignResult{Path: path, Err: err}
-		default:
-			result = found
-		}
-	}
-	return render.SignResult{
-		Path: path, Form: result.Path, State: checkState(result.State), Detail: result.Detail,
-		Err: no("%q is %s: %s", path, result.State, result.Detail),
-	}
-}
-
-func checkState(s signer.State) render.SignState {
-	switch s {
-	case signer.StateUnsigned:
-		return render.SignUnsigned
-	case signer.StateStale:
-		return render.SignStale
-	case signer.StateSigned:
-		return render.SignSigned
-	}
-	return render.SignFailed
-}
-
-// isDocument says that a name is one of clear-signed text.
-func isDocument(path string) bool {
-	return strings.EqualFold(filepath.Ext(path), runbook.SignatureExt)
-}
-
-// filesToSign lists files as they are given, and of folders the runbooks that
-// can be signed in the format chosen; each once, however often it is reached.
-func (a *app) filesToSign(o *signOptions, key *signer.Key) ([]string, error) {
-	var files []string
-	known := fileSet{}
-	leftOut := 0
-	for _, root := range o.paths {
-		if root == "" || root == "-" {
-			return nil, usagef("sign needs files or folders, not %q", root)
-		}
-		info, err := os.Lstat(root)
-		if err != nil || !info.IsDir() {
-			if known.add(root) {
-				files = append(files, root)
-			}
-			continue
-		}
-		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir() && d.Name() == ".git":
-				return fs.SkipDir
-			case d.IsDir(), runbook.KindOf(path) == runbook.Unknown, runbook.KindOf(path) == runbook.Statement, isDocument(path) != (o.append && key.Kind() == signer.KindOpenPGP):
-				return nil
-			case !d.Type().IsRegular():
-				a.note("%q is left out: not a regular file", path)
-			case !o.carries(path, key):
-				leftOut++
-			case known.add(path):
-				files = append(files, path)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, noAnswer(err)
-		}
-	}
-	if leftOut > 0 {
-		a.note("%d runbooks are left out: authenticode signs script files of Windows only; sign them with an OpenPGP key", leftOut)
-	}
-	return files, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -203,35 +201,4 @@ func (a *app) answerOnSigning(ctx context.Context, o *signOptions, all render.Si
 	}
 	stopped := &exitError{code: exitCode(answer), err: answer}
 	return stopped.hint("%d files were not tried: each would have failed for the same reason; the same command goes on where it stopped", missed)
-}
-
-// fileSet keeps apart files, whatever the paths by which they were reached.
-type fileSet map[string][]string
-
-// add reports whether the file is new. Two names of one file (hard links) count as
-// two, since only one of them would be signed; signing refuses both.
-func (s fileSet) add(path string) bool {
-	dir, err := filepath.Abs(filepath.Dir(path))
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir)
-	}
-	if err != nil {
-		dir = filepath.Dir(path) // signing says what is wrong with it
-	}
-	place := filepath.Join(dir, filepath.Base(path))
-	key := strings.ToLower(place)
-	for _, other := range s[key] {
-		if other == place || sameFile(other, place) {
-			return false
-		}
-	}
-	s[key] = append(s[key], place)
-	return true
-}
-
-// sameFile says whether two names that differ in case only are of one file.
-func sameFile(a, b string) bool {
-	infoA, errA := os.Lstat(a)
-	infoB, errB := os.Lstat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

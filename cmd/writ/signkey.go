@@ -2,46 +2,100 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/term"
 
-	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
 )
 
-// openKey opens the key and the trust that its signatures are checked with: its
-// own public half and nothing else.
-func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifier.TrustStore, error) {
-	if o.key == "" {
+// signKeys are the keys of a run: that of the bundles may be another one.
+type signKeys struct{ key, bundle *signer.Key }
+
+// of is the key for a format.
+func (k signKeys) of(f signer.Format) *signer.Key {
+	if _, beside := f.(signer.Beside); beside && k.bundle != nil {
+		return k.bundle
+	}
+	return k.key
+}
+
+// main is the key that results name; nil for none.
+func (k signKeys) main() *signer.Key {
+	if k.key == nil {
+		return k.bundle
+	}
+	return k.key
+}
+
+// openKeys opens the keys, and the trust that their signatures are checked with:
+// their own public halves, and for keyless ones whom the user trusts.
+func (a *app) openKeys(ctx context.Context, o *signOptions) (keys signKeys, _ *verifier.TrustStore, err error) {
+	if o.key == "" && !o.keyless.given() {
 		trust, err := o.trust.load(false)
-		return nil, trust, err
-	}
-	key, err := a.openOne(ctx, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	anchorIn := fileAnchor
-	if o.signsBundle() {
-		anchorIn = bundleAnchor
-	}
-	anchor, err := anchorIn(key)
-	if err != nil {
-		return nil, nil, err
+		return keys, trust, err
 	}
 	files, err := o.timestamp.anchors(o.trust.tsas)
 	if err != nil {
-		return nil, nil, err
+		return keys, nil, err
 	}
-	trust, err := verifier.NewTrust(append(files, anchor)...)
+	if o.key != "" {
+		if keys.key, err = a.openOne(ctx, o); err != nil {
+			return keys, nil, err
+		}
+		if !o.bundleOnly() {
+			anchor, err := fileAnchor(keys.key)
+			if err != nil {
+				return keys, nil, err
+			}
+			files = append(files, anchor)
+		}
+	}
+	own, err := a.openBundleKey(ctx, o, &keys)
 	if err != nil {
-		return nil, nil, noAnswer(err)
+		return keys, nil, err
 	}
-	return key, trust, nil
+	trust, err := verifier.NewTrust(append(files, own...)...)
+	if err != nil {
+		return keys, nil, noAnswer(err)
+	}
+	return keys, trust, nil
+}
+
+// openBundleKey opens the key of the bundles, if it is another one, and returns what
+// they are to be trusted by.
+func (a *app) openBundleKey(ctx context.Context, o *signOptions, keys *signKeys) (trust []verifier.TrustFile, err error) {
+	switch {
+	case !o.signsBundle():
+		return nil, nil
+	case o.keyless.given():
+		if keys.bundle, err = a.openKeyless(ctx, o); err != nil {
+			return nil, err
+		}
+		a.note("signing as %s", keys.bundle.ID())
+		return o.keylessTrust(keys.bundle)
+	case o.keyless.second != "":
+		second := *o
+		second.key, second.cert = o.keyless.second, ""
+		if keys.bundle, err = a.openOne(ctx, &second); err != nil {
+			return nil, err
+		}
+	}
+	file, err := bundleAnchor(keys.of(o.formatNamed(formatSigstore)))
+	if err != nil {
+		return nil, err
+	}
+	logged, err := o.logTrust()
+	return append(logged, file), err
+}
+
+// openKey opens the key of what is signed by one key, and the trust that its
+// signatures are checked with.
+func (a *app) openKey(ctx context.Context, o *signOptions) (*signer.Key, *verifier.TrustStore, error) {
+	keys, trust, err := a.openKeys(ctx, o)
+	return keys.main(), trust, err
 }
 
 // openOne opens a key and tells its notes.
@@ -103,42 +157,4 @@ func readable(paths ...string) error {
 		_ = f.Close() // nothing was read
 	}
 	return nil
-}
-
-// verifyFunc is our own verifier in the words of the signer.
-func verifyFunc(trust *verifier.TrustStore, claims claimOptions) (signer.VerifyFunc, error) {
-	return verifyWith(trust, claims, verifyFormats()...)
-}
-
-func verifyWith(trust *verifier.TrustStore, claims claimOptions, formats ...verifier.Format) (signer.VerifyFunc, error) {
-	v, err := verifier.New(trust, verifier.Options{Formats: formats})
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	return verifyBy(v, claims), nil
-}
-
-// verifyBy is a verifier of ours in the words of the signer.
-func verifyBy(v *verifier.Verifier, claims claimOptions) signer.VerifyFunc {
-	return func(ctx context.Context, rb *runbook.Runbook) (*signer.Verification, error) {
-		verified, err := v.Verify(ctx, rb)
-		var unverified *verifier.UnverifiedError
-		if errors.As(err, &unverified) && unverified.Report.Verdict == verifier.Unsigned {
-			return nil, fmt.Errorf("%q is %w", rb.Name(), signer.ErrUnsigned)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := contradiction(verified.Report()); err != nil {
-			return nil, err
-		}
-		found := &signer.Verification{Payload: verified.Payload()}
-		for _, s := range verified.Report().Signatures {
-			if s.Verdict == verifier.Valid {
-				found.Formats = append(found.Formats, s.Format)
-			}
-		}
-		found.Signers, found.Otherwise = claims.signersOf(verified.Report())
-		return found, nil
-	}
 }
