@@ -17,18 +17,17 @@ import (
 
 // inFulcio has no key: the real Fulcio certifies one that the program makes.
 func (w *keyWork) inFulcio(t *testing.T, _ string) {
-	const person = "op@example.org"
 	s := testsigstore.Start(t)
+	w.person, w.vouchedBy = "op@example.org", s.People.URL
 	for _, dir := range []string{"trust", "trust/test", "trust/test/sigstore", "trust/test/sigstore-identities"} {
 		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.write(t, "trust/test/sigstore/trusted_root.json", s.TrustedRoot(t, nil))
-	w.write(t, "trust/test/sigstore-identities/us", fmt.Appendf(nil, "sigstore-identity:op issuer=%q san=%q\n", s.People.URL, person))
-	w.write(t, "token.jwt", []byte(s.People.Email(t, person)))
+	w.write(t, fulcioRoot, s.TrustedRoot(t, nil))
+	w.write(t, "trust/test/sigstore-identities/us", fmt.Appendf(nil, "sigstore-identity:op issuer=%q san=%q\n", w.vouchedBy, w.person))
+	w.write(t, "token.jwt", []byte(s.People.Email(t, w.person)))
 	w.flags = []string{"--fulcio", s.Fulcio, "--rekor", s.Rekor.URL, "--identity-token-file", "token.jwt", "--trust", "trust"}
-	w.cosignFlags = []string{"--trusted-root", "trust/test/sigstore/trusted_root.json", "--certificate-identity", person, "--certificate-oidc-issuer", s.People.URL}
 	w.env = append(w.env, "HOME="+w.dir)
 }
 

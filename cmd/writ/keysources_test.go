@@ -67,7 +67,7 @@ var formatVerifiers = []struct {
 }{
 	{"authenticode", (*keyWork).signInPlace, []formatVerifier{{"writ", (*keyWork).writInPlace, ""}, {"osslsigncode", (*keyWork).osslsigncode, ""}}},
 	{"clearsign", (*keyWork).clearsign, []formatVerifier{{"writ", (*keyWork).writClearsign, ""}, {"gpg", (*keyWork).gpg, ""}, {"gpgv", (*keyWork).gpgv, ""}}},
-	{"sigstore", (*keyWork).signBundle, []formatVerifier{{"writ", (*keyWork).writBundle, ""}, {"openssl", (*keyWork).openssl, ""}, {"cosign", (*keyWork).cosign, "p384"}}},
+	{"sigstore", (*keyWork).signBundle, []formatVerifier{{"writ", (*keyWork).writBundle, ""}, {"openssl", (*keyWork).openssl, ""}, {"sigstore-go", (*keyWork).sigstoreGo, ""}, {"cosign", (*keyWork).cosign, "p384"}}},
 }
 
 type formatVerifier struct {
@@ -164,14 +164,17 @@ type keyWork struct {
 	noCert bool     // an OpenPGP key brings its own
 	issuer *newkeys.X509Key
 	public crypto.PublicKey
-	// cosignFlags say whom cosign is to trust, where it is not the public key.
-	cosignFlags []string
+	// person is whom Fulcio certified, and vouchedBy the issuer that knows them; "" where a key signed.
+	person, vouchedBy string
 }
 
 const (
 	powerShell = "Write-Host 'hello'\r\n"
 	bashScript = "#!/bin/bash\n-x\necho hello\n"
 )
+
+// fulcioRoot is the trusted root of the Sigstore that certifies.
+const fulcioRoot = "trust/test/sigstore/trusted_root.json"
 
 // keyIssuer certifies the keys of all sources.
 var keyIssuer = sync.OnceValues(func() (*newkeys.X509Key, error) {
@@ -466,7 +469,6 @@ func (w *keyWork) signBundle(t *testing.T) {
 	}
 	w.write(t, "trust/test/sigstore/key.pub", data)
 	w.write(t, "key.pub", data)
-	w.cosignFlags = []string{"--key", "key.pub", "--insecure-ignore-tlog"}
 	args := append([]string{"sign", "--format", "sigstore", "--key", w.key}, w.flags...)
 	w.mustRun(t, "writ", append(args, "b.sh")...)
 }
@@ -496,7 +498,11 @@ func (w *keyWork) openssl(t *testing.T) {
 }
 
 func (w *keyWork) cosign(t *testing.T) {
-	args := append([]string{"verify-blob", "--bundle", "b.sh.sigstore.json"}, w.cosignFlags...)
+	whom := []string{"--key", "key.pub", "--insecure-ignore-tlog"}
+	if w.person != "" {
+		whom = []string{"--trusted-root", fulcioRoot, "--certificate-identity", w.person, "--certificate-oidc-issuer", w.vouchedBy}
+	}
+	args := append([]string{"verify-blob", "--bundle", "b.sh.sigstore.json"}, whom...)
 	w.mustRun(t, testenv.Tool(t, "cosign"), append(args, "b.sh")...)
 }
 
