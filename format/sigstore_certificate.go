@@ -52,6 +52,8 @@ func readFulcio(leaf *x509.Certificate) (*verifier.Sigstore, error) {
 	switch {
 	case lostEnd(facts.SAN, all):
 		return nil, errors.New("its identity is not all of the job's: the branch or tag ends with \"#\", which Fulcio leaves out of the name")
+	case sharedName(facts.SAN, all):
+		return nil, errors.New("its identity may be that of another job: a branch or tag holds \"%\", by which Fulcio writes other letters")
 	case all.Issuer == "":
 		return nil, errors.New("it does not say who vouches for the identity (no issuer)")
 	case !nameable(all.Issuer), !nameable(facts.SAN):
@@ -83,6 +85,14 @@ func lostEnd(san string, e certificate.Extensions) bool {
 		}
 	}
 	return false
+}
+
+// sharedName says that the identity could be that of another job. As a URI it has
+// letters such as "ö" as "%C3%B6", and a branch that is called "%C3%B6" has the same
+// one. Most authorities write the address of the workflow as the pipeline said it; if
+// it is written as a URI already, nobody can tell.
+func sharedName(san string, e certificate.Extensions) bool {
+	return strings.Contains(san, "%") && strings.Contains(e.BuildSignerURI+e.BuildConfigURI+e.SourceRepositoryRef+e.GithubWorkflowRef, "%")
 }
 
 // The kinds of names that Fulcio gives: tags of a GeneralName.

@@ -116,10 +116,24 @@ func misnamed(facts *verifier.Sigstore, t oidctoken.Token) string {
 		return ""
 	case t.Email != "" && facts.SAN == t.Email:
 		return ""
-	case t.Workflow != "" && (facts.SAN == "https://"+t.Workflow || strings.HasPrefix(facts.SAN, "https://") && strings.HasSuffix(facts.SAN, "/"+t.Workflow)):
+	case t.Workflow != "" && ofWorkflow(facts.SAN, t.Workflow):
 		return ""
 	case facts.SAN == t.Subject, strings.HasPrefix(facts.SAN, t.Subject+"!"):
 		return ""
 	}
 	return fmt.Sprintf("the certificate is for %q, and the token for somebody else", facts.SAN)
+}
+
+// ofWorkflow says whether the name is that of the workflow, at whatever host. It is a
+// URI, where letters beyond ASCII are written as their bytes.
+func ofWorkflow(san, workflow string) bool {
+	rest, ok := strings.CutPrefix(san, "https:/")
+	if !ok {
+		return false
+	}
+	written := workflow
+	if !strings.ContainsAny(workflow, "#%") { // which mean something else in a URI
+		written = (&url.URL{Path: workflow}).EscapedPath()
+	}
+	return strings.HasSuffix(rest, "/"+workflow) || strings.HasSuffix(rest, "/"+written)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,17 +26,18 @@ import (
 // the same trusted root and the same identity.
 type keylessPeers struct {
 	*testsigstore.Sigstore
+	san          string
 	cosign, root string
 	ours         *verifier.Verifier
 }
 
-func newKeylessPeers(t *testing.T) *keylessPeers {
+func newKeylessPeers(t *testing.T, san string) *keylessPeers {
 	t.Helper()
-	p := &keylessPeers{Sigstore: testsigstore.Start(t), cosign: testenv.Tool(t, "cosign"), root: filepath.Join(t.TempDir(), "trusted_root.json")}
+	p := &keylessPeers{Sigstore: testsigstore.Start(t), san: san, cosign: testenv.Tool(t, "cosign"), root: filepath.Join(t.TempDir(), "trusted_root.json")}
 	if err := os.WriteFile(p.root, p.TrustedRoot(t, nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.ours = sigstoreVerifier(t, sigstoreTrust(t, p.Sigstore, p.Jobs.URL, signWorkflow), time.Now())
+	p.ours = sigstoreVerifier(t, sigstoreTrust(t, p.Sigstore, p.Jobs.URL, san), time.Now())
 	return p
 }
 
@@ -80,7 +82,7 @@ func (p *keylessPeers) judge(t *testing.T, content, bundle []byte) (verifier.Ver
 		}
 	}
 	said, err := p.run(t.Context(), dir, "verify-blob", "--bundle", "bundle", "--trusted-root", p.root,
-		"--certificate-identity", signWorkflow, "--certificate-oidc-issuer", p.Jobs.URL, "deploy.sh")
+		"--certificate-identity", p.san, "--certificate-oidc-issuer", p.Jobs.URL, "deploy.sh")
 	t.Logf("cosign: %.300s", bytes.TrimSpace(said))
 	rb, e := runbook.ParseWithSidecars("deploy.sh", content, runbook.Sidecar{Name: "deploy.sh.sigstore.json", Data: bundle})
 	if e != nil {
@@ -98,7 +100,7 @@ func (p *keylessPeers) judge(t *testing.T, content, bundle []byte) (verifier.Ver
 // ones, each change alone.
 func TestCosignAndWritAgreeOnKeylessBundles(t *testing.T) {
 	t.Parallel()
-	p := newKeylessPeers(t)
+	p := newKeylessPeers(t, signWorkflow)
 	key := p.job(t, "sign.yml")
 	good := p.bundle(t, key, sigstoreScript)
 	again := p.bundle(t, key, sigstoreScript)
@@ -182,10 +184,10 @@ func TestCosignAndWritAgreeOnKeylessBundles(t *testing.T) {
 	}
 }
 
-// TestKeylessBundlesByCosignAreValid: cosign asks the same services.
-func TestKeylessBundlesByCosignAreValid(t *testing.T) {
-	t.Parallel()
-	p := newKeylessPeers(t)
+// byCosign is a bundle that cosign makes for whom the token names: it asks the same
+// services.
+func (p *keylessPeers) byCosign(t *testing.T, token string) []byte {
+	t.Helper()
 	dir := t.TempDir()
 	since := map[string]any{"start": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}
 	service := func(url string) []any {
@@ -198,7 +200,7 @@ func TestKeylessBundlesByCosignAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"config.json": config, "token": []byte(p.Jobs.Workflow(t, "org/lib", "sign.yml")), "deploy.sh": sigstoreScript} {
+	for name, data := range map[string][]byte{"config.json": config, "token": []byte(token), "deploy.sh": sigstoreScript} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +213,54 @@ func TestKeylessBundlesByCosignAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bundle
+}
+
+func TestKeylessBundlesByCosignAreValid(t *testing.T) {
+	t.Parallel()
+	p := newKeylessPeers(t, signWorkflow)
+	bundle := p.byCosign(t, p.Jobs.Workflow(t, "org/lib", "sign.yml"))
 	if verdict, err := p.judge(t, sigstoreScript, bundle); verdict != verifier.Valid || err != nil {
 		t.Errorf("writ says %s, cosign %v", verdict, err)
+	}
+}
+
+// A branch "größe" stands in certificates as bytes, since names of jobs are URIs.
+const encodedBranch = "gr%C3%B6%C3%9Fe"
+
+func TestAJobOnABranchWithOtherLettersSigns(t *testing.T) {
+	t.Parallel()
+	p := newKeylessPeers(t, strings.TrimSuffix(signWorkflow, "main")+encodedBranch)
+	token := p.Jobs.OnBranch(t, "org/lib", "sign.yml", "größe")
+	key, err := format.OpenKeyless(t.Context(), keylessOptions(t, p.Fulcio, token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bundle := range map[string][]byte{"writ": p.bundle(t, key, sigstoreScript), "cosign": p.byCosign(t, token)} {
+		if verdict, err := p.judge(t, sigstoreScript, bundle); verdict != verifier.Valid || err != nil {
+			t.Errorf("by %s: writ says %s, cosign %v", name, verdict, err)
+		}
+	}
+}
+
+// TestAttackABranchNamedAsTheBytesOfAnother: Fulcio gives a job on the branch
+// "gr%C3%B6%C3%9Fe", which nobody protects, the name of one on "größe", and cosign
+// takes it. A Fulcio that writes all addresses as URIs does not let anybody tell.
+func TestAttackABranchNamedAsTheBytesOfAnother(t *testing.T) {
+	t.Parallel()
+	p := newKeylessPeers(t, strings.TrimSuffix(signWorkflow, "main")+encodedBranch)
+	for _, branch := range []string{encodedBranch, "gr%C3%B6ße"} {
+		bundle := p.byCosign(t, p.Jobs.OnBranch(t, "org/lib", "sign.yml", branch))
+		if verdict, err := p.judge(t, sigstoreScript, bundle); verdict != verifier.Unsupported || err != nil {
+			t.Errorf("%s: writ says %s, cosign %v", branch, verdict, err)
+		}
+	}
+	for name, token := range map[string]string{
+		"the branch itself":        p.Jobs.OnBranch(t, "org/lib", "sign.yml", encodedBranch),
+		"a Fulcio of another kind": p.OldJobs.OnBranch(t, "org/lib", "sign.yml", "größe"),
+	} {
+		if _, err := format.OpenKeyless(t.Context(), keylessOptions(t, p.Fulcio, token)); err == nil || !strings.Contains(err.Error(), "that of another job") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ package format
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/subtle"
 	"slices"
@@ -66,11 +67,9 @@ func (x *sigstoreExam) bySigner(public crypto.PublicKey) {
 		x.note(verifier.Failed(verifier.CheckSupported, "the signature is by %v", err))
 		return
 	}
-	if x.b.leaf != nil {
-		if details, err := signature.GetDefaultAlgorithmDetails(public); err != nil || details.GetHashType() != x.b.hash {
-			x.note(verifier.Failed(verifier.CheckSupported, "a certificate's key of the type %s does not sign %s digests in Sigstore", x.out.Signer.Algorithm, x.out.Digest))
-			return
-		}
+	if x.b.leaf != nil && !certifiedDigest(public, x.b.hash) {
+		x.note(verifier.Failed(verifier.CheckSupported, "a certificate's key of the type %s does not sign %s digests in Sigstore", x.out.Signer.Algorithm, x.out.Digest))
+		return
 	}
 	x.note(verifier.Passed(verifier.CheckSupported, "%s with %s", x.out.Signer.Algorithm, x.out.Digest))
 	if cms.WeakKey(public) {
@@ -83,6 +82,17 @@ func (x *sigstoreExam) bySigner(public crypto.PublicKey) {
 	} else {
 		x.note(verifier.Failed(verifier.CheckSignature, "the value does not verify under the signer's key"))
 	}
+}
+
+// certifiedDigest says whether a key with a certificate signs such digests: each kind
+// of key has one, and P-384 had SHA-256 before.
+func certifiedDigest(public crypto.PublicKey, hash crypto.Hash) bool {
+	details, err := signature.GetDefaultAlgorithmDetails(public)
+	if err != nil {
+		return false
+	}
+	k, ok := public.(*ecdsa.PublicKey)
+	return details.GetHashType() == hash || ok && k.Curve == elliptic.P384() && hash == crypto.SHA256
 }
 
 // signedBy checks the value of the signature over the digest that the bundle says.

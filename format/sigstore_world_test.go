@@ -52,6 +52,7 @@ type keyless struct {
 	issuer, san string
 	kind        string // of the name: "uri" (by default), "email", "other", "dns"
 	curve       elliptic.Curve
+	oldDigest   bool          // SHA-256 with P-384, as clients once signed
 	after       time.Duration // from the beginning of the certificate to log entry and timestamp
 	logAfter    time.Duration // to the log entry, where that is another one
 	rekor2      bool
@@ -270,7 +271,7 @@ func (w *sigstoreWorld) sign(k keyless) []byte {
 	leaf := w.leaf(k, key.Public())
 	sum, hash, algorithm := sha256.Sum256(k.content), crypto.SHA256, "SHA2_256"
 	digest := sum[:]
-	if k.curve == elliptic.P384() {
+	if k.curve == elliptic.P384() && !k.oldDigest {
 		sum := sha512.Sum384(k.content)
 		digest, hash, algorithm = sum[:], crypto.SHA384, "SHA2_384"
 	}

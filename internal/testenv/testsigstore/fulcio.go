@@ -23,16 +23,32 @@ type fulcio struct {
 	chain [][]byte // of its authority, DER, the root last
 }
 
-// startFulcio starts it with an issuer for people and one for jobs of GitHub
-// Actions. It ends with the test.
-func startFulcio(t testing.TB, people, jobs string, log *ctLog) *fulcio {
+// jobNames say how certificates name jobs of GitHub Actions: as those of the public
+// Sigstore do.
+var jobNames = map[string]any{
+	"DefaultTemplateValues":          map[string]any{"url": "https://github.com"},
+	"SubjectAlternativeNameTemplate": "{{ .url }}/{{ .job_workflow_ref }}",
+	"ExtensionTemplates": map[string]any{
+		"GithubWorkflowTrigger": "event_name", "GithubWorkflowSHA": "sha", "GithubWorkflowName": "workflow", "GithubWorkflowRepository": "repository", "GithubWorkflowRef": "ref",
+		"BuildSignerURI": "{{ .url }}/{{ .job_workflow_ref }}", "BuildSignerDigest": "job_workflow_sha", "RunnerEnvironment": "runner_environment",
+		"SourceRepositoryURI": "{{ .url }}/{{ .repository }}", "SourceRepositoryDigest": "sha", "SourceRepositoryRef": "ref",
+		"BuildConfigURI": "{{ .url }}/{{ .workflow_ref }}", "BuildConfigDigest": "workflow_sha", "BuildTrigger": "event_name",
+	},
+}
+
+// startFulcio starts it with an issuer for people and two for jobs of GitHub Actions,
+// the older one of which it knows without being told about it. It ends with the test.
+func startFulcio(t testing.TB, people, jobs, oldJobs string, log *ctLog) *fulcio {
 	t.Helper()
 	program := testenv.Tool(t, "fulcio")
 	dir := t.TempDir()
-	config, err := json.Marshal(map[string]any{"OIDCIssuers": map[string]any{
-		people: map[string]any{"IssuerURL": people, "ClientID": "sigstore", "Type": "email"},
-		jobs:   map[string]any{"IssuerURL": jobs, "ClientID": "sigstore", "Type": "github-workflow"},
-	}})
+	issuer := func(url, kind string) map[string]any {
+		return map[string]any{"IssuerURL": url, "ClientID": "sigstore", "Type": kind, "CIProvider": "github"}
+	}
+	config, err := json.Marshal(map[string]any{
+		"OIDCIssuers":      map[string]any{people: issuer(people, "email"), jobs: issuer(jobs, "ci-provider"), oldJobs: issuer(oldJobs, "github-workflow")},
+		"CIIssuerMetadata": map[string]any{"github": jobNames},
+	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600)
 	}

@@ -83,12 +83,19 @@ func (i *Issuer) Email(t testing.TB, address string) string {
 // ORG/NAME, by the workflow file FILE on the branch main.
 func (i *Issuer) Workflow(t testing.TB, repository, file string) string {
 	t.Helper()
+	return i.OnBranch(t, repository, file, "main")
+}
+
+// OnBranch is Workflow on another branch.
+func (i *Issuer) OnBranch(t testing.TB, repository, file, branch string) string {
+	t.Helper()
 	const sha = "0123456789abcdef0123456789abcdef01234567"
-	ref := repository + "/.github/workflows/" + file + "@refs/heads/main"
+	branch = "refs/heads/" + branch
+	ref := repository + "/.github/workflows/" + file + "@" + branch
 	return i.Token(t, map[string]any{
-		"sub": "repo:" + repository + ":ref:refs/heads/main", "job_workflow_ref": ref, "job_workflow_sha": sha, "workflow": "Sign", "workflow_ref": ref, "workflow_sha": sha,
+		"sub": "repo:" + repository + ":ref:" + branch, "job_workflow_ref": ref, "job_workflow_sha": sha, "workflow": "Sign", "workflow_ref": ref, "workflow_sha": sha,
 		"repository": repository, "repository_id": "1", "repository_owner": "org", "repository_owner_id": "2", "repository_visibility": "private",
-		"event_name": "push", "ref": "refs/heads/main", "sha": sha, "runner_environment": "github-hosted", "run_id": "3", "run_attempt": "1",
+		"event_name": "push", "ref": branch, "sha": sha, "runner_environment": "github-hosted", "run_id": "3", "run_attempt": "1",
 	})
 }
 

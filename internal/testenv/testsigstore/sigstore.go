@@ -16,10 +16,11 @@ import (
 // Sigstore is all of it.
 type Sigstore struct {
 	// People and Jobs issue tokens that Fulcio takes: with addresses, and as those
-	// of GitHub Actions.
-	People, Jobs *Issuer
-	Fulcio       string
-	Rekor        *Rekor
+	// of GitHub Actions. For the jobs of OldJobs it writes names as it did before it
+	// was told about pipelines.
+	People, Jobs, OldJobs *Issuer
+	Fulcio                string
+	Rekor                 *Rekor
 
 	fulcio *fulcio
 	ctLog  *ctLog
@@ -28,8 +29,8 @@ type Sigstore struct {
 // Start starts it. It ends with the test.
 func Start(t testing.TB) *Sigstore {
 	t.Helper()
-	s := &Sigstore{People: NewIssuer(t), Jobs: NewIssuer(t), Rekor: NewRekor(t), ctLog: newCTLog(t)}
-	s.fulcio = startFulcio(t, s.People.URL, s.Jobs.URL, s.ctLog)
+	s := &Sigstore{People: NewIssuer(t), Jobs: NewIssuer(t), OldJobs: NewIssuer(t), Rekor: NewRekor(t), ctLog: newCTLog(t)}
+	s.fulcio = startFulcio(t, s.People.URL, s.Jobs.URL, s.OldJobs.URL, s.ctLog)
 	s.Fulcio = s.fulcio.url
 	return s
 }
