@@ -2,6 +2,7 @@ package signer_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/runwrit/writ/runbook"
@@ -31,6 +32,28 @@ func TestAttackAFileIsExchangedBeforeItIsSignedAnew(t *testing.T) {
 		options.Only = runbook.DigestOf(signed)
 		if _, err := signer.SignFile(t.Context(), path, options); err != nil {
 			t.Errorf("the file that was judged: %v", err)
+		}
+	})
+}
+
+// The signed form may be another file, which is as it was while the source is not.
+func TestAttackTheSourceIsExchangedBeforeItIsSignedAnew(t *testing.T) {
+	t.Parallel()
+	eachFormat(t, func(t *testing.T, s studio) {
+		dir := newFiles(t)
+		path := dir.write(s.in, s.text)
+		options := s.Options
+		options.Source = runbook.DigestOf([]byte("the runbook that was judged"))
+		var changed *signer.ChangedError
+		if _, err := signer.SignFile(t.Context(), path, options); !errors.As(err, &changed) {
+			t.Errorf("signed: %v", err)
+		}
+		if names := dir.names(); !slices.Equal(names, []string{s.in}) {
+			t.Errorf("in the folder: %v", names)
+		}
+		options.Source = runbook.DigestOf(s.text)
+		if _, err := signer.SignFile(t.Context(), path, options); err != nil {
+			t.Errorf("the runbook that was judged: %v", err)
 		}
 	})
 }

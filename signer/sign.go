@@ -65,6 +65,9 @@ type Options struct {
 	// Only, unless it is zero, is the digest of the one file that the signed form may
 	// replace: the one on which somebody has decided that it may be.
 	Only runbook.Digest
+	// Source, unless it is zero, is the digest of the one runbook that may be signed:
+	// the one on which somebody has decided.
+	Source runbook.Digest
 }
 
 // Outcome says what SignFile did.
@@ -140,6 +143,9 @@ type work struct {
 func (s *source) prepare(ctx context.Context, o Options) (*work, error) {
 	if err := o.Profile.check(s.rb); err != nil {
 		return nil, err
+	}
+	if !o.Source.IsZero() && s.rb.Digest() != o.Source {
+		return nil, &ChangedError{s.path}
 	}
 	if s.unfit != nil {
 		return nil, s.unfit

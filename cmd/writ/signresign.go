@@ -21,7 +21,7 @@ type resignOptions struct {
 func (o *resignOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.on, "resign", false, "sign anew what the signer of --if-signer has signed, and nothing else")
-	f.StringVar(&o.old, "if-signer", "", "with --resign: the old signer, an `ID` as policies name it or a file with the certificate")
+	f.StringVar(&o.old, "if-signer", "", "with --resign: the old signer, an `ID` as policies name it or a file with the certificate or the public key")
 	f.StringVar(&o.before, "signed-before", "", "with --resign: only what a trusted timestamp proves to be older than this `time` (RFC 3339)")
 }
 
@@ -68,7 +68,7 @@ func (a *app) runResign(ctx context.Context, o *signOptions, r signWriter) error
 		return err
 	}
 	if s.rules.Before.IsZero() {
-		a.note("whoever had the key of %s can have signed these files: if others may have had it, use --signed-before, or review them", s.rules.Old)
+		a.note("whoever had the key of %s can have signed these files: if others may have had it, use --signed-before, or review them", o.resign.id)
 	}
 	all, err := a.forEach(ctx, o, r, s.key, files, s.do)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/runbook"
@@ -20,20 +21,54 @@ func (a *app) filesToResign(paths []string) ([]string, error) {
 		if root == "" || root == "-" {
 			return nil, usagef("sign needs files or folders, not %q", root)
 		}
-		found := []string{root}
+		found := namedToResign(root)
 		if info, err := os.Lstat(root); err == nil && info.IsDir() {
 			if found, err = a.signableIn(root); err != nil {
 				return nil, noAnswer(err)
 			}
-		} else if isSourceOfDocument(root) {
-			found[0] += runbook.SignatureExt
 		}
 		files = append(files, slices.DeleteFunc(found, func(path string) bool { return !known.add(path) })...)
 	}
 	return files, nil
 }
 
-// signableIn lists what in a folder may be signed.
+// namedToResign are the files that a name stands for: a bundle for its file, a source
+// for the document that it is signed in, and for itself if a bundle is beside it.
+func namedToResign(path string) []string {
+	if file, is := fileOfBundle(path); is {
+		return []string{file}
+	}
+	if !isSourceOfDocument(path) {
+		return []string{path}
+	}
+	document := path + runbook.SignatureExt
+	if hasBundle(path) {
+		return []string{path, document}
+	}
+	return []string{document}
+}
+
+// fileOfBundle is the file beside a bundle of this name, where there is one.
+func fileOfBundle(path string) (file string, is bool) {
+	file, is = strings.CutSuffix(path, runbook.BundleExt)
+	if !is || runbook.IsSidecarName(file) {
+		return "", false
+	}
+	_, err := os.Lstat(file)
+	return file, err == nil
+}
+
+func isBundleName(path string) bool {
+	return strings.HasSuffix(strings.ToLower(path), runbook.BundleExt)
+}
+
+func hasBundle(path string) bool {
+	_, err := os.Lstat(path + runbook.BundleExt)
+	return err == nil && !runbook.IsSidecarName(path)
+}
+
+// signableIn lists what in a folder may be signed: runbooks and documents, whatever
+// has a bundle beside it, and bundles without a file.
 func (a *app) signableIn(root string) (files []string, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -41,7 +76,7 @@ func (a *app) signableIn(root string) (files []string, err error) {
 			return err
 		case d.IsDir() && d.Name() == ".git":
 			return fs.SkipDir
-		case d.IsDir(), runbook.KindOf(d.Name()) == runbook.Unknown, runbook.IsSidecarName(path) && !isClearSigned(path), isSourceOfDocument(path):
+		case d.IsDir(), !mayBeSigned(path):
 		case !d.Type().IsRegular():
 			a.note("%q is left out: not a regular file", path)
 		default:
@@ -50,6 +85,21 @@ func (a *app) signableIn(root string) (files []string, err error) {
 		return nil
 	})
 	return files, err
+}
+
+// mayBeSigned says, by the name and what lies beside, whether a file may hold what the
+// old signer has signed.
+func mayBeSigned(path string) bool {
+	switch {
+	case isBundleName(path):
+		_, beside := fileOfBundle(path)
+		return !beside
+	case hasBundle(path):
+		return true
+	case runbook.IsSidecarName(path):
+		return isClearSigned(path)
+	}
+	return runbook.KindOf(filepath.Base(path)) != runbook.Unknown && !isSourceOfDocument(path)
 }
 
 // isSourceOfDocument says that the file is signed in a document beside it, and

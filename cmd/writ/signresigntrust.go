@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -23,9 +25,9 @@ func (a *app) newResigner(ctx context.Context, o *signOptions) (*resigner, error
 	if err != nil {
 		return nil, err
 	}
-	o.resign.id = old
-	s := &resigner{o: o, rules: resign.Rules{Old: old, Before: before, Replace: o.replace}}
-	if strings.HasPrefix(old, "openpgp:") && !before.IsZero() {
+	o.resign.id = old.IDs[0]
+	s := &resigner{o: o, rules: resign.Rules{Old: old.IDs, Before: before, Replace: o.replace}}
+	if old.OpenPGP && !before.IsZero() {
 		return nil, usagef("--signed-before: clear-signed text has no place for a timestamp, so that nothing proves its age")
 	}
 	if o.trust.given() {
@@ -37,6 +39,7 @@ func (a *app) newResigner(ctx context.Context, o *signOptions) (*resigner, error
 	} else if files, err = o.timestampAnchors(files); err != nil {
 		return nil, err
 	}
+	files = addOldKey(files, old.Public)
 	if o.key != "" {
 		if files, err = s.open(ctx, a, files); err != nil {
 			return nil, err
@@ -52,70 +55,152 @@ func (o *signOptions) timestampAnchors(files []verifier.TrustFile) ([]verifier.T
 	return append(files, tsas...), err
 }
 
-// oldSigner returns the ID of the signer, and the certificate that a verifier needs
-// to check the signatures.
-func (o *signOptions) oldSigner() (string, []verifier.TrustFile, error) {
+// oldSigner returns who the old signer is, and the certificate that a verifier needs
+// to check OpenPGP signatures.
+func (o *signOptions) oldSigner() (resign.Certificate, []verifier.TrustFile, error) {
 	old := o.resign.old
 	if resign.IsID(old) {
-		if strings.HasPrefix(old, "openpgp:") && !o.trust.given() {
-			return "", nil, usagef("an OpenPGP signature cannot be checked without the certificate: --if-signer FILE, --keyring FILE or --trust DIR")
+		kind, _, _ := strings.Cut(old, ":")
+		switch {
+		case o.trust.given():
+		case kind == "openpgp":
+			return resign.Certificate{}, nil, usagef("an OpenPGP signature cannot be checked without the certificate: --if-signer FILE, --keyring FILE or --trust DIR")
+		case kind == "sigstore-key":
+			return resign.Certificate{}, nil, usagef("a Sigstore bundle by a key cannot be checked without the public key: --if-signer FILE or --trust DIR")
+		case kind == "sigstore":
+			return resign.Certificate{}, nil, usagef("a Sigstore bundle by an identity cannot be checked without a trusted root: --trust DIR")
 		}
-		return old, nil, nil
+		return resign.Certificate{IDs: resign.IDs(old), OpenPGP: kind == "openpgp"}, nil, nil
 	}
 	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) {
-		return "", nil, usagef("--if-signer %q is neither a file nor an ID, such as x509-sha256:, x509-spki: or openpgp: with its digest", old)
+		return resign.Certificate{}, nil, usagef("--if-signer %q is neither a file nor an ID of one signer, such as x509-sha256:, x509-spki:, sigstore-key: or openpgp: with its digest, or sigstore:ISSUER|NAME", old)
 	}
 	file, err := verifier.ReadTrustFile(old, verifier.RoomOpenPGP, verifier.TrustOptions{})
 	if err != nil {
-		return "", nil, noAnswer(err)
+		return resign.Certificate{}, nil, noAnswer(err)
 	}
 	c, err := resign.ReadCertificate(old, file.Data)
 	if err != nil {
-		return "", nil, usageError{err}
+		return c, nil, usageError{err}
 	}
 	if !c.OpenPGP {
-		return c.ID, nil, nil
+		return c, nil, nil
 	}
-	return c.ID, []verifier.TrustFile{file}, nil
+	return c, []verifier.TrustFile{file}, nil
+}
+
+// addOldKey adds the public key of the old signer, to check bundles with. Where a
+// store has it, the rules of that store hold.
+func addOldKey(files []verifier.TrustFile, public []byte) []verifier.TrustFile {
+	key := verifier.TrustFile{Store: "old signer", Room: verifier.RoomSigstore, Name: "old.pub", Data: public}
+	if len(public) == 0 || !checksBundles(key) {
+		return files
+	}
+	block, _ := pem.Decode(public)
+	for _, f := range files {
+		if f.Room != verifier.RoomSigstore {
+			continue
+		}
+		for b, rest := pem.Decode(f.Data); b != nil; b, rest = pem.Decode(rest) {
+			if bytes.Equal(b.Bytes, block.Bytes) {
+				return files
+			}
+		}
+	}
+	return append(files, key)
+}
+
+// checksBundles says whether the public key can be that of a bundle: not every
+// algorithm, and none in a build without Sigstore.
+func checksBundles(key verifier.TrustFile) bool {
+	trust, err := verifier.NewTrust(key)
+	if err != nil {
+		return false
+	}
+	_, err = newVerifier(trust, nil)
+	return err == nil
 }
 
 // open opens the new key, and adds its own public half to the trust.
 func (s *resigner) open(ctx context.Context, a *app, files []verifier.TrustFile) ([]verifier.TrustFile, error) {
-	key, self, err := a.openKey(ctx, s.o)
+	key, err := a.openOne(ctx, s.o)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case slices.Contains(key.IDs(), s.rules.Old): // by its certificate, or by its public key
-		return nil, usagef("the key is that of %s itself: to sign anew with the same key, use --force", s.rules.Old)
-	case (key.Kind() == signer.KindOpenPGP) != strings.HasPrefix(s.rules.Old, "openpgp:"):
-		return nil, usagef("the format of each file is kept, and the key cannot make signatures of the kind of %s", s.rules.Old)
-	}
-	if err := s.o.timestamp.fitsKey(key); err != nil {
+	if err := s.fits(key); err != nil {
 		return nil, err
 	}
 	if err := s.o.timestamp.open(a); err != nil {
 		return nil, err
 	}
-	s.key, s.rules.New = key, key.ID()
-	own := self.All()
+	own, err := s.anchors(key)
+	if err != nil {
+		return nil, err
+	}
+	s.key, s.rules.New = key, key.IDs()
+	// A key may get another certificate: the bundles that it made stay its own.
+	s.rules.Old = slices.DeleteFunc(s.rules.Old, func(id string) bool { return slices.Contains(key.IDs(), id) })
+	for _, f := range own {
+		f.Store = "new key" // no rules of the user's stores are about it
+		files = append(files, f)
+	}
 	for _, f := range files { // what is denied stays denied, whoever signs it
 		if f.Room == verifier.RoomDeny {
 			own = append(own, f)
 		}
 	}
-	if self, err = verifier.NewTrust(own...); err != nil {
+	tsas, err := s.o.timestamp.anchors(s.o.trust.tsas)
+	if err != nil {
+		return nil, err
+	}
+	self, err := verifier.NewTrust(append(own, tsas...)...)
+	if err != nil {
 		return nil, noAnswer(err)
 	}
 	if s.self, err = newVerifier(self, nil); err != nil {
 		return nil, noAnswer(err)
 	}
-	s.verify, err = s.o.wantStamped(verifyBy(s.self, claimOptions{}), self)
-	for _, f := range self.Files(anchorRoom(key)) {
-		f.Store = "new key" // no rules of the user's stores are about it
-		files = append(files, f)
+	verify := verifyBy(s.self, claimOptions{})
+	if s.verify, err = s.o.wantStamped(verify, self); err != nil {
+		return nil, err
 	}
+	s.verifyBundle, err = s.o.wantEvidence(verify, self)
 	return files, err
+}
+
+// fits refuses a key that cannot sign anew what the old signer has signed.
+func (s *resigner) fits(key *signer.Key) error {
+	switch old := s.rules.Old[0]; {
+	case slices.Contains(key.IDs(), old): // by its certificate, or by its public key
+		return usagef("the key is that of %s itself: to sign anew with the same key, use --force", old)
+	case (key.Kind() == signer.KindOpenPGP) != strings.HasPrefix(old, "openpgp:"):
+		return usagef("the format of each file is kept, and the key cannot make signatures of the kind of %s", old)
+	}
+	return s.o.timestamp.fitsKey(key)
+}
+
+// anchors are the public halves of the new key, for each format that it can sign in.
+func (s *resigner) anchors(key *signer.Key) (own []verifier.TrustFile, err error) {
+	if key.Kind() != signer.KindBare {
+		file, err := fileAnchor(key)
+		if err != nil {
+			return nil, err
+		}
+		own, s.inPlace = append(own, file), true
+	}
+	if key.Kind() != signer.KindOpenPGP {
+		file, err := bundleAnchor(key)
+		if err != nil {
+			return nil, err
+		}
+		if s.bundles = checksBundles(file); s.bundles {
+			own = append(own, file)
+		}
+	}
+	if len(own) == 0 {
+		return nil, &signer.KeyError{Source: key.Source(), Msg: "it can neither sign in place nor make Sigstore bundles"}
+	}
+	return own, nil
 }
 
 // inspectorOf judges by these files, or without any trust where no signer is among

@@ -107,7 +107,7 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 			fmt.Fprintf(&b, "%-9s %s\n", "changed", Escape(f.Path))
 		}
 		for _, form := range f.Forms {
-			if !s.Check {
+			if !s.Check || form.State == SignToSign {
 				fmt.Fprintf(&b, "%-9s %s\n", form.State, Escape(form.Path))
 			}
 		}
@@ -118,8 +118,12 @@ func (textRenderer) Sign(w io.Writer, s Signing) error {
 			}
 		case SignLeft:
 			fmt.Fprintf(&b, "%-9s %s\n  %s\n", f.State, Escape(f.Path), clip(f.Detail))
-		case SignUnsigned, SignStale, SignToSign:
+		case SignUnsigned, SignStale:
 			fmt.Fprintf(&b, "%-9s %s\n", f.State, Escape(f.Path))
+		case SignToSign:
+			if len(f.Forms) == 0 {
+				fmt.Fprintf(&b, "%-9s %s\n", f.State, Escape(f.Form))
+			}
 		case SignNotReached, SignFailed:
 		}
 	}

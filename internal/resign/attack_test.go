@@ -24,8 +24,8 @@ var at = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // scene is an old signer, a new one, a stranger, and an authority for timestamps.
 type scene struct {
-	old, fresh, stranger, tsa *vectors.Identity
-	content                   []byte
+	ca, old, fresh, stranger, tsa *vectors.Identity
+	content                       []byte
 }
 
 func newScene(t *testing.T, edits ...vectors.Edit) *scene {
@@ -33,6 +33,7 @@ func newScene(t *testing.T, edits ...vectors.Edit) *scene {
 	ca := vectors.Issue(t, at, "Authority", nil)
 	leaf := func(name string) *vectors.Identity { return vectors.Issue(t, at, name, ca, vectors.CodeSigning) }
 	return &scene{
+		ca:    ca,
 		old:   vectors.Issue(t, at, "Old", ca, append([]vectors.Edit{vectors.CodeSigning}, edits...)...),
 		fresh: leaf("New"), stranger: leaf("Stranger"),
 		tsa:     vectors.Issue(t, at, "Clock", nil, vectors.TimeStamping),
@@ -45,7 +46,9 @@ func idOf(i *vectors.Identity) string {
 	return "x509-sha256:" + hex.EncodeToString(sum[:])
 }
 
-func (s *scene) rules() resign.Rules { return resign.Rules{Old: idOf(s.old), New: idOf(s.fresh)} }
+func (s *scene) rules() resign.Rules {
+	return resign.Rules{Old: []string{idOf(s.old)}, New: []string{idOf(s.fresh)}}
+}
 
 // message is a signature by id over content.
 func message(id *vectors.Identity, h crypto.Hash, content []byte, more ...*vectors.Identity) *vectors.Message {
@@ -105,7 +108,7 @@ func TestWhatTheOldSignerHasSignedIsSignedAnewWhateverBecameOfTheKey(t *testing.
 		s := newScene(t)
 		want(t, "old", judge(t, s.inspector(t), s.rules(), s.signedBy(t, s.old)), resign.Sign, "")
 		spki := sha256.Sum256(s.old.Cert.RawSubjectPublicKeyInfo)
-		want(t, "by public key", judge(t, s.inspector(t), resign.Rules{Old: "x509-spki:" + hex.EncodeToString(spki[:])}, s.signedBy(t, s.old)), resign.Sign, "")
+		want(t, "by public key", judge(t, s.inspector(t), resign.Rules{Old: resign.IDs("x509-spki:" + hex.EncodeToString(spki[:]))}, s.signedBy(t, s.old)), resign.Sign, "")
 		want(t, "new", judge(t, s.inspector(t), s.rules(), s.signedBy(t, s.fresh)), resign.Unchanged, "")
 		want(t, "stranger", judge(t, s.inspector(t), s.rules(), s.signedBy(t, s.stranger)), resign.Leave, "it is signed by "+idOf(s.stranger))
 		want(t, "nobody", judge(t, s.inspector(t), s.rules(), s.content), resign.Leave, "it is unsigned")

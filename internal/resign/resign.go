@@ -23,12 +23,13 @@ import (
 
 // Rules say whose signatures are to be replaced, and by whom.
 type Rules struct {
-	// Old is the ID of the old signer, as verified signatures name it.
-	Old string
-	// New is the ID of the new key; "" where that is not known yet.
-	New string
-	// Before, unless zero, has only signatures count that a trusted timestamp proves
-	// to be older.
+	// Old are the IDs of the one old signer, as verified signatures name it: a
+	// signature in a file and a bundle beside it have other names for the same key.
+	Old []string
+	// New are those of the new key; none where it is not known yet.
+	New []string
+	// Before, unless zero, has only signatures count that a trusted timestamp, or the
+	// entry of a trusted log, proves to be older.
 	Before time.Time
 	// Replace says that the signatures of others in the file may go.
 	Replace bool
@@ -57,8 +58,12 @@ type Plan struct {
 	Action Action
 	Why    string
 	Fix    string // what to do about it; may be empty
-	// Signature is that of the old signer; nil unless Action is Sign.
+	// Signature is that of the old signer in the file, to be made anew; nil unless
+	// Action is Sign, and where it is the bundle alone.
 	Signature *verifier.Signature
+	// Bundle says that the Sigstore bundle beside the file is to be made anew: the old
+	// signer made it, or what it covers changes.
+	Bundle bool
 }
 
 // ids are the forms of IDs that policies know signers by.
@@ -69,44 +74,70 @@ func IsID(s string) bool { return ids.MatchString(s) }
 
 // Judge decides on a file by the facts about it.
 func (r Rules) Judge(report *verifier.Report) Plan {
-	if report == nil || !IsID(r.Old) {
+	if report == nil || len(r.Old) == 0 || slices.ContainsFunc(r.Old, func(id string) bool { return !IsID(id) }) {
 		return Plan{Why: "nothing is known about it"}
 	}
-	if len(report.Signatures) > 0 && r.New != "" && names(report.Signatures[0], r.New) {
+	all := places(report)
+	if !slices.ContainsFunc(report.Signatures, r.byOld) && (r.byNew(all.first()) || r.byNew(all.bundle)) {
 		return Plan{Action: Unchanged}
 	}
 	if plan, bad := r.contentAmiss(report); bad {
 		return plan
 	}
-	i := slices.IndexFunc(report.Signatures, func(s verifier.Signature) bool { return !s.Nested && names(s, r.Old) })
-	if i < 0 {
+	old := slices.IndexFunc(all.inside, func(s verifier.Signature) bool { return !s.Nested && r.byOld(s) })
+	bundleOld := all.bundle != nil && r.byOld(*all.bundle)
+	switch {
+	case slices.ContainsFunc(all.detached, r.byOld):
+		return Plan{Why: "its signature is of format " + all.detached[0].Format + ", which is not signed anew", Fix: "verify it, and sign it as it was signed"}
+	case old < 0 && !bundleOld:
 		return r.notByOld(report)
+	case old < 0:
+		return r.bundleAlone(report, all)
 	}
-	s := report.Signatures[i]
+	s := all.inside[old]
 	if reason := unproved(s); reason != "" {
-		return Plan{Why: "the old signature does not prove what the content is: " + reason, Fix: "review the file, and sign it as a new one"}
+		return Plan{Why: "the old signature does not prove what the content is: " + reason, Fix: fixReview}
 	}
 	if reason := otherwise(report, s); reason != "" {
 		return Plan{Why: "it was signed as something else: " + reason, Fix: "give the file the name that was signed, or review it and sign it as what it is now"}
 	}
-	if plan, bad := r.others(report, i); bad {
+	if plan, bad := r.others(all.inside); bad {
 		return plan
 	}
-	if !r.Before.IsZero() {
-		if s.SignedAtSource != verifier.TimeTSA {
-			return Plan{Why: "no trusted timestamp proves when it was signed", Fix: "review the file, and sign it as a new one"}
-		}
-		if !s.SignedAt.Before(r.Before) {
-			return Plan{
-				Why: fmt.Sprintf("it was signed at %s, which is not before %s", s.SignedAt.UTC().Format(time.RFC3339), r.Before.UTC().Format(time.RFC3339)),
-				Fix: "review the file, and sign it as a new one",
-			}
-		}
+	if plan, bad := r.tooNew(s); bad {
+		return plan
 	}
-	return Plan{Action: Sign, Signature: &s}
+	plan := Plan{Action: Sign, Signature: &s, Bundle: all.bundle != nil}
+	if bad, is := r.bundleStands(all); is {
+		return bad
+	}
+	return plan
 }
 
-func names(s verifier.Signature, id string) bool { return slices.Contains(s.Signer.IDs, id) }
+const fixReview = "review the file, and sign it as a new one"
+
+func names(s verifier.Signature, ids []string) bool {
+	return slices.ContainsFunc(s.Signer.IDs, func(id string) bool { return slices.Contains(ids, id) })
+}
+
+func (r Rules) byOld(s verifier.Signature) bool { return names(s, r.Old) }
+
+func (r Rules) byNew(s *verifier.Signature) bool { return s != nil && names(*s, r.New) }
+
+// tooNew refuses what is not proved to be older than it must be.
+func (r Rules) tooNew(s verifier.Signature) (Plan, bool) {
+	switch {
+	case r.Before.IsZero():
+	case s.SignedAtSource != verifier.TimeTSA && s.SignedAtSource != verifier.TimeLog:
+		return Plan{Why: "no trusted timestamp proves when it was signed", Fix: fixReview}, true
+	case !s.SignedAt.Before(r.Before):
+		return Plan{
+			Why: fmt.Sprintf("it was signed at %s, which is not before %s", s.SignedAt.UTC().Format(time.RFC3339), r.Before.UTC().Format(time.RFC3339)),
+			Fix: fixReview,
+		}, true
+	}
+	return Plan{}, false
+}
 
 // contentAmiss refuses files that are not as any signer left them, and those that a
 // deny list names.
@@ -116,7 +147,7 @@ func (r Rules) contentAmiss(report *verifier.Report) (Plan, bool) {
 			return Plan{Why: "it is denied: " + f.Detail}, true
 		}
 	}
-	if len(report.Signatures) > 0 && len(report.Signatures[0].Signer.IDs) > 0 && !slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool { return names(s, r.Old) }) {
+	if len(report.Signatures) > 0 && len(report.Signatures[0].Signer.IDs) > 0 && !slices.ContainsFunc(report.Signatures, r.byOld) {
 		return Plan{}, false // whatever is amiss, somebody else has signed it
 	}
 	switch report.Verdict {
@@ -137,35 +168,43 @@ func (r Rules) notByOld(report *verifier.Report) Plan {
 	switch {
 	case len(report.Signatures) == 0:
 		return Plan{Action: Leave, Why: "it is unsigned"}
-	case slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool { return s.Nested && names(s, r.Old) }):
+	case slices.ContainsFunc(report.Signatures, func(s verifier.Signature) bool { return s.Nested && r.byOld(s) }):
 		return Plan{Action: Leave, Why: "the old signer has added a signature to it, and another one decides"}
 	case len(report.Signatures[0].Signer.IDs) == 0:
-		return Plan{Action: Leave, Why: "who signed it cannot be proved: no certificate that was given is of the signer"}
+		return Plan{Action: Leave, Why: "who signed it cannot be proved: no certificate or public key that was given is of the signer"}
 	}
 	return Plan{Action: Leave, Why: fmt.Sprintf("it is signed by %s, and %s", report.Signatures[0].Signer.IDs[0], report.Verdict)}
 }
 
 // unproved says what the signature does not prove; "" if it proves that the old
-// signer signed this content, for code, in a way that counts.
+// signer signed this content, for code, in a way that counts. A certificate of
+// Fulcio was for minutes: that it was used in these, is logged and not denied, is
+// part of the proof, since its key itself proves nothing.
 func unproved(s verifier.Signature) string {
-	proved := 0
+	needed := []verifier.CheckID{verifier.CheckContentDigest, verifier.CheckSignature}
+	if s.Sigstore != nil {
+		needed = append(needed, verifier.CheckValidity)
+	}
 	for _, c := range s.Checks {
 		switch c.ID {
-		case verifier.CheckTrust, verifier.CheckValidity, verifier.CheckRevocation, verifier.CheckDeny:
-			continue // of the old signer, whose time is over
+		case verifier.CheckTrust:
+			continue // in the old signer, whose time is over
+		case verifier.CheckValidity, verifier.CheckRevocation, verifier.CheckDeny:
+			if s.Sigstore == nil { // of the old key
+				continue
+			}
 		case verifier.CheckSecondOpinion, verifier.CheckKeyUsage:
 			if c.Status != verifier.StatusFailed { // they may need a chain, which nobody asks for
 				continue
 			}
-		case verifier.CheckContentDigest, verifier.CheckSignature:
-			proved++
 		default:
 		}
 		if c.Status != verifier.StatusPassed {
 			return fmt.Sprintf("%s: %s", c.ID, c.Detail)
 		}
+		needed = slices.DeleteFunc(needed, func(id verifier.CheckID) bool { return id == c.ID })
 	}
-	if proved != 2 {
+	if len(needed) > 0 {
 		return "digest and signature were not checked"
 	}
 	return ""
@@ -192,21 +231,13 @@ func otherwise(report *verifier.Report, s verifier.Signature) string {
 	return ""
 }
 
-// others says what becomes of the other signatures on the file; i is the old one.
-func (r Rules) others(report *verifier.Report, i int) (Plan, bool) {
-	if len(report.Signatures) == 1 {
+// others says what becomes of the other signatures in the file.
+func (r Rules) others(inside []verifier.Signature) (Plan, bool) {
+	if len(inside) == 1 || r.Replace {
 		return Plan{}, false
 	}
-	for j, s := range report.Signatures {
-		if j != i && s.Sidecar != report.Signatures[i].Sidecar {
-			return Plan{Why: "a second signature in another file covers the same bytes, and would not fit any more", Fix: "sign both anew, with writ sign; a Sigstore bundle and the file at once: --format authenticode,sigstore"}, true
-		}
-	}
-	if !r.Replace {
-		return Plan{
-			Why: fmt.Sprintf("it carries %d signatures, and signing it anew would take all of them off", len(report.Signatures)),
-			Fix: "say --replace if they are to go",
-		}, true
-	}
-	return Plan{}, false
+	return Plan{
+		Why: fmt.Sprintf("it carries %d signatures, and signing it anew would take all of them off", len(inside)),
+		Fix: "say --replace if they are to go",
+	}, true
 }
