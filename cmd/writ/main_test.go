@@ -34,12 +34,13 @@ func TestScripts(t *testing.T) {
 
 func params(t *testing.T) testscript.Params {
 	t.Helper()
-	demo := filepath.Join(testenv.Root(t), "examples", "demo.sh")
+	demoScript := filepath.Join(testenv.Root(t), "examples", "demo.sh")
 	packaging := filepath.Join(testenv.Root(t), "packaging")
 	return testscript.Params{
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   exits,
 			"change":  change,
+			"demo":    demo,
 			"nothing": nothing,
 		},
 		Condition: func(name string) (bool, error) {
@@ -49,7 +50,8 @@ func params(t *testing.T) testscript.Params {
 			return len(sigstoreSigners()) > 0, nil
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("DEMO", demo)
+			env.Values[demosOfScript{}] = new(int)
+			env.Setenv("DEMO", demoScript)
 			env.Setenv("PACKAGING", packaging)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			// Runbooks of root's gate run as nobody, who cannot enter the folder of a test.

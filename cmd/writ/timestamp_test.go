@@ -26,7 +26,11 @@ func TestTimestampsOfARealAuthority(t *testing.T) {
 	url, chain := testenv.TimestampServer(t)
 	p := params(t)
 	p.Dir = "testdata/timestamp"
+	setup := p.Setup
 	p.Setup = func(env *testscript.Env) error {
+		if err := setup(env); err != nil {
+			return err
+		}
 		env.Setenv("TSA", url)
 		return os.WriteFile(filepath.Join(env.WorkDir, "tsa.pem"), chain, 0o600)
 	}
