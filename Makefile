@@ -11,7 +11,7 @@ OSES     := linux windows darwin
 LINTER   := $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 WRIT     := bin/writ
 # The programs that tests need; .ci/run installs them.
-PEERS    := gpg gpgv osslsigncode openssl softhsm2-util pkcs11-tool python3 node perl ruby opa bwrap systemd-analyze git shellcheck pre-commit
+PEERS    := gpg gpgv osslsigncode openssl softhsm2-util pkcs11-tool curl keytool python3 node perl ruby opa bwrap systemd-analyze git shellcheck pre-commit
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-tags vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
