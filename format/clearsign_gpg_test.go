@@ -26,19 +26,7 @@ type gnupg struct {
 func newGnuPG(t testing.TB) *gnupg {
 	t.Helper()
 	testenv.Tool(t, "gpg")
-	// The agent's socket needs a short path, which t.TempDir does not promise.
-	home, err := os.MkdirTemp("", "g") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gnupg{t: t, home: home}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-	return g
+	return &gnupg{t: t, home: testenv.GnuPGHome(t)}
 }
 
 // run runs gpg on input; it returns what gpg wrote to stdout, and all that it

@@ -83,8 +83,7 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// gnupg is a GnuPG home. Its path is short, because that of the agent's socket
-// must be, and the agent is stopped at the end.
+// gnupg is a GnuPG home.
 type gnupg struct {
 	t    testing.TB
 	gpg  string
@@ -93,16 +92,7 @@ type gnupg struct {
 
 func newGnuPG(t testing.TB) gnupg {
 	t.Helper()
-	gpg := testenv.Tool(t, "gpg")
-	dir, err := os.MkdirTemp("", "gh") //nolint:usetesting // the agent's socket needs a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", dir, "--kill", "all").Run()
-		_ = os.RemoveAll(dir)
-	})
-	return gnupg{t, gpg, dir}
+	return gnupg{t, testenv.Tool(t, "gpg"), testenv.GnuPGHome(t)}
 }
 
 func (g gnupg) run(passphrase string, args ...string) string {

@@ -337,6 +337,25 @@ func TestOpenPGPKeysThatGnuPGExports(t *testing.T) {
 	}
 }
 
+// TestOpenPGPKeysOfTheMostTurnsThatThereAre: GnuPG makes a key of a passphrase in as
+// many as its agent gets done in a tenth of a second.
+func TestOpenPGPKeysOfTheMostTurnsThatThereAre(t *testing.T) {
+	t.Parallel()
+	g := newGnuPG(t)
+	fpr := g.newKey(secretWord, "writ test", "ed25519")
+	run(t, "gpgconf", "--homedir", g.home, "--kill", "gpg-agent")
+	files{t, g.home}.write("gpg-agent.conf", []byte("s2k-count 65011712\n"))
+	exported := g.run(secretWord, "--armor", "--export-secret-subkeys", fpr)
+	if packets := g.run("", "--list-packets", newFiles(t).write("key", []byte(exported))); !strings.Contains(packets, "protect count: 65011712") {
+		t.Fatalf("another count: %s", packets)
+	}
+	key, err := signer.OpenKey(t.Context(), newFiles(t).write("key", []byte(exported)), signer.KeyOptions{Passphrase: passphrase(secretWord)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkOpenPGP(t, key, must(openpgp.ReadArmoredKeyRing(strings.NewReader(g.run("", "--armor", "--export", fpr)))))
+}
+
 func TestOnlyTheSubkeyThatIsHereSigns(t *testing.T) {
 	t.Parallel()
 	g := newGnuPG(t)

@@ -301,26 +301,9 @@ func (w *keyWork) inOpenPGP(t *testing.T, algorithm string) {
 	w.key, w.noCert = "openpgp:secret.asc", true
 }
 
-// newGPGHome makes a home of GnuPG: its path is short, as that of the agent's socket
-// must be.
-func newGPGHome(t *testing.T) string {
-	t.Helper()
-	home, err := os.MkdirTemp("", "gk") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-	return home
-}
-
 func (w *keyWork) inAgent(t *testing.T, algorithm string) {
 	gpg := testenv.Tool(t, "gpg")
-	w.env = append(w.env, "GNUPGHOME="+newGPGHome(t))
+	w.env = append(w.env, "GNUPGHOME="+testenv.GnuPGHome(t))
 	w.mustRun(t, gpg, "--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "Key sources", algorithm, "sign", "1d")
 	w.mustRun(t, gpg, "--batch", "--armor", "--output", "openpgp.asc", "--export")
 	for line := range strings.Lines(w.mustRun(t, gpg, "--batch", "--with-colons", "--list-secret-keys")) {
@@ -436,7 +419,7 @@ func (w *keyWork) writClearsign(t *testing.T) {
 
 func (w *keyWork) gpg(t *testing.T) {
 	gpg := testenv.Tool(t, "gpg")
-	home := newGPGHome(t)
+	home := testenv.GnuPGHome(t)
 	if said := w.mustRun(t, gpg, "--homedir", home, "--batch", "--no-auto-check-trustdb", "--import", "openpgp.asc"); strings.Contains(said, "WARNING") {
 		t.Error(said)
 	}
@@ -447,7 +430,7 @@ func (w *keyWork) gpg(t *testing.T) {
 }
 
 func (w *keyWork) gpgv(t *testing.T) {
-	w.mustRun(t, testenv.Tool(t, "gpg"), "--homedir", newGPGHome(t), "--batch", "--output", "ring.gpg", "--dearmor", "openpgp.asc")
+	w.mustRun(t, testenv.Tool(t, "gpg"), "--homedir", testenv.GnuPGHome(t), "--batch", "--output", "ring.gpg", "--dearmor", "openpgp.asc")
 	w.mustRun(t, testenv.Tool(t, "gpgv"), "--homedir", w.dir, "--keyring", w.path("ring.gpg"), "a.sh.asc")
 }
 

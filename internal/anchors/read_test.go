@@ -114,11 +114,7 @@ func TestASerializedStoreOfWindowsIsReadAsWindowsTrustsIt(t *testing.T) {
 func TestOpenPGPCertificatesAreReadInEveryFormOfGnuPG(t *testing.T) {
 	t.Parallel()
 	gpg := testenv.Tool(t, "gpg")
-	home, err := os.MkdirTemp("", "gh") //nolint:usetesting // the agent's socket needs a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	home := testenv.GnuPGHome(t)
 	alice, bob := openpgpKey(t, "Alice", now().AddDate(0, -6, 0)), openpgpKey(t, "Bob", now().AddDate(-3, 0, 0))
 	run(t, gpg, "--homedir", home, "--batch", "--no-autostart", "--import", file(t, "a.asc", append(bytes.Clone(alice), bob...)))
 	kbx, err := os.ReadFile(filepath.Join(home, "pubring.kbx"))

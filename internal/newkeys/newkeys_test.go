@@ -104,7 +104,7 @@ func TestGnuPGImportsAndUsesTheKey(t *testing.T) {
 // public one in another.
 func checkWithGnuPG(t *testing.T, gpg string, secret, public []byte, passphrase string) {
 	t.Helper()
-	signing, verifying, dir := gnupgHome(t), gnupgHome(t), t.TempDir()
+	signing, verifying, dir := testenv.GnuPGHome(t), testenv.GnuPGHome(t), t.TempDir()
 	sec, pub := filepath.Join(dir, "sec.asc"), filepath.Join(dir, "pub.asc")
 	write(t, sec, secret)
 	write(t, pub, public)
@@ -144,21 +144,6 @@ func TestUnknownAlgorithmIsRefused(t *testing.T) {
 	if _, err := newkeys.OpenPGP(newkeys.OpenPGPOptions{Algorithm: "dsa", Name: "x", Created: created()}); !errors.As(err, &want) {
 		t.Errorf("openpgp: %v", err)
 	}
-}
-
-// gnupgHome is short, because the agent's socket has a path limit, and stops the
-// agent at the end.
-func gnupgHome(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "gh") //nolint:usetesting // the agent's socket needs a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", dir, "--kill", "all").Run()
-		_ = os.RemoveAll(dir)
-	})
-	return dir
 }
 
 func write(t *testing.T, path string, data []byte) {
