@@ -230,7 +230,7 @@ func TestSARIFHasAResultForEachFileThatIsNotValid(t *testing.T) {
 		seen[mark] = true
 	}
 	want := []string{
-		"error tampered %SRCROOT%sub/a.ps1:0", "error ambiguous %SRCROOT%sub/b.ps1:3", "error damaged %SRCROOT%lib/c.ps1:0", "warning finding %SRCROOT%sub/odd.ps1:7",
+		"error tampered %SRCROOT%sub/a.ps1:1", "error ambiguous %SRCROOT%sub/b.ps1:3", "error damaged %SRCROOT%lib/c.ps1:1", "warning finding %SRCROOT%sub/odd.ps1:7",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -343,10 +343,11 @@ func TestPathsOfSARIFAreURIs(t *testing.T) {
 	}
 }
 
-func TestStandardInputHasNoPlace(t *testing.T) {
+// GitHub refuses a document with a result that has no place.
+func TestStandardInputHasNoPlaceButInSARIF(t *testing.T) {
 	t.Parallel()
 	in := []render.File{file("-", verifier.Unsigned)}
-	if run := readSARIF(t, judged(t, "sarif", in)).Runs[0]; len(run.Results) != 1 || run.Results[0].Locations != nil {
+	if run := readSARIF(t, judged(t, "sarif", in)).Runs[0]; len(run.Results) != 1 || run.Results[0].Locations[0].PhysicalLocation.ArtifactLocation.URI != "-" {
 		t.Errorf("%+v", run.Results)
 	}
 	commands := append(testenv.GitHubCommands(judged(t, "github", in)), testenv.AzureCommands(judged(t, "azure-pipelines", in))...)
@@ -466,7 +467,7 @@ func TestWhatIsNotSignedIsShownAtItsFile(t *testing.T) {
 	for _, r := range run.Results {
 		at := r.Locations[0].PhysicalLocation
 		title, rest, _ := strings.Cut(r.Message.Text, "\n")
-		inSARIF = append(inSARIF, fmt.Sprintf("%s:%d %s: %s", at.ArtifactLocation.URI, max(1, at.Region.StartLine), title, strings.ReplaceAll(rest, "\n", " / ")))
+		inSARIF = append(inSARIF, fmt.Sprintf("%s:%d %s: %s", at.ArtifactLocation.URI, at.Region.StartLine, title, strings.ReplaceAll(rest, "\n", " / ")))
 		if run.Tool.Driver.Rules[r.RuleIndex].ID != r.RuleID || r.Level != "error" {
 			t.Errorf("%+v", r)
 		}

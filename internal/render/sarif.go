@@ -92,14 +92,14 @@ type sarifResult struct {
 	RuleIndex    int               `json:"ruleIndex"`
 	Level        string            `json:"level"`
 	Message      sarifText         `json:"message"`
-	Locations    []sarifLocation   `json:"locations,omitempty"`
+	Locations    []sarifLocation   `json:"locations"`
 	Fingerprints map[string]string `json:"partialFingerprints"`
 }
 
 type sarifLocation struct {
 	Physical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   *sarifRegion  `json:"region,omitempty"`
+		Region   sarifRegion   `json:"region"`
 	} `json:"physicalLocation"`
 }
 
@@ -167,16 +167,16 @@ func (s sarif) result(n notice, rule int) sarifResult {
 		RuleID: n.rule, RuleIndex: rule, Level: sarifLevelOf(n.warning), Message: sarifText{message},
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint(n, place)},
 	}
-	if place == "" {
-		return r
-	}
+	// GitHub refuses a whole document for one result without a file, and wants a line.
 	var at sarifLocation
-	at.Physical.Artifact = sarifArtifact{URI: uriPath(place), URIBaseID: sarifBase}
-	if !inside {
+	at.Physical.Region.StartLine = max(1, n.line)
+	switch {
+	case place == "":
+		at.Physical.Artifact = sarifArtifact{URI: "-", URIBaseID: sarifBase}
+	case inside:
+		at.Physical.Artifact = sarifArtifact{URI: uriPath(place), URIBaseID: sarifBase}
+	default:
 		at.Physical.Artifact = sarifArtifact{URI: "file://" + uriPath("/"+strings.TrimPrefix(place, "/"))}
-	}
-	if n.line > 0 {
-		at.Physical.Region = &sarifRegion{n.line}
 	}
 	r.Locations = []sarifLocation{at}
 	return r
