@@ -529,3 +529,33 @@ func TestEachSignatureIsOneCallOfTheKMS(t *testing.T) {
 		t.Errorf("%v: %q", err, calls)
 	}
 }
+
+// An authority certifies a key in a KMS by the commands that docs/keys.md has.
+func TestTheDocumentedWayToACertificateOfAKeyInAKMS(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "keys.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "### Its X.509 certificate\n")
+	_, block, _ := strings.Cut(section, "\n```\n")
+	commands, _, ok := strings.Cut(block, "\n```\n")
+	if !ok {
+		t.Fatal("docs/keys.md has no such commands")
+	}
+	testenv.Tool(t, "openssl")
+	w := newKeyWork(t)
+	w.inFakeKMS(t, "rsa2048")
+	der, err := x509.MarshalPKCS8PrivateKey(w.issuer.CAKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "ca.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	w.mustRun(t, "sh", "-euc", strings.ReplaceAll(commands, "hashivault://runbooks", w.key))
+	if said := w.mustRun(t, "writ", "keys", "show", w.key, "--cert", "codesign.pem"); !strings.Contains(said, "codesign.pem is of this key") {
+		t.Error(said)
+	}
+	w.mustSign(t, "a.ps1", "codesign.pem")
+	w.writInPlace(t)
+	w.osslsigncode(t)
+}
