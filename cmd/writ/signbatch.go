@@ -54,7 +54,7 @@ func (o *signOptions) sharing() batch.Options {
 	s := batch.Options{Jobs: o.batch.jobs, Grace: graceTime}
 	usesKey := !o.check && !o.remove && (o.key != "" || o.keyless.given())
 	switch {
-	case usesKey && signer.KeptByGPG(o.key), o.normalize: // an agent or a terminal may have to ask
+	case usesKey && (signer.KeptByGPG(o.key) || signer.KeptByGPG(o.resign.manifestKey)), o.normalize: // an agent or a terminal may have to ask
 		s.Jobs = 1
 	case usesKey && (keptElsewhere(o.key) || keptElsewhere(o.keyless.second) || o.keyless.given() || o.keyless.rekor != ""):
 		s.Careful = true
@@ -72,18 +72,39 @@ type fileFunc func(ctx context.Context, path string) render.SignResult
 
 // forEach does it to all files, shows what became of them, and answers.
 func (a *app) forEach(ctx context.Context, o *signOptions, r signWriter, key *signer.Key, files []string, do fileFunc) (render.Signing, error) {
-	all := render.Signing{Check: o.check, Signer: key.ID(), Resigned: o.resign.id, Files: make([]render.SignResult, len(files))}
+	units := make([][]string, len(files))
 	for i, path := range files {
-		all.Files[i] = render.SignResult{Path: path, State: render.SignNotReached}
+		units[i] = []string{path}
+	}
+	return a.forUnits(ctx, o, r, key, units, func(ctx context.Context, i int) []render.SignResult {
+		return []render.SignResult{do(ctx, files[i])}
+	})
+}
+
+// forUnits is forEach for files, some of which belong together: do is called with the
+// number of each unit, and says what became of all of its files.
+func (a *app) forUnits(ctx context.Context, o *signOptions, r signWriter, key *signer.Key, units [][]string, do func(context.Context, int) []render.SignResult) (render.Signing, error) {
+	all := render.Signing{Check: o.check, Signer: key.ID(), Resigned: o.resign.id}
+	results := make([][]render.SignResult, len(units))
+	for i, paths := range units {
+		for _, path := range paths {
+			results[i] = append(results[i], render.SignResult{Path: path, State: render.SignNotReached})
+		}
 	}
 	sharing := o.sharing()
 	var wipe func()
 	sharing.Progress, wipe = a.progressLine("looked at")
-	_, err := batch.Run(ctx, len(files), sharing, func(ctx context.Context, i int) batch.Step {
-		all.Files[i] = described(ctx, do(ctx, files[i]))
-		return stepAfter(all.Files[i])
+	_, err := batch.Run(ctx, len(units), sharing, func(ctx context.Context, i int) batch.Step {
+		results[i] = do(ctx, i)
+		next := batch.Next
+		for j := range results[i] {
+			results[i][j] = described(ctx, results[i][j])
+			next = furthest(next, stepAfter(results[i][j]))
+		}
+		return next
 	})
 	wipe()
+	all.Files = slices.Concat(results...)
 	if err != nil {
 		return all, noAnswer(err)
 	}
@@ -145,6 +166,17 @@ func stepAfter(f render.SignResult) batch.Step {
 	case f.Err != nil && spoilsAll(f.Err):
 		return batch.Stop
 	case f.State == render.SignSigned:
+		return batch.Proved
+	}
+	return batch.Next
+}
+
+// furthest is the step to take after two files: a fault of the key ends the batch.
+func furthest(a, b batch.Step) batch.Step {
+	switch {
+	case a == batch.Stop || b == batch.Stop:
+		return batch.Stop
+	case a == batch.Proved || b == batch.Proved:
 		return batch.Proved
 	}
 	return batch.Next

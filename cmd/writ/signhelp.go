@@ -30,8 +30,8 @@ what changes, names the lines where that may have a meaning, and asks, or takes 
 
 --resign --if-signer OLD signs anew, with another key and in the formats that it
 has, what OLD has signed and nobody has changed since, with the Sigstore bundles
-beside it; all other files are left alone, and listed. With --check it says what
-would be done.
+beside it and the manifests of projects; all other files are left alone, and
+listed. With --check it says what would be done.
 
 Several files are signed at a time (--jobs), each once, however often it is named.
 After an interruption, or a fault of the key, the same command goes on with what

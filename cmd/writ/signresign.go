@@ -14,6 +14,8 @@ type resignOptions struct {
 	on     bool
 	old    string
 	before string
+	// manifestKey is a second key, for the manifests of projects.
+	manifestKey string
 	// id is that of the old signer, once it is known.
 	id string
 }
@@ -22,14 +24,15 @@ func (o *resignOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.on, "resign", false, "sign anew what the signer of --if-signer has signed, and nothing else")
 	f.StringVar(&o.old, "if-signer", "", "with --resign: the old signer, an `ID` as policies name it or a file with the certificate or the public key")
+	f.StringVar(&o.manifestKey, "manifest-key", "", "with --resign and an X.509 or bare key: the OpenPGP `key` that signed the manifests of projects, to list anew what is signed anew in them")
 	f.StringVar(&o.before, "signed-before", "", "with --resign: only what a trusted timestamp proves to be older than this `time` (RFC 3339)")
 }
 
 func (o *signOptions) validateResign() error {
 	r := o.resign
 	switch {
-	case !r.on && (r.old != "" || r.before != ""):
-		return usagef("--if-signer and --signed-before are for --resign")
+	case !r.on && (r.old != "" || r.before != "" || r.manifestKey != ""):
+		return usagef("--if-signer, --signed-before and --manifest-key are for --resign")
 	case !r.on:
 		return nil
 	case r.old == "":
@@ -70,7 +73,13 @@ func (a *app) runResign(ctx context.Context, o *signOptions, r signWriter) error
 	if s.rules.Before.IsZero() {
 		a.note("whoever had the key of %s can have signed these files: if others may have had it, use --signed-before, or review them", o.resign.id)
 	}
-	all, err := a.forEach(ctx, o, r, s.key, files, s.do)
+	units := unitsOf(files)
+	all, err := a.forUnits(ctx, o, r, s.key, pathsOf(units), func(ctx context.Context, i int) []render.SignResult {
+		if units[i].project != nil {
+			return s.doProject(ctx, units[i].project)
+		}
+		return []render.SignResult{s.do(ctx, units[i].path)}
+	})
 	if err != nil {
 		return err
 	}
@@ -80,9 +89,9 @@ func (a *app) runResign(ctx context.Context, o *signOptions, r signWriter) error
 	case bad > 0:
 		return a.answerOnSigning(ctx, o, all, "need attention: they are not signed anew")
 	case open > 0:
-		return no("%d of %d files are to be signed anew", open, len(files))
+		return no("%d of %d files are to be signed anew", open, len(all.Files))
 	case done == 0:
-		return no("%s has signed none of %d files", s.rules.Old, len(files))
+		return no("%s has signed none of %d files", o.resign.id, len(all.Files))
 	}
 	return nil
 }

@@ -35,23 +35,12 @@ func (f stagedBundle) Sign(ctx context.Context, rb *runbook.Runbook, key *signer
 	return data, writeAtomic(f.path, data)
 }
 
-// madeBundle is a bundle that has been made already.
-type madeBundle struct {
-	signer.Beside
-	data []byte
-}
-
-// Sign returns the bundle; whoever asks for it verifies it.
-func (f madeBundle) Sign(context.Context, *runbook.Runbook, *signer.Key) ([]byte, error) {
-	return slices.Clone(f.data), nil
-}
-
 // bundle is the bundle to be made in the place of the one that was judged: of the
 // very file that was, or of what becomes of it.
-func (s *resigner) bundle(f signer.Beside, path string, rb *runbook.Runbook, changes bool) form {
+func (s *resigner) bundle(f signer.Format, path string, rb *runbook.Runbook, changes bool) form {
 	o := signer.Options{Format: f, Key: s.key, Verify: s.verifyBundle, Source: rb.Digest()}
-	if changes {
-		o.Format, o.Source = stagedBundle{f, stagedPath(path)}, runbook.Digest{}
+	if beside, ok := f.(signer.Beside); ok && changes {
+		o.Format, o.Source = stagedBundle{beside, stagedPath(path)}, runbook.Digest{}
 	}
 	for _, sidecar := range rb.Sidecars() {
 		if sidecar.IsBundle() {
@@ -87,7 +76,7 @@ func (s *resigner) unfinished(ctx context.Context, path string, rb *runbook.Runb
 	if !ok || !is {
 		return nil
 	}
-	return &job{path: path, was: rb, finishes: true, forms: []form{s.bundle(madeBundle{f, data}, path, rb, false)}}
+	return &job{path: path, was: rb, finishes: true, forms: []form{s.bundle(already(f, data), path, rb, false)}}
 }
 
 // sweep removes what an earlier run has left that was ended after its last step.

@@ -28,6 +28,7 @@ type resigner struct {
 	// verify judges new signatures in place, and verifyBundle new bundles, which may
 	// have to have a timestamp.
 	verify, verifyBundle signer.VerifyFunc
+	manifests            manifestResigner
 }
 
 // job is a file that is to be signed anew.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/runwrit/writ/audit"
+	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/internal/resign"
 	"github.com/runwrit/writ/signer"
 	"github.com/runwrit/writ/verifier"
@@ -45,8 +46,60 @@ func (a *app) newResigner(ctx context.Context, o *signOptions) (*resigner, error
 			return nil, err
 		}
 	}
-	s.inspector, err = a.inspectorOf(files)
-	return s, err
+	if s.inspector, err = a.inspectorOf(files, verifyFormats()); err != nil {
+		return nil, err
+	}
+	return s, s.openManifests(ctx, a, files)
+}
+
+// openManifests finds the key that manifests are signed anew with, and judges of them:
+// of those by the old signer the new key, of others the key that signed them, with
+// --manifest-key.
+func (s *resigner) openManifests(ctx context.Context, a *app, files []verifier.TrustFile) error {
+	m := &s.manifests
+	m.rules = resign.Rules{Old: s.rules.Old, Replace: s.o.replace}
+	documents := []verifier.Format{format.NewManifestDocument()}
+	switch isPGP := strings.HasPrefix(s.o.resign.id, "openpgp:"); {
+	case s.o.resign.manifestKey != "" && isPGP:
+		return usagef("--manifest-key is for X.509 and bare keys: manifests by %s are signed anew with --key", s.o.resign.id)
+	case isPGP:
+		m.key = s.key
+	case s.o.resign.manifestKey != "":
+		second := *s.o
+		second.key, second.cert = s.o.resign.manifestKey, ""
+		var err error
+		if m.key, err = a.openOne(ctx, &second); err != nil {
+			return err
+		}
+		if m.key.Kind() != signer.KindOpenPGP {
+			return usagef("--manifest-key: a manifest is signed with an OpenPGP key, and %s is another", s.o.resign.manifestKey)
+		}
+	}
+	if m.key != nil {
+		anchor, err := fileAnchor(m.key)
+		if err != nil {
+			return err
+		}
+		own := []verifier.TrustFile{anchor}
+		for _, f := range files {
+			if f.Room == verifier.RoomDeny {
+				own = append(own, f)
+			}
+		}
+		anchor.Store = "new key"
+		files = append(files, anchor)
+		m.rules.New = m.key.IDs()
+		trust, err := verifier.NewTrust(own...)
+		if err != nil {
+			return noAnswer(err)
+		}
+		if m.self, err = verifier.New(trust, verifier.Options{Formats: documents}); err != nil {
+			return noAnswer(err)
+		}
+	}
+	var err error
+	m.inspector, err = a.inspectorOf(files, documents)
+	return err
 }
 
 // timestampAnchors adds the authorities of --tsa, where no other trust is given.
@@ -205,14 +258,14 @@ func (s *resigner) anchors(key *signer.Key) (own []verifier.TrustFile, err error
 
 // inspectorOf judges by these files, or without any trust where no signer is among
 // them.
-func (a *app) inspectorOf(files []verifier.TrustFile) (audit.Inspector, error) {
+func (a *app) inspectorOf(files []verifier.TrustFile, formats []verifier.Format) (audit.Inspector, error) {
 	trust, err := verifier.NewTrust(files...)
 	if err != nil {
 		return nil, noAnswer(err)
 	}
-	v, err := newVerifier(trust, nil)
+	v, err := verifier.New(trust, verifier.Options{Formats: formats})
 	if errors.Is(err, verifier.ErrNoTrust) {
-		return verifier.NewInspector(verifier.Options{Formats: verifyFormats()})
+		return verifier.NewInspector(verifier.Options{Formats: formats})
 	}
 	if err != nil {
 		return nil, noAnswer(err)

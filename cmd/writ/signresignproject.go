@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/runwrit/writ/internal/render"
+	"github.com/runwrit/writ/runbook"
+)
+
+// doProject decides on the files that a manifest lists, and on the manifest. None of
+// the files is changed unless the manifest can be made anew: it would not hold.
+func (s *resigner) doProject(ctx context.Context, p *project) []render.SignResult {
+	results := make([]render.SignResult, len(p.files), len(p.files)+1)
+	jobs := map[int]*job{}
+	for i, path := range p.files {
+		var j *job
+		if results[i], j = s.decide(ctx, path); j != nil {
+			jobs[i] = j
+		}
+	}
+	l, last := s.manifests.judge(ctx, p)
+	if l != nil && p.outer && (len(jobs) > 0 || !l.byNew || l.moved) {
+		l, last = nil, leftAlone(p.path, "another manifest lists it or one of its files, and would not hold any more", "sign the inner project first, and list the outer one anew with writ manifest sign")
+	}
+	for i, j := range jobs {
+		switch {
+		case l == nil:
+			results[i] = leftAlone(j.path, fmt.Sprintf("%s lists it, and would not hold any more: it is not signed anew, since %s", p.path, last.Detail), s.fixListed())
+		case len(j.forms) > 1 || j.finishes:
+			results[i] = leftAlone(j.path, "it is signed inside and has a bundle, and both are listed in "+p.path, "take the bundle away, which does not count in a project, and list the project anew with writ manifest sign")
+		default:
+			continue
+		}
+		delete(jobs, i)
+	}
+	switch {
+	case l == nil:
+	case len(jobs) == 0 && l.byNew && !l.moved:
+		last = render.SignResult{Path: p.path, Form: p.path, State: render.SignUnchanged, Signer: s.manifests.key.ID()}
+		if !s.o.check {
+			last.Err = l.tidy()
+		}
+	case s.o.check:
+		for i, j := range jobs {
+			results[i] = j.toSign()
+		}
+		last = render.SignResult{Path: p.path, Form: p.path, State: render.SignToSign}
+		if len(jobs) == 0 {
+			last.Content = runbook.DigestOf(l.list.Render()).String()
+		}
+	default:
+		last = s.relist(ctx, l, jobs, results)
+	}
+	return append(results, last)
+}
+
+// fixListed says what to do about a file that cannot be signed anew for the sake of a
+// manifest.
+func (s *resigner) fixListed() string {
+	const fix = "have the manifest taken away by whoever signed it, who lists the folder anew afterwards (writ manifest sign)"
+	if s.manifests.key == nil && s.key != nil {
+		return "name the key that signed the manifest with --manifest-key; or " + fix
+	}
+	return fix
+}
+
+// relist signs the files anew, and then the manifest. What they will be is written
+// down and signed before the first one is replaced: whoever goes on after an
+// interruption can tell what was done here from what somebody else has done.
+func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, results []render.SignResult) render.SignResult {
+	order := make([]int, 0, len(jobs))
+	for i := range jobs {
+		order = append(order, i)
+	}
+	slices.Sort(order)
+	failed := func(err error) render.SignResult { return render.SignResult{Path: l.path, Err: err} }
+	changes := map[string]runbook.Digest{}
+	for _, i := range order {
+		results[i] = render.SignResult{Path: jobs[i].path, State: render.SignNotReached}
+	}
+	for _, i := range order {
+		name, digest, err := s.make(ctx, l.project, jobs[i])
+		if err != nil {
+			results[i] = render.SignResult{Path: jobs[i].path, Err: err}
+			return failed(fmt.Errorf("%q and what it lists are left as they are: %w", l.path, err))
+		}
+		changes[name] = digest
+	}
+	list, err := relisted(l.list, changes)
+	if err != nil {
+		return failed(err)
+	}
+	if len(jobs) > 0 {
+		if err := s.manifests.writePlan(ctx, l, list); err != nil {
+			return failed(err)
+		}
+		l.left = append(l.left, planName)
+	}
+	for n, i := range order {
+		if results[i] = s.act(ctx, jobs[i]); results[i].Err != nil {
+			if n == 0 && !l.moved {
+				_ = l.tidy() // nothing has changed
+			}
+			return failed(fmt.Errorf("%q is not signed anew, since %q is not: sign again with the same command: %w", l.path, jobs[i].path, results[i].Err))
+		}
+	}
+	result := s.manifests.sign(ctx, l, list)
+	if result.Err == nil {
+		result.Err = l.tidy()
+	}
+	return result
+}
+
+// make makes the signature of a file in memory, and says what it will be in the list.
+func (s *resigner) make(ctx context.Context, p *project, j *job) (name string, _ runbook.Digest, err error) {
+	f := &j.forms[0]
+	dir, err := realFolder(filepath.Dir(f.path))
+	if err != nil {
+		return "", runbook.Digest{}, err
+	}
+	if name, err = filepath.Rel(p.root, filepath.Join(dir, filepath.Base(f.path))); err != nil {
+		return "", runbook.Digest{}, err
+	}
+	name = filepath.ToSlash(name)
+	if _, listed := p.list.Lookup(name); !listed {
+		return "", runbook.Digest{}, fmt.Errorf("%q is not listed in %q", f.path, p.path)
+	}
+	data, err := f.options.Format.Sign(ctx, f.source, s.key)
+	if err != nil {
+		return "", runbook.Digest{}, err
+	}
+	f.options.Format = already(f.options.Format, data)
+	return name, runbook.DigestOf(data), nil
+}
