@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/trustlist"
 )
 
@@ -44,7 +45,7 @@ func (i sigstoreIdentity) fits(issuer, san string) bool {
 const kindSigstoreIdentity = "sigstore-identity"
 
 // identityName is the form of the names in grants.yaml.
-var identityName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+var identityName = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // parseIdentities reads a file of the room sigstore-identities.
 func parseIdentities(data []byte) ([]sigstoreIdentity, error) {

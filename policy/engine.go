@@ -151,7 +151,7 @@ func (s *Source) digest(grants runbook.Digest) runbook.Digest {
 		h.Write(content[:])
 	}
 	add(GrantsFile, grants)
-	add("library", runbook.DigestOf(libraryText()))
+	add("library", libraryDigest())
 	files := slices.Clone(s.Rego)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range files {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -43,7 +44,13 @@ func (e *Engine) DecideOnAllRules(ctx context.Context, in Input) ([]string, erro
 var AllowedBuiltins = allowedBuiltins
 
 // LibraryText is the text of the built-in library.
-func LibraryText() string { return string(libraryText()) }
+func LibraryText() string {
+	var text strings.Builder
+	for _, f := range libraryFilesText() {
+		text.Write(f.Data)
+	}
+	return text.String()
+}
 
 // GlobProblem says why a text is no glob.
 func GlobProblem(text string) string { return globProblem(text) }

@@ -2,12 +2,12 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/strictyaml"
 )
 
@@ -31,7 +31,7 @@ var (
 	dayWords = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 	dayNames = []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
-	clockForm = regexp.MustCompile(`^(?:[01][0-9]|2[0-3]):[0-5][0-9]$`)
+	clockForm = lazyregexp.New(`^(?:[01][0-9]|2[0-3]):[0-5][0-9]$`)
 )
 
 // readHours reads the hours of a rule, each a span of the days that are listed.

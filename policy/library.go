@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/runwrit/writ/runbook"
 )
 
 //go:embed rego/*.rego
@@ -74,14 +77,15 @@ func (b *builder) prepare(ctx context.Context, c *ast.Compiler, query string) (r
 	).PrepareForEval(ctx)
 }
 
-// libraryText is the text of the built-in library, for the digest of a policy.
-func libraryText() []byte {
-	var text []byte
+// libraryDigest is that of the text of the built-in library. A start asks for it more
+// than once.
+var libraryDigest = sync.OnceValue(func() runbook.Digest {
+	h := sha256.New()
 	for _, f := range libraryFilesText() {
-		text = append(text, f.Data...)
+		h.Write(f.Data)
 	}
-	return text
-}
+	return runbook.Digest(h.Sum(nil))
+})
 
 // parseLibrary parses files of the library, and one more that collects what the
 // packages of the user answer; two at a time, to start sooner.

@@ -2,9 +2,10 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 var (
@@ -23,11 +24,11 @@ var (
 // form is a pattern and the most bytes that may match it: a count within the
 // pattern would cost each start of a program a millisecond.
 type form struct {
-	pattern *regexp.Regexp
+	pattern *lazyregexp.Regexp
 	max     int
 }
 
-func newForm(pattern string, maxLen int) form { return form{regexp.MustCompile(pattern), maxLen} }
+func newForm(pattern string, maxLen int) form { return form{lazyregexp.New(pattern), maxLen} }
 
 func (f form) holds(s string) bool { return len(s) <= f.max && f.pattern.MatchString(s) }
 

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/strictyaml"
 )
 
@@ -17,8 +17,8 @@ import (
 type bounds struct{ Min, Max string }
 
 var (
-	intForm    = regexp.MustCompile(`^-?(?:0|[1-9][0-9]{0,17})$`)
-	numberForm = regexp.MustCompile(`^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$`)
+	intForm    = lazyregexp.New(`^-?(?:0|[1-9][0-9]{0,17})$`)
+	numberForm = lazyregexp.New(`^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$`)
 )
 
 // readRange reads the bounds of a parameter that is a number.

@@ -76,7 +76,7 @@ func (m *memory) put(table Table, key, value string) {
 
 // RowsVersion changes whenever rows are made or read in another way: rows that
 // another version of writ made must be made again.
-func RowsVersion() string { return "writ.rows/2 " + runbook.DigestOf(libraryText()).String() }
+func RowsVersion() string { return "writ.rows/2 " + libraryDigest().String() }
 
 // EachRow parses a grants.yaml and calls put for each key of each table, in the
 // order of tables and keys, so that they can be stored. It fails with

@@ -1,8 +1,9 @@
 package policy
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Identities of those who sign Sigstore bundles, beside that of a key
@@ -14,7 +15,7 @@ const (
 )
 
 // uriForm holds for a URI, without a look at what its scheme makes of the rest.
-var uriForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:.`)
+var uriForm = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*:.`)
 
 // sigstoreIdentity says that an identity is that of a signer of bundles, and what is
 // wrong with it.

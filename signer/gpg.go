@@ -9,11 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // This file is the only one outside of worker that starts a process: gpg, and
@@ -56,7 +57,7 @@ type gpgProgram struct {
 
 // gpgVersion is the first line of gpg --version; 2.1 is the first that leaves
 // secret keys to the agent.
-var gpgVersion = regexp.MustCompile(`^gpg \(GnuPG[^)\n]*\) (2\.[1-9]|2\.[1-9][0-9]|[3-9])\.`)
+var gpgVersion = lazyregexp.New(`^gpg \(GnuPG[^)\n]*\) (2\.[1-9]|2\.[1-9][0-9]|[3-9])\.`)
 
 // findGPG finds gpg in PATH and makes sure that it is one. tty is the terminal
 // for a pinentry where GPG_TTY names none.

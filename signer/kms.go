@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -32,8 +31,8 @@ const maxURI = 4096
 var cloudSchemes = []string{"awskms://", "azurekms://", "gcpkms://", "hashivault://", "openbao://"}
 
 var (
-	kmsScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
-	kmsURI    = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[!-~]+$`)
+	kmsScheme = lazyregexp.New(`^[a-z][a-z0-9+.-]*://`)
+	kmsURI    = lazyregexp.New(`^[a-z][a-z0-9+.-]*://[!-~]+$`)
 	// secretInURI is a password before a host, or what RFC 7512 has for a PIN, also
 	// at the end of a longer word.
 	secretInURI = lazyregexp.New(`(?i)//[^/@]*:[^/@]*@|(?:pin|pin-value|passw[a-z]*|passphrase|secret)=`)

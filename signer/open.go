@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Limits of key files. Real ones stay far below them.
@@ -49,7 +50,7 @@ type KeyOptions struct {
 var errEncrypted = errors.New("the key is encrypted")
 
 // sourceScheme is what sets the sources apart that are not files.
-var sourceScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+var sourceScheme = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
 // OpenKey opens the key that source names:
 //

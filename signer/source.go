@@ -5,8 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // The kinds of key sources beside the paths of files.
@@ -16,7 +17,7 @@ const (
 )
 
 // variableName is what env:// takes.
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // SourceFile returns the path of the file that a key source names, and false if
 // it names something else.

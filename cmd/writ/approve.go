@@ -92,7 +92,7 @@ written.`,
 	f.DurationVar(&o.expires, "expires", defaultExpiry, "`how long` the approval holds, such as 90m or 48h; a policy has a limit")
 	f.StringVar(&o.requester, "requester", "", "only if this `identity` requests the run, such as os:alice")
 	f.StringVar(&o.reason, "reason", "", "say `why`, such as the number of a change")
-	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
+	f.Var((*repeated)(&o.params), "param", "`name=value` parameter of the runbook (repeatable)")
 	return cmd
 }
 

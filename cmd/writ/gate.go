@@ -55,9 +55,9 @@ func (o *gateOptions) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.policyDir, "policy", "", "policy, a `folder` with grants.yaml, or a policy store")
 	f.StringVar(&o.workerID, "worker-id", "", "`name` of this worker (default: the host's name)")
 	f.StringVar(&o.group, "worker-group", "", "`group` that this worker is in")
-	f.StringArrayVar(&o.labels, "label", nil, "`name=value` label of this worker (repeatable)")
+	f.Var((*repeated)(&o.labels), "label", "`name=value` label of this worker (repeatable)")
 	f.StringVar(&o.token, "token", "", "signed token of who asks, a `file` or /dev/fd/N; the configuration says whose tokens count")
-	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
+	f.Var((*repeated)(&o.params), "param", "`name=value` parameter of the runbook (repeatable)")
 	f.StringVar(&o.parameters, "parameters", "", "JSON object of parameters, a `file` or /dev/fd/N: for lists, objects and secrets, which nobody should see in a command line")
 }
 

@@ -27,7 +27,7 @@ func (o *judgeOptions) addTo(cmd *cobra.Command) {
 	o.trust.addTo(cmd)
 	o.clock.addTo(cmd)
 	o.output.addTo(cmd)
-	cmd.Flags().StringArrayVar(&o.catalogs, "catalog", nil, "a Windows security catalog `file` (.cat) that may list files which carry no signature (repeatable)")
+	cmd.Flags().Var((*repeated)(&o.catalogs), "catalog", "a Windows security catalog `file` (.cat) that may list files which carry no signature (repeatable)")
 }
 
 // formats are those to judge with, the catalogs that were named among them.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/runwrit/writ/internal/guard"
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/signer"
@@ -281,7 +281,7 @@ func (a *app) sayNewKey(dir string, r newkeys.Request, m *newkeys.Made, id strin
 	return a.say("%s", b.String())
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+var plainWord = lazyregexp.New(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
 // shellWord is s as it can be typed, if it has nothing that cannot be shown.
 func shellWord(s string) string {

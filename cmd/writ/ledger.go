@@ -25,7 +25,7 @@ type ledgerOptions struct {
 func (o *ledgerOptions) addPlaces(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "begin after this record: `SEQ:HASH` as noted earlier; what stands before it may be kept elsewhere")
-	f.StringArrayVar(&o.archives, "archive", nil, "`folder` where closed segments lie that are not beside the ledger (repeatable)")
+	f.Var((*repeated)(&o.archives), "archive", "`folder` where closed segments lie that are not beside the ledger (repeatable)")
 }
 
 func newLedgerCmd(a *app) *cobra.Command {
@@ -67,8 +67,8 @@ cannot be read.`,
 	}
 	o.output.addTo(cmd)
 	cmd.Flags().StringVar(&o.head, "head", "", "the ledger must still hold this record: `SEQ:HASH` as noted earlier")
-	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "key that signs the checkpoints, as `KEY` or file, as keygen printed it (repeatable)")
-	cmd.Flags().StringArrayVar(&o.checkpoints, "checkpoints", nil, "`file` with a copy of the checkpoints, beside the one that lies with the ledger (repeatable)")
+	cmd.Flags().Var((*repeated)(&o.keys), "key", "key that signs the checkpoints, as `KEY` or file, as keygen printed it (repeatable)")
+	cmd.Flags().Var((*repeated)(&o.checkpoints), "checkpoints", "`file` with a copy of the checkpoints, beside the one that lies with the ledger (repeatable)")
 	o.addPlaces(cmd)
 	return cmd
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/policy"
 	"github.com/runwrit/writ/policy/bundle"
@@ -58,7 +58,7 @@ be read or the bundle cannot be written.`,
 	return cmd
 }
 
-var days = regexp.MustCompile(`^([1-9][0-9]*)d$`)
+var days = lazyregexp.New(`^([1-9][0-9]*)d$`)
 
 func (o *policyBuildOptions) meta(now time.Time) (bundle.Meta, error) {
 	m := bundle.Meta{Name: o.name, Epoch: o.epoch, MinTool: o.minTool, NotBefore: now.UTC().Truncate(time.Second)}
@@ -268,7 +268,7 @@ cannot be read.`,
 	o.output.addTo(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.store, "store", "", "policy store, a `folder`, whose settings say what counts")
-	f.StringArrayVar(&o.signers, "signer", nil, "`OWNER=FILE`: somebody who may sign, and the public key in PEM form (repeatable)")
+	f.Var((*repeated)(&o.signers), "signer", "`OWNER=FILE`: somebody who may sign, and the public key in PEM form (repeatable)")
 	f.IntVar(&o.threshold, "threshold", 1, "how many different owners must have signed")
 	f.StringVar(&o.name, "name", "", "`name` that the policy must have")
 	o.clock.addTo(cmd)

@@ -72,14 +72,14 @@ question is malformed or the key does not fit, 3 a file cannot be read or writte
 	f.DurationVar(&o.expires, "expires", defaultTicketExpiry, "`how long` the ticket holds, such as 5m; 24h at most")
 	f.StringVar(&o.caller.ID, "caller", "", "`identity` of who asks, such as os:alice")
 	f.StringVar(&o.caller.Kind, "caller-kind", "user", "`kind` of who asks, such as entra-user")
-	f.StringArrayVar(&o.caller.Groups, "caller-group", nil, "`group` that the caller is in, such as os-group:wheel (repeatable)")
+	f.Var((*repeated)(&o.caller.Groups), "caller-group", "`group` that the caller is in, such as os-group:wheel (repeatable)")
 	f.BoolVar(&o.caller.GroupsComplete, "groups-complete", false, "these are all groups of the caller")
-	f.StringArrayVar(&o.caller.Roles, "caller-role", nil, "`role` of the caller (repeatable)")
+	f.Var((*repeated)(&o.caller.Roles), "caller-role", "`role` of the caller (repeatable)")
 	f.StringVar(&o.job.ID, "job-id", "", "`number` of the job")
 	f.StringVar(&o.job.Trigger, "trigger", "", "`what` started the job, such as schedule or webhook")
 	f.StringVar(&o.scheduled, "scheduled", "", "`time` for which the job was scheduled, such as 2026-11-22T12:00:00Z")
 	f.StringVar(&o.submitted, "submitted", "", "`time` at which the job was asked for")
-	f.StringArrayVar(&o.params, "param", nil, "`name=value` parameter of the runbook (repeatable)")
+	f.Var((*repeated)(&o.params), "param", "`name=value` parameter of the runbook (repeatable)")
 	return cmd
 }
 

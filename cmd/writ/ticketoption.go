@@ -25,7 +25,7 @@ type ticketOption struct {
 func (o *ticketOption) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.path, "ticket", "", "signed ticket of a scheduler, a `file`, that says who asks for what; it is used once, so it needs --state")
-	f.StringArrayVar(&o.issuers, "ticket-issuer", nil, "`identity` of a scheduler whose tickets count, such as openpgp:FINGERPRINT (repeatable)")
+	f.Var((*repeated)(&o.issuers), "ticket-issuer", "`identity` of a scheduler whose tickets count, such as openpgp:FINGERPRINT (repeatable)")
 }
 
 // take notices a flag with an empty name, which is what a variable gives that is

@@ -20,9 +20,9 @@ type trustOptions struct {
 func (o *trustOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "trust", "", "trust store, a `folder`")
-	f.StringArrayVar(&o.cas, "ca", nil, "trust the code-signing authorities in this PEM or DER `file` (repeatable)")
-	f.StringArrayVar(&o.tsas, "tsa", nil, "trust the timestamp authorities in this PEM or DER `file` (repeatable)")
-	f.StringArrayVar(&o.keyrings, "keyring", nil, "trust the OpenPGP certificates in this `file`, armored, binary, or .kbx, or in all files of a folder (repeatable)")
+	f.Var((*repeated)(&o.cas), "ca", "trust the code-signing authorities in this PEM or DER `file` (repeatable)")
+	f.Var((*repeated)(&o.tsas), "tsa", "trust the timestamp authorities in this PEM or DER `file` (repeatable)")
+	f.Var((*repeated)(&o.keyrings), "keyring", "trust the OpenPGP certificates in this `file`, armored, binary, or .kbx, or in all files of a folder (repeatable)")
 }
 
 func (o *trustOptions) given() bool { return o.dir != "" || len(o.cas) > 0 || len(o.keyrings) > 0 }

@@ -12,8 +12,9 @@ package account
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Name is the name of an account. Only Parse makes one; the zero value names
@@ -42,10 +43,10 @@ const (
 )
 
 var (
-	userForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*\$?$`)
-	numberForm = regexp.MustCompile(`^[0-9]+$`)
+	userForm   = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9._-]*\$?$`)
+	numberForm = lazyregexp.New(`^[0-9]+$`)
 	// labelForm holds for each part of the name of a domain, and for NetBIOS names.
-	labelForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
+	labelForm = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
 )
 
 // Parse reads the name of an account. It fails with *NameError.

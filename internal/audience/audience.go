@@ -4,8 +4,9 @@
 package audience
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // MaxSize is the largest audience in bytes.
@@ -13,11 +14,11 @@ const MaxSize = 256
 
 var (
 	// nameForm holds for names and GUIDs.
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
+	nameForm = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
 	// addressForm is one way to write an address: no user, port, query, fragment or
 	// escape. No part begins with a dot: "/.default" at the end is a scope, which
 	// libraries cut off, and what is left would be another audience.
-	addressForm = regexp.MustCompile(`^(https|api)://[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?$`)
+	addressForm = lazyregexp.New(`^(https|api)://[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?$`)
 )
 
 // maxName is the largest name in bytes.

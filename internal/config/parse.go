@@ -2,13 +2,13 @@ package config
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/strictyaml"
 )
 
@@ -24,7 +24,7 @@ const (
 var keys = []string{"version", "id", "group", "labels", "trust", "policy", "ledger", "state", "issuers", "managed_identity", "tickets", "run", "interpreters", "tokens", "logs", "ledger_segments", "ledger_checkpoints"}
 
 // nameForm is that of names in grants.yaml: no two of them look alike.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
+var nameForm = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._@-]*$`)
 
 // tree reads a configuration.
 type tree struct{ *strictyaml.Tree }

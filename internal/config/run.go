@@ -2,7 +2,6 @@ package config
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/runwrit/writ/internal/account"
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Run says how runbooks are run where the policy does not.
@@ -134,7 +134,7 @@ func (t *tree) limits(n *yaml.Node, field string) Limits {
 	return l
 }
 
-var sizeForm = regexp.MustCompile(`^([1-9][0-9]{0,9})(KiB|MiB|GiB|TiB)$`)
+var sizeForm = lazyregexp.New(`^([1-9][0-9]{0,9})(KiB|MiB|GiB|TiB)$`)
 
 // size reads a number of bytes; 0 where it is none.
 func (t *tree) size(n *yaml.Node, field string, least int64) (bytes int64) {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/runwrit/writ/internal/hybrid"
+	"github.com/runwrit/writ/internal/lazyregexp"
 	"github.com/runwrit/writ/internal/pgpcert"
 )
 
@@ -135,7 +135,7 @@ func (x *examination) keyring(ring string) {
 }
 
 // unverified are names under which gpg leaves the text that it refused.
-var unverified = regexp.MustCompile(`\.(py|sh|ps1)\.d$`)
+var unverified = lazyregexp.New(`\.(py|sh|ps1)\.d$`)
 
 // oldPlaces looks at what an old worker leaves lying about.
 func (x *examination) oldPlaces() {

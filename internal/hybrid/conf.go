@@ -2,9 +2,10 @@ package hybrid
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // The sections that the worker reads.
@@ -76,7 +77,7 @@ type Conf struct {
 }
 
 // number is what Python's int takes.
-var number = regexp.MustCompile(`^[+-]?\p{Nd}+(_\p{Nd}+)*$`)
+var number = lazyregexp.New(`^[+-]?\p{Nd}+(_\p{Nd}+)*$`)
 
 // Parse reads a worker.conf. It fails with *SyntaxError if Python does not read
 // it; what the worker then does not find in it is among the Problems.

@@ -3,10 +3,11 @@ package joblog
 import (
 	"errors"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Keep says which logs stay; its zero value keeps them all.
@@ -25,7 +26,7 @@ const (
 )
 
 // nameForm is that of logs: nothing else in the folder is ever removed.
-var nameForm = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([0-9]{1,20})\.(stdout|stderr)\.log(\.part)?$`)
+var nameForm = lazyregexp.New(`^([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([0-9]{1,20})\.(stdout|stderr)\.log(\.part)?$`)
 
 // entry is a log in the folder.
 type entry struct {

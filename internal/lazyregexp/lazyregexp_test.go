@@ -14,6 +14,12 @@ func TestItSaysWhatTheStandardLibrarySays(t *testing.T) {
 	if !r.MatchString("abb") || r.MatchString("ba") || !r.MatchString("a") {
 		t.Error("a match is wrong")
 	}
+	if !r.Match([]byte("abb")) || r.Match([]byte("ba")) {
+		t.Error("a match of bytes is wrong")
+	}
+	if found := lazyregexp.New(`b+`).FindString("abbab"); found != "bb" {
+		t.Errorf("found %q", found)
+	}
 	if diff := cmp.Diff([]string{"abb", "bb"}, r.FindStringSubmatch("abb")); diff != "" || r.FindStringSubmatch("b") != nil {
 		t.Error(diff)
 	}

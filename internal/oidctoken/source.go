@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/runwrit/writ/internal/endpoint"
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Audiences of tokens.
@@ -200,7 +200,7 @@ func (s *Source) askGitHub(ctx context.Context, wanted string) ([]byte, error) {
 }
 
 // connectionForm is a GUID, as Azure DevOps names a service connection.
-var connectionForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+var connectionForm = lazyregexp.New(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // askAzureDevOps asks the organisation's service, in the form that its own tasks use.
 func (s *Source) askAzureDevOps(ctx context.Context) ([]byte, error) {

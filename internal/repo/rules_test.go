@@ -30,9 +30,9 @@ var mayImport = map[string][]string{
 	"signer":   {"runbook", "internal/cleartext", "internal/cms", "internal/lazyregexp", "internal/pgpcert", "internal/witness"},
 	"format": {
 		"runbook", "verifier", "signer",
-		"internal/cms", "internal/authscript", "internal/cleartext", "internal/endpoint", "internal/glob", "internal/keybox", "internal/manifest", "internal/oidctoken", "internal/pgpcert", "internal/sigstoreclient", "internal/statement", "internal/strictjson", "internal/trustlist", "internal/witness",
+		"internal/cms", "internal/authscript", "internal/cleartext", "internal/endpoint", "internal/glob", "internal/keybox", "internal/lazyregexp", "internal/manifest", "internal/oidctoken", "internal/pgpcert", "internal/sigstoreclient", "internal/statement", "internal/strictjson", "internal/trustlist", "internal/witness",
 	},
-	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/strictjson", "internal/strictyaml"},
+	"policy":        {"runbook", "verifier", "internal/account", "internal/audience", "internal/glob", "internal/guard", "internal/guid", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml"},
 	"policy/whatif": {"runbook", "verifier", "policy", "ledger", "audit", "internal/glob", "internal/strictyaml"},
 	"policy/bundle": {"runbook", "verifier", "policy", "internal/strictjson"},
 	"policy/store":  {"runbook", "verifier", "policy", "policy/bundle", "policy/policytest", "internal/filelock", "internal/guard", "internal/trustlist", "internal/strictjson", "policy/index"},
@@ -64,24 +64,24 @@ var mayImport = map[string][]string{
 	"policy/lint":         {"policy", "policy/policytest", "internal/strictyaml"},
 	"policy/policytest":   {"runbook", "verifier", "policy", "internal/strictyaml"},
 
-	"internal/account":    {},
-	"internal/config":     {"internal/account", "internal/guard", "internal/strictyaml", "worker/broker", "worker/identity", "worker/managedidentity"},
+	"internal/account":    {"internal/lazyregexp"},
+	"internal/config":     {"internal/account", "internal/guard", "internal/lazyregexp", "internal/strictyaml", "worker/broker", "worker/identity", "worker/managedidentity"},
 	"internal/abilities":  {"internal/cgroup", "internal/confine", "internal/guard"},
 	"internal/cgroup":     {},
 	"internal/confine":    {},
 	"internal/endpoint":   {},
 	"internal/doctor":     {"verifier", "internal/abilities", "internal/config", "internal/hybrid", "internal/lazyregexp", "internal/pgpcert"},
-	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/pgpcert"},
+	"internal/hybrid":     {"internal/cleartext", "internal/config", "internal/keybox", "internal/lazyregexp", "internal/pgpcert"},
 	"examples":            {},
-	"internal/audience":   {},
+	"internal/audience":   {"internal/lazyregexp"},
 	"internal/glob":       {"runbook"},
 	"internal/filelock":   {},
 	"internal/guard":      {},
 	"internal/contain":    {"internal/confine", "internal/procstat"},
 	"internal/guid":       {},
-	"internal/joblog":     {"internal/guard"},
+	"internal/joblog":     {"internal/guard", "internal/lazyregexp"},
 	"internal/newkeys":    {"internal/cleartext", "internal/lazyregexp"},
-	"internal/oidctoken":  {"internal/endpoint"},
+	"internal/oidctoken":  {"internal/endpoint", "internal/lazyregexp"},
 	"internal/once":       {"internal/guard"},
 	"internal/procstat":   {},
 	"internal/lazyregexp": {},
@@ -89,7 +89,7 @@ var mayImport = map[string][]string{
 	"internal/rsasig":     {},
 	"internal/testenv":    {},
 
-	"internal/sigstoreclient":       {"internal/endpoint", "internal/oidctoken"},
+	"internal/sigstoreclient":       {"internal/endpoint", "internal/lazyregexp", "internal/oidctoken"},
 	"internal/testenv/kmsplugin":    {},
 	"internal/testenv/testsigstore": {"internal/testenv"}, // for tests: no package of ours may import it
 	"internal/vectors":              {},                   // for tests: no package of ours may import it
@@ -100,7 +100,7 @@ var mayImport = map[string][]string{
 
 	"cmd/writ": {
 		"runbook", "verifier", "signer", "format", "policy", "policy/lint", "policy/policytest", "policy/whatif", "worker", "worker/broker", "worker/early", "worker/identity", "worker/managedidentity", "ledger", "audit", "policy/bundle", "policy/store",
-		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/endpoint", "internal/guard", "internal/hybrid", "internal/manifest", "internal/render", "internal/newkeys", "internal/oidctoken", "internal/quickstart", "internal/resign", "internal/statement", "internal/strictjson", "examples", "internal/anchors", "internal/truststore",
+		"internal/approvals", "internal/abilities", "internal/batch", "internal/config", "internal/doctor", "internal/endpoint", "internal/guard", "internal/hybrid", "internal/lazyregexp", "internal/manifest", "internal/render", "internal/newkeys", "internal/oidctoken", "internal/quickstart", "internal/resign", "internal/statement", "internal/strictjson", "examples", "internal/anchors", "internal/truststore",
 	},
 }
 

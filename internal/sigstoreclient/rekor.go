@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/go-openapi/strfmt"
@@ -25,6 +24,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/runwrit/writ/internal/endpoint"
+	"github.com/runwrit/writ/internal/lazyregexp"
 )
 
 // Rekor is a log.
@@ -114,7 +114,7 @@ func (a *askerV1) CreateLogEntry(params *entries.CreateLogEntryParams, _ ...entr
 }
 
 // entryID is the form in which version 1 names entries.
-var entryID = regexp.MustCompile(`^[0-9a-fA-F]{64,80}$`)
+var entryID = lazyregexp.New(`^[0-9a-fA-F]{64,80}$`)
 
 // GetLogEntryByUUID asks for an entry that is there, of the same log.
 func (a *askerV1) GetLogEntryByUUID(params *entries.GetLogEntryByUUIDParams, _ ...entries.ClientOption) (*entries.GetLogEntryByUUIDOK, error) {
