@@ -33,12 +33,14 @@ func (x *authenticodeExam) checkDeny(sd *cms.SignedData, content *cms.IndirectDa
 		ids = append(ids, d.Name+":"+hex.EncodeToString(content.Sum))
 	}
 	ids = append(ids, x.contentIDs()...)
-	named := append([]*x509.Certificate{leaf}, chain...)
-	for _, c := range chain {
-		named = append(named, siblings(c, sd.Certificates)...)
-		named = append(named, siblings(c, x.trust.vouchers[string(c.RawSubject)])...)
+	if deniesCertificates(x.trust.lists) {
+		named := append([]*x509.Certificate{leaf}, chain...)
+		for _, c := range chain {
+			named = append(named, siblings(c, sd.Certificates)...)
+			named = append(named, siblings(c, x.trust.vouchers[string(c.RawSubject)])...)
+		}
+		ids = append(ids, deniableIDs(named)...)
 	}
-	ids = append(ids, deniableIDs(named)...)
 	if denial, hit := x.trust.lists.Denied(ids...); hit {
 		x.failed(verifier.CheckDeny, "%s", denial)
 		return
@@ -85,6 +87,12 @@ func siblings(c *x509.Certificate, list []*x509.Certificate) []*x509.Certificate
 		}
 	}
 	return found
+}
+
+// deniesCertificates reports whether any deny list has an entry of the kinds that
+// deniableIDs makes.
+func deniesCertificates(lists *verifier.TrustStore) bool {
+	return lists.Denies("x509-sha256") || lists.Denies("x509-spki") || lists.Denies("x509-serial")
 }
 
 // deniableIDs are all names under which a deny list may know certificates.

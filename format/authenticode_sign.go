@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/runwrit/writ/internal/authscript"
@@ -189,5 +190,5 @@ func fitsAuthenticode(source string, pub crypto.PublicKey, chain []*x509.Certifi
 }
 
 // throwAway fills the place of the signature until the real key has signed: the
-// library refuses a key that is not in memory.
-func throwAway() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+// library refuses a key that is not in memory. One serves for all files.
+var throwAway = sync.OnceValues(func() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })

@@ -260,7 +260,7 @@ const typeLog = "Tlog"
 // not enough: a stolen authority chooses one at which there is no chain.
 func (v *vouching) deniable(stamps []verify.TimestampVerificationResult) []string {
 	leaf := v.b.leaf
-	if !v.lists.Denies("x509-sha256") && !v.lists.Denies("x509-spki") && !v.lists.Denies("x509-serial") {
+	if !deniesCertificates(v.lists) {
 		return nil
 	}
 	named, times := []*x509.Certificate{leaf}, []time.Time{leaf.NotBefore}
