@@ -25,7 +25,8 @@ build: ## build bin/writ
 demo: build ## the first run, for real: sign, verify, run, deny, refuse (a minute)
 	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo.sh
 
-test: vet ## vet for three systems, then every test; says what it skips
+test: ## vet, then every test, among them one that checks the types for the other systems; says what it skips
+	$(GO) vet $(PKG)
 	@for tool in $(PEERS); do PATH="$$PATH:$$($(GO) env GOPATH)/bin" command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
 	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
 	$(GO) test $(PKG)
@@ -35,7 +36,7 @@ test-tags: ## the tests of what the build tags cloudkms and nosigstore change, w
 	$(GO) test -tags cloudkms -run '^TestScripts$$/^(keys|sign)' ./cmd/writ
 	$(GO) test -tags nosigstore ./verifier ./format ./cmd/writ
 
-vet:
+vet: ## go vet for linux, windows and darwin (minutes where nothing is compiled yet)
 	@set -e; for os in $(OSES); do echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os $(GO) vet $(PKG); done
 
 race: ## every test under the race detector (needs a C compiler)
