@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -119,18 +118,6 @@ func (o *keylessOptions) validateURLs() error {
 		}
 	}
 	return nil
-}
-
-// rekorURL is that of the log, nil for none.
-func (o *keylessOptions) rekorURL() *url.URL {
-	if o.rekor == "" {
-		return nil
-	}
-	u, err := endpoint.ParseURL("--rekor", o.rekor)
-	if err != nil {
-		return nil // validate has looked
-	}
-	return u
 }
 
 // openKeyless gets a certificate.

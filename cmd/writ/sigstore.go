@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/runwrit/writ/format"
+	"github.com/runwrit/writ/internal/endpoint"
 	"github.com/runwrit/writ/internal/oidctoken"
 	"github.com/runwrit/writ/signer"
 )
@@ -28,6 +29,18 @@ func (o *signOptions) equipBundle(f signer.Format) signer.Format {
 		}
 	}
 	return f
+}
+
+// rekorURL is that of the log, nil for none.
+func (o *keylessOptions) rekorURL() *url.URL {
+	if o.rekor == "" {
+		return nil
+	}
+	u, err := endpoint.ParseURL("--rekor", o.rekor)
+	if err != nil {
+		return nil // validate has looked
+	}
+	return u
 }
 
 // bundleEvidence says what a bundle carries.

@@ -20,7 +20,7 @@ type Wrap struct {
 	Script string `json:"script,omitempty"`
 	SHA256 string `json:"sha256,omitempty"` // of that file, hexadecimal
 
-	// Outside names the namespaces of the caller, in which the stage must not be. Start
+	// Outside names the namespaces of the caller, in which the stage must not be. Begin
 	// sets it.
 	Outside []string `json:"outside,omitempty"`
 }

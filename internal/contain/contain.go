@@ -18,7 +18,7 @@
 // that the caller may not signal, such as one that sudo has started, cannot be ended;
 // and a process that is neither confined nor of another user than the stage can kill
 // the stage, and what has left the stage's session then lives on. Linux only: elsewhere
-// Start fails with ErrSystem.
+// Begin fails with ErrSystem.
 package contain
 
 import (
@@ -92,7 +92,7 @@ type Spec struct {
 	// forms Namespaces and Bubblewrap the stage does not see it.
 	Scratch string `json:"scratch,omitempty"`
 	// Extra is the number of the descriptors that are passed on after the first three.
-	// Start sets it.
+	// Begin sets it.
 	Extra int `json:"extra"`
 }
 

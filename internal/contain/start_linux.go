@@ -61,18 +61,6 @@ type Process struct {
 	ended    chan struct{} // closed when the stage has ended
 }
 
-// Start is Begin and Ready.
-func Start(ctx context.Context, program string, spec Spec, o IO) (*Process, error) {
-	p, err := Begin(ctx, program, spec, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Ready(ctx); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
 // Begin starts the stage, which makes the containment. program is the caller's own, which
 // calls RunStage. It fails with *UnavailableError if the stage cannot be started, with
 // *SpecError, or with the error of ctx. Whatever the result, the files of o remain the

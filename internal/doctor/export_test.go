@@ -19,9 +19,6 @@ func RingLines(data []byte) (ring, weak int) {
 	return ring, weak
 }
 
-// RingOptions are the options that RingLines counts.
-func RingOptions() []string { return ringOptions }
-
 // Unasked says for which of the accounts some line of sudoers asks for no
 // password. All of them are in the group "wheel" and have the number 1000.
 func Unasked(data []byte, accounts ...string) ([]string, error) {

@@ -144,9 +144,6 @@ func (s *Store) Close() error { return s.root.Close() }
 // Name is the name of the policies that the store takes.
 func (s *Store) Name() string { return s.settings.name }
 
-// Source is where Sync gets bundles from; "" if the settings do not say.
-func (s *Store) Source() string { return s.settings.source }
-
 // Trust says who must have signed, by the settings and the keys that these name.
 // It fails with *Error.
 func (s *Store) Trust() (*bundle.Trust, error) {

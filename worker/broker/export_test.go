@@ -19,8 +19,5 @@ func Read(head []byte) (method, path, query string, header map[string]string, er
 	return r.method, r.path, r.query, r.header, nil
 }
 
-// Parameters parses a query.
-func Parameters(query string) (map[string]string, error) { return parameters(query) }
-
 // Respond is the response to a request that was read.
 func (e *Endpoint) Respond(head []byte) []byte { return e.respond(head, nil) }
