@@ -44,6 +44,16 @@ func readFile(path string) (file, error) {
 	return file{path: path, info: info, rb: rb}, nil
 }
 
+// Replaceable says, as an error, why no signed form would be put in the place of the
+// file at path, whatever it is: it is no regular file, or has a second name.
+func Replaceable(path string) error {
+	f, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	return f.mayBeReplaced(&source{file: f}, true, isClearSigned)
+}
+
 func readSource(path string, format Format) (*source, error) {
 	name := filepath.Base(path)
 	if format.OutputName(name) != name && runbook.PayloadName(name) != name {

@@ -2,6 +2,7 @@ package signer_test
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -68,5 +69,25 @@ func TestATextIsNotPutInThePlaceOfAnotherDocument(t *testing.T) {
 	path := dir.path("list.txt.asc")
 	if _, err := signer.SignDocument(t.Context(), path, must(runbook.Parse("list.txt", []byte("a\n"))), options); !errors.As(err, &changed) {
 		t.Errorf("there is no document, and one is made: %v", err)
+	}
+}
+
+func TestWhatIsNotReplacedIsKnownBefore(t *testing.T) {
+	t.Parallel()
+	dir := newFiles(t)
+	path := dir.write("a.sh", []byte("echo\n"))
+	if err := signer.Replaceable(path); err != nil {
+		t.Error(err)
+	}
+	if err := os.Link(path, dir.path("b.sh")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, dir.path("c.sh")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.sh", "c.sh", "none"} {
+		if err := signer.Replaceable(dir.path(name)); err == nil {
+			t.Errorf("%s could be replaced", name)
+		}
 	}
 }

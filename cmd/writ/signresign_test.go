@@ -178,6 +178,23 @@ func TestAProjectIsFinishedFromEachStepOfAnInterruption(t *testing.T) {
 	r.wantWhole()
 }
 
+// What keeps one file from being replaced is found before any is.
+func TestNothingInAProjectIsReplacedUnlessAllCanBe(t *testing.T) {
+	t.Parallel()
+	r := newRotation(t, "one")
+	first, list := contentOf(t, r.in("a.sh.asc")), contentOf(t, r.in(manifest.Name))
+	if err := os.Link(r.in("b.sh.asc"), filepath.Join(r.dir, "second-name")); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.resign(exitNo); !strings.Contains(out, "4 files: 2 failed, 2 left\n") || !strings.Contains(out, "lists too, could not be signed anew") {
+		t.Error(out)
+	}
+	if !slices.Equal(contentOf(t, r.in("a.sh.asc")), first) || !slices.Equal(contentOf(t, r.in(manifest.Name)), list) {
+		t.Error("a file was replaced")
+	}
+	r.run(exitYes, "manifest", "verify", "--trust", filepath.Join(r.dir, "old", "trust"), r.project)
+}
+
 // What the new key has signed for another place is not what was planned for this one.
 func TestAttackAFileIsExchangedInAnInterruptedProject(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runwrit/writ/internal/render"
 	"github.com/runwrit/writ/runbook"
+	"github.com/runwrit/writ/signer"
 )
 
 // doProject decides on the files that a manifest lists, and on the manifest. None of
@@ -85,6 +86,7 @@ func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, re
 		name, digest, err := s.make(ctx, l.project, jobs[i])
 		if err != nil {
 			results[i] = render.SignResult{Path: jobs[i].path, Err: err}
+			l.leaveRest(ctx, jobs, results, i)
 			return failed(fmt.Errorf("%q and what it lists are left as they are: %w", l.path, err))
 		}
 		changes[name] = digest
@@ -104,6 +106,7 @@ func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, re
 			if n == 0 && !l.moved {
 				_ = l.tidy() // nothing has changed
 			}
+			l.leaveRest(ctx, jobs, results, i)
 			return failed(fmt.Errorf("%q is not signed anew, since %q is not: sign again with the same command: %w", l.path, jobs[i].path, results[i].Err))
 		}
 	}
@@ -114,7 +117,21 @@ func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, re
 	return result
 }
 
-// make makes the signature of a file in memory, and says what it will be in the list.
+// leaveRest says of the files that were not reached that one of the project failed; an
+// interruption says so itself.
+func (l *listing) leaveRest(ctx context.Context, jobs map[int]*job, results []render.SignResult, failed int) {
+	if ctx.Err() != nil {
+		return
+	}
+	for i, j := range jobs {
+		if results[i].State == render.SignNotReached {
+			results[i] = leftAlone(j.path, fmt.Sprintf("%q, which %s lists too, could not be signed anew", jobs[failed].path, l.path), "mend that, and use the same command again")
+		}
+	}
+}
+
+// make makes the signature of a file in memory, as far as it can tell one that can be
+// put in place, and says what it will be in the list.
 func (s *resigner) make(ctx context.Context, p *project, j *job) (name string, _ runbook.Digest, err error) {
 	f := &j.forms[0]
 	dir, err := realFolder(filepath.Dir(f.path))
@@ -128,10 +145,31 @@ func (s *resigner) make(ctx context.Context, p *project, j *job) (name string, _
 	if _, listed := p.list.Lookup(name); !listed {
 		return "", runbook.Digest{}, fmt.Errorf("%q is not listed in %q", f.path, p.path)
 	}
+	if err := signer.Replaceable(f.path); err != nil {
+		return "", runbook.Digest{}, err
+	}
 	data, err := f.options.Format.Sign(ctx, f.source, s.key)
 	if err != nil {
 		return "", runbook.Digest{}, err
 	}
+	if err := f.verify(ctx, data); err != nil {
+		return "", runbook.Digest{}, &signer.SelfCheckError{Path: f.path, Err: err}
+	}
 	f.options.Format = already(f.options.Format, data)
 	return name, runbook.DigestOf(data), nil
+}
+
+// verify judges the signed form before anything in the project is replaced; whoever
+// puts it in place does it again.
+func (f form) verify(ctx context.Context, data []byte) error {
+	name := filepath.Base(f.path)
+	rb, err := runbook.Parse(name, data)
+	if _, beside := f.options.Format.(signer.Beside); beside {
+		rb, err = runbook.ParseWithSidecars(f.source.Name(), f.source.Bytes(), runbook.Sidecar{Name: name, Data: data})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.options.Verify(ctx, rb)
+	return err
 }
