@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -36,6 +37,18 @@ func newKey(t testing.TB, o newkeys.X509Options) *newkeys.X509Key {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// madeKeys are those of keyOf, by algorithm.
+var madeKeys sync.Map
+
+// keyOf returns the key of an algorithm that all tests share: RSA keys are dear to make.
+func keyOf(t testing.TB, algorithm string) *newkeys.X509Key {
+	t.Helper()
+	once, _ := madeKeys.LoadOrStore(algorithm, sync.OnceValue(func() *newkeys.X509Key {
+		return newKey(t, newkeys.X509Options{Algorithm: algorithm})
+	}))
+	return once.(func() *newkeys.X509Key)()
 }
 
 func signerKey(t testing.TB, k *newkeys.X509Key) *signer.Key {
@@ -101,7 +114,7 @@ func signableScripts() map[string][]byte {
 func TestWhatWeSignIsValidAndTheContentIsKept(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"rsa2048", "p256", "p384"} {
-		k := newKey(t, newkeys.X509Options{Algorithm: algorithm})
+		k := keyOf(t, algorithm)
 		v := newVerifier(t, testenv.VectorTime(), k.CAPEM)
 		for name, source := range signableScripts() {
 			t.Run(name+" with "+algorithm, func(t *testing.T) {
@@ -135,7 +148,7 @@ func TestSigningAgainReplacesTheBlock(t *testing.T) {
 func TestAnOpaqueKeySignsLikeOneInMemory(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"rsa2048", "p256"} {
-		k := newKey(t, newkeys.X509Options{Algorithm: algorithm})
+		k := keyOf(t, algorithm)
 		key, err := signer.NewX509Key("kms", opaque{k.Key}, k.Chain())
 		if err != nil {
 			t.Fatal(err)
@@ -257,7 +270,7 @@ func TestOsslsigncodeVerifiesWhatWeSign(t *testing.T) {
 	for _, algorithm := range []string{"rsa2048", "rsa3072", "rsa4096", "p256", "p384"} {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
-			k := newKey(t, newkeys.X509Options{Algorithm: algorithm})
+			k := keyOf(t, algorithm)
 			dir := t.TempDir()
 			ca := filepath.Join(dir, "ca.pem")
 			writeFile(t, ca, k.CAPEM)
@@ -283,7 +296,7 @@ func TestWhatOsslsigncodeSignsIsValid(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			// The tool claims the time of its own clock.
-			k := newKey(t, newkeys.X509Options{Algorithm: algorithm})
+			k := keyOf(t, algorithm)
 			dir := t.TempDir()
 			key, certs := filepath.Join(dir, "key.pem"), filepath.Join(dir, "certs.pem")
 			writeFile(t, key, k.KeyPEM)
