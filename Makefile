@@ -14,7 +14,7 @@ WRIT     := bin/writ
 PEERS    := gpg gpgv osslsigncode openssl softhsm2-util pkcs11-tool curl keytool python3 node perl ruby opa bwrap systemd-analyze git shellcheck pre-commit
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-tags vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
+.PHONY: help build demo test test-tags test-vault vet race lint fuzz fuzz-gpg cover cover-policy mutate bench long-output soak soak-ledger clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -29,12 +29,19 @@ test: ## vet, then every test, among them one that checks the types for the othe
 	$(GO) vet $(PKG)
 	@for tool in $(PEERS); do PATH="$$PATH:$$($(GO) env GOPATH)/bin" command -v $$tool >/dev/null || echo "skipped: the tests that need $$tool, which is not installed"; done
 	@[ -d ../shared ] || echo "skipped: the tests over the folder shared, which is not beside the repository"
+	@echo "an emulator stands in for Vault, held to recorded answers; the real one: make test-vault"
 	$(GO) test $(PKG)
 
 test-tags: ## the tests of what the build tags cloudkms and nosigstore change, with each of them
 	$(GO) test -tags cloudkms ./signer
 	$(GO) test -tags cloudkms -run '^TestScripts$$/^(keys|sign)' ./cmd/writ
 	$(GO) test -tags nosigstore ./verifier ./format ./cmd/writ
+
+test-vault: ## build a real Vault (10 minutes of CPU, 2 GB of disk) and sign with keys of its transit engine
+	$(GO) -C internal/testenv/vaultserver build -o $(CURDIR)/bin/vaultserver .
+	WRIT_VAULT_SERVER="$(CURDIR)/bin/vaultserver" $(GO) test -count=1 -run 'Vault' ./signer
+	WRIT_VAULT_SERVER="$(CURDIR)/bin/vaultserver" $(GO) test -count=1 -tags cloudkms -run 'Vault' ./signer
+	WRIT_VAULT_SERVER="$(CURDIR)/bin/vaultserver" $(GO) test -count=1 -run '^TestEachKeySourceSignsForEachVerifier$$/Vault' ./cmd/writ
 
 vet: ## go vet for linux, windows and darwin (minutes where nothing is compiled yet)
 	@set -e; for os in $(OSES); do echo "vet for $$os"; CGO_ENABLED=0 GOOS=$$os $(GO) vet $(PKG); done

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,25 +31,47 @@ import (
 func transit(t *testing.T) *testenv.TransitEmulator {
 	t.Helper()
 	e := testenv.NewTransitEmulator(t)
-	t.Setenv("VAULT_ADDR", e.URL)
-	t.Setenv("VAULT_TOKEN", e.Token)
+	leadToVault(t, e.URL, e.Token)
+	return e
+}
+
+func leadToVault(t *testing.T, url, token string) {
+	t.Helper()
+	t.Setenv("VAULT_ADDR", url)
+	t.Setenv("VAULT_TOKEN", token)
 	if slices.Contains(kms.SupportedProviders(), "hashivault://") {
 		t.Log("by the client in the program")
-		return e
+		return
 	}
 	t.Log("by a plugin")
+	program, err := vaultPlugin()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	name := "sigstore-kms-hashivault"
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./internal/testenv/kmsplugin")
-	cmd.Dir = testenv.Root(t)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the plugin: %v\n%s", err, out)
-	}
+	testenv.WriteProgram(t, filepath.Join(dir, exeName("sigstore-kms-hashivault")), program)
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	return e
+}
+
+// vaultPlugin is the program of the plugin, which is built once.
+var vaultPlugin = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "plugin")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := filepath.Join(dir, exeName("plugin"))
+	if out, err := exec.Command("go", "build", "-o", program, "../internal/testenv/kmsplugin").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the plugin: %w\n%s", err, out)
+	}
+	return os.ReadFile(program)
+})
+
+func exeName(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
 }
 
 func TestKeysInVaultsTransitEngine(t *testing.T) {
@@ -71,11 +94,7 @@ func TestKeysInVaultsTransitEngine(t *testing.T) {
 			}
 		})
 	}
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.AddKey("ed25519", ed)
+	e.AddKey("ed25519", newEd25519(t))
 	e.AddKey("p521", newX509(t, "p521").Key)
 	for key, want := range map[string]string{
 		"ed25519": "an Ed25519 key in a KMS", "p521": "the curve P-521", "nothing": "could not read data from transit key path",
@@ -108,6 +127,15 @@ func TestKeysInVaultsTransitEngine(t *testing.T) {
 	})
 }
 
+func newEd25519(t *testing.T) ed25519.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 // spoil returns a fault that answers with body, which may hold what is good.
 func spoil(status int, body func(good []byte) []byte) func(http.ResponseWriter, *http.Request, int, []byte) bool {
 	return func(w http.ResponseWriter, _ *http.Request, _ int, good []byte) bool {
@@ -129,7 +157,7 @@ func TestFailuresOfVaultLeaveTheFileAsItWas(t *testing.T) {
 		calls   int
 		mayPass bool
 	}{
-		"outage": {spoil(503, text(`{"errors":["Vault is sealed"]}`)), "Code: 503. Errors: * Vault is sealed", 4, true},
+		"outage": {spoil(503, text(string(recordedVault(t, "signing with a sealed server")))), "Code: 503. Errors: * Vault is sealed", 4, true},
 		"back-after-two": {func(w http.ResponseWriter, _ *http.Request, n int, _ []byte) bool {
 			if n < 3 {
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -137,7 +165,7 @@ func TestFailuresOfVaultLeaveTheFileAsItWas(t *testing.T) {
 			return n < 3
 		}, "", 3, false},
 		"throttled":      {spoil(429, text(`{"errors":["request rate limit exceeded"]}`)), "Code: 429", 4, true},
-		"denied":         {spoil(403, text(`{"errors":["permission denied"]}`)), "Code: 403. Errors: * permission denied", 1, false},
+		"denied":         {spoil(403, text(string(recordedVault(t, "signing with a token that may only read")))), "* permission denied", 1, false},
 		"hangs":          {func(_ http.ResponseWriter, r *http.Request, _ int, _ []byte) bool { <-r.Context().Done(); return true }, "no answer within", 4, true},
 		"half-json":      {spoil(200, func(good []byte) []byte { return good[:len(good)/2] }), "unexpected EOF", 1, false},
 		"half-base64":    {spoil(200, func(good []byte) []byte { return bytes.Replace(good, []byte("vault:v1:"), []byte("vault:v1:A"), 1) }), "illegal base64", 1, false},

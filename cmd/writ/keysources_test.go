@@ -49,6 +49,7 @@ var keySources = []keySource{
 	{"`env://`", []string{"p384"}, anyFormat, (*keyWork).inVariable},
 	{"a KMS inside the test", []string{"rsa2048", "p256"}, anyFormat, (*keyWork).inFakeKMS},
 	{"an emulator of Vault's transit engine, by the client inside or by a plugin", []string{"rsa2048", "p384"}, anyFormat, (*keyWork).inVault},
+	{"HashiCorp Vault's transit engine (`make test-vault`), by a plugin", []string{"rsa2048", "rsa3072", "p256", "p384"}, anyFormat, (*keyWork).inRealVault},
 	{"SoftHSM2, by the plugin of `examples/sigstore-kms-hsm`", []string{"rsa2048", "rsa3072", "p256", "p384"}, anyFormat, (*keyWork).inSoftHSM},
 	{"no key: a certificate by Fulcio", []string{"p256"}, onlySigstore, (*keyWork).inFulcio},
 }
@@ -377,11 +378,25 @@ func (fakeKMS) VerifySignature(io.Reader, io.Reader, ...signature.VerifyOption) 
 	return errors.New("writ verifies by itself")
 }
 
-// inVault puts the key into an emulator of Vault: a real one cannot be had here.
+// inVault puts the key into an emulator of Vault, which is in every run of the tests.
 func (w *keyWork) inVault(t *testing.T, algorithm string) {
 	vault := testenv.NewTransitEmulator(t)
 	vault.AddKey("signing", w.private(t, algorithm).Key)
-	w.env = append(w.env, "VAULT_ADDR="+vault.URL, "VAULT_TOKEN="+vault.Token)
+	w.askVault(t, vault.URL, vault.Token)
+}
+
+var vaultKeyTypes = map[string]string{"rsa2048": "rsa-2048", "rsa3072": "rsa-3072", "p256": "ecdsa-p256", "p384": "ecdsa-p384"}
+
+// inRealVault has a real Vault make the key.
+func (w *keyWork) inRealVault(t *testing.T, algorithm string) {
+	vault := testenv.StartVault(t)
+	vault.Must(t, "POST", "transit/keys/signing", `{"type":"`+vaultKeyTypes[algorithm]+`"}`)
+	w.certify(t, vault.PublicKey(t, "signing"))
+	w.askVault(t, vault.URL, vault.Token)
+}
+
+func (w *keyWork) askVault(t *testing.T, url, token string) {
+	w.env = append(w.env, "VAULT_ADDR="+url, "VAULT_TOKEN="+token)
 	w.key = "hashivault://signing"
 	if !slices.Contains(kms.SupportedProviders(), "hashivault://") {
 		w.addPlugin(t, "hashivault", vaultPlugin)

@@ -20,10 +20,9 @@ import (
 )
 
 // TransitEmulator is an emulator of the transit engine of HashiCorp Vault, on
-// loopback. It is not Vault: it was written for tests from Vault's documentation
-// and from what Sigstore's client asks, and knows only what signing takes: to
-// read a key, to sign a digest, and to check the token. A real Vault cannot be
-// had as a package that builds here.
+// loopback. It is not Vault, which takes minutes to build, and knows only what
+// signing takes: to read a key, to sign a digest, and to check the token. In that it
+// is held to the recorded answers of a real one (signer/testdata/vault-answers.json).
 type TransitEmulator struct {
 	URL, Token string
 	// Fault, if given, may answer the n-th call of an operation, "read" or "sign", of
@@ -61,30 +60,39 @@ func (e *TransitEmulator) Calls(key, op string) int {
 	return e.calls[key+" "+op]
 }
 
-// transitError is a refusal in the form of Vault.
+// transitError is a refusal in the form of Vault; without a message it is empty.
 type transitError struct {
 	status  int
 	message string
 }
 
+// among is a message in the form that Vault's core gives to most errors.
+func among(messages ...string) string {
+	head := "1 error occurred:"
+	if len(messages) > 1 {
+		head = fmt.Sprintf("%d errors occurred:", len(messages))
+	}
+	return head + "\n\t* " + strings.Join(messages, "\n\t* ") + "\n\n"
+}
+
 // ServeHTTP implements http.Handler.
 func (e *TransitEmulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/transit/"), "/")
-	if len(parts) < 2 {
-		writeTransit(w, http.StatusNotFound, []byte(`{"errors":["no handler for route"]}`))
-		return
-	}
+	parts := append(strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/transit/"), "/"), "")
 	op := map[string]string{"GET keys": "read", "PUT sign": "sign", "POST sign": "sign"}[r.Method+" "+parts[0]]
 	e.mu.Lock()
 	e.calls[parts[1]+" "+op]++
 	n, key := e.calls[parts[1]+" "+op], e.keys[parts[1]]
 	e.mu.Unlock()
-	good, refused := e.answer(r, op, key, parts[2:])
+	good, refused := e.answer(r, op, key, parts)
 	if e.Fault != nil && e.Fault(w, r, parts[1], op, n, good) {
 		return
 	}
 	if refused != nil {
-		body, _ := json.Marshal(map[string][]string{"errors": {refused.message}}) // strings always marshal
+		messages := []string{}
+		if refused.message != "" {
+			messages = append(messages, refused.message)
+		}
+		body, _ := json.Marshal(map[string][]string{"errors": messages}) // strings always marshal
 		writeTransit(w, refused.status, body)
 		return
 	}
@@ -97,27 +105,32 @@ func writeTransit(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // the client may be gone
 }
 
-func (e *TransitEmulator) answer(r *http.Request, op string, key crypto.Signer, rest []string) ([]byte, *transitError) {
+func (e *TransitEmulator) answer(r *http.Request, op string, key crypto.Signer, parts []string) ([]byte, *transitError) {
 	var data map[string]any
-	var err error
+	var refused *transitError
 	switch {
 	case r.Header.Get("X-Vault-Token") != e.Token:
-		return nil, &transitError{http.StatusForbidden, "permission denied"}
+		return nil, &transitError{http.StatusForbidden, among("permission denied", "invalid token")}
 	case op == "read" && key == nil:
-		return nil, &transitError{http.StatusNotFound, "no such key"}
+		return nil, &transitError{http.StatusNotFound, ""}
 	case op == "read":
-		data, err = transitKey(key)
+		data, refused = transitKey(parts[1], key)
 	case op == "sign" && key == nil:
 		return nil, &transitError{http.StatusBadRequest, "signing key not found"}
-	case op == "sign" && len(rest) == 1:
-		data, err = transitSignature(r.Body, key, rest[0])
+	case op == "sign":
+		data, refused = transitSignature(r.Body, key, parts[2])
+	case parts[0] == "keys" || parts[0] == "sign":
+		return nil, &transitError{http.StatusMethodNotAllowed, among("unsupported operation")}
 	default:
-		return nil, &transitError{http.StatusMethodNotAllowed, "unsupported operation"}
+		return nil, &transitError{http.StatusNotFound, among("unsupported path")}
 	}
-	if err != nil {
-		return nil, &transitError{http.StatusBadRequest, err.Error()}
+	if refused != nil {
+		return nil, refused
 	}
-	body, err := json.Marshal(map[string]any{"request_id": "0", "lease_id": "", "renewable": false, "lease_duration": 0, "data": data})
+	body, err := json.Marshal(map[string]any{
+		"request_id": "0", "lease_id": "", "renewable": false, "lease_duration": 0, "data": data,
+		"wrap_info": nil, "warnings": nil, "auth": nil, "mount_type": "transit",
+	})
 	if err != nil {
 		return nil, &transitError{http.StatusInternalServerError, err.Error()}
 	}
@@ -125,59 +138,71 @@ func (e *TransitEmulator) answer(r *http.Request, op string, key crypto.Signer, 
 }
 
 // transitKey is what reading a key answers.
-func transitKey(key crypto.Signer) (map[string]any, error) {
-	name, public := "ed25519", ""
+func transitKey(name string, key crypto.Signer) (map[string]any, *transitError) {
+	kind, version, public := "ed25519", "ed25519", ""
 	switch k := key.Public().(type) {
 	case *rsa.PublicKey:
-		name = fmt.Sprintf("rsa-%d", k.N.BitLen())
+		kind = fmt.Sprintf("rsa-%d", k.N.BitLen())
+		version = kind
 	case *ecdsa.PublicKey:
-		name = "ecdsa-" + strings.ToLower(strings.ReplaceAll(k.Params().Name, "-", ""))
+		version = k.Params().Name
+		kind = "ecdsa-" + strings.ToLower(strings.ReplaceAll(version, "-", ""))
 	case ed25519.PublicKey:
 		public = base64.StdEncoding.EncodeToString(k)
 	}
 	if public == "" {
 		der, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
-			return nil, err
+			return nil, &transitError{http.StatusInternalServerError, err.Error()}
 		}
 		public = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	}
-	version := map[string]any{"name": name, "public_key": public, "creation_time": "2026-06-01T00:00:00Z"}
-	return map[string]any{"type": name, "latest_version": 1, "min_decryption_version": 1, "supports_signing": true, "keys": map[string]any{"1": version}}, nil
+	encrypts := strings.HasPrefix(kind, "rsa-")
+	return map[string]any{
+		"name": name, "type": kind, "latest_version": 1,
+		"keys": map[string]any{"1": map[string]any{
+			"name": version, "public_key": public, "creation_time": "2026-06-01T00:00:00Z", "certificate_chain": "", "hybrid_public_key": "",
+		}},
+		"min_available_version": 0, "min_decryption_version": 1, "min_encryption_version": 0, "auto_rotate_period": 0,
+		"allow_plaintext_backup": false, "deletion_allowed": false, "derived": false, "exportable": false, "imported_key": false,
+		"supports_signing": true, "supports_encryption": encrypts, "supports_decryption": encrypts, "supports_derivation": kind == "ed25519",
+	}, nil
 }
 
 // transitSignature signs as Vault does: RSA with PSS unless pkcs1v15 is asked for,
-// ECDSA in ASN.1.
-func transitSignature(body io.Reader, key crypto.Signer, hashName string) (map[string]any, error) {
+// ECDSA in ASN.1. What begins with "this emulator" is not in Vault.
+func transitSignature(body io.Reader, key crypto.Signer, hashName string) (map[string]any, *transitError) {
+	refuse := func(message string) (map[string]any, *transitError) {
+		return nil, &transitError{http.StatusBadRequest, message}
+	}
 	var in struct {
-		Input       []byte `json:"input"`
-		Prehashed   bool   `json:"prehashed"`
-		Algorithm   string `json:"signature_algorithm"`
-		Marshaling  string `json:"marshaling_algorithm"`
-		KeyVersion  any    `json:"key_version"`
-		HashInInput string `json:"hash_algorithm"`
+		Input      string `json:"input"`
+		Prehashed  bool   `json:"prehashed"`
+		Algorithm  string `json:"signature_algorithm"`
+		Marshaling string `json:"marshaling_algorithm"`
 	}
 	if err := json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&in); err != nil {
-		return nil, fmt.Errorf("the request cannot be read: %w", err)
+		return refuse("this emulator cannot read the request: " + err.Error())
 	}
+	digest, err := base64.StdEncoding.DecodeString(in.Input)
 	hash := map[string]crypto.Hash{"sha2-256": crypto.SHA256, "sha2-384": crypto.SHA384, "sha2-512": crypto.SHA512}[hashName]
 	switch {
 	case hash == 0:
-		return nil, fmt.Errorf("unsupported hash algorithm %q", hashName)
+		return refuse(fmt.Sprintf("invalid hash algorithm %q", hashName))
+	case err != nil:
+		return refuse("unable to decode input: " + err.Error())
 	case !in.Prehashed:
-		return nil, fmt.Errorf("this emulator signs digests only")
+		return refuse("this emulator signs digests only")
 	case in.Marshaling != "" && in.Marshaling != "asn1":
-		return nil, fmt.Errorf("this emulator marshals as asn1 only")
-	case len(in.Input) != hash.Size():
-		return nil, fmt.Errorf("input of %d bytes is no %s digest", len(in.Input), hashName)
+		return refuse("this emulator marshals as asn1 only")
 	}
 	var opts crypto.SignerOpts = hash
 	if _, ok := key.Public().(*rsa.PublicKey); ok && in.Algorithm != "pkcs1v15" {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
 	}
-	signature, err := key.Sign(rand.Reader, in.Input, opts)
+	signature, err := key.Sign(rand.Reader, digest, opts)
 	if err != nil {
-		return nil, err
+		return nil, &transitError{http.StatusInternalServerError, among(err.Error())}
 	}
 	return map[string]any{"signature": "vault:v1:" + base64.StdEncoding.EncodeToString(signature), "key_version": 1}, nil
 }
