@@ -109,7 +109,7 @@ func (r *rotation) interrupt(step int) {
 		if j == nil {
 			continue
 		}
-		name, digest, err := s.make(t.Context(), p, j)
+		name, digest, err := s.make(t.Context(), l, j)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,11 @@ func (r *rotation) interrupt(step int) {
 		}
 	}
 	if step > len(jobs) {
-		if result := s.manifests.sign(t.Context(), l, list); result.Err != nil {
+		made, err := s.manifests.make(t.Context(), l, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result := made.put(t.Context()); result.Err != nil {
 			t.Fatal(result.Err)
 		}
 	}
@@ -186,13 +190,24 @@ func TestNothingInAProjectIsReplacedUnlessAllCanBe(t *testing.T) {
 	if err := os.Link(r.in("b.sh.asc"), filepath.Join(r.dir, "second-name")); err != nil {
 		t.Fatal(err)
 	}
-	if out := r.resign(exitNo); !strings.Contains(out, "4 files: 2 failed, 2 left\n") || !strings.Contains(out, "lists too, could not be signed anew") {
+	if out := r.resign(exitNo); !strings.Contains(out, "4 files: 2 failed, 2 left\n") || !strings.Contains(out, "or another file that it lists could not be signed anew") {
 		t.Error(out)
 	}
-	if !slices.Equal(contentOf(t, r.in("a.sh.asc")), first) || !slices.Equal(contentOf(t, r.in(manifest.Name)), list) {
-		t.Error("a file was replaced")
+	whole := func() {
+		t.Helper()
+		if !slices.Equal(contentOf(t, r.in("a.sh.asc")), first) || !slices.Equal(contentOf(t, r.in(manifest.Name)), list) {
+			t.Error("a file was replaced")
+		}
+		r.run(exitYes, "manifest", "verify", "--trust", filepath.Join(r.dir, "old", "trust"), r.project)
 	}
-	r.run(exitYes, "manifest", "verify", "--trust", filepath.Join(r.dir, "old", "trust"), r.project)
+	whole()
+	if err := errors.Join(os.Remove(filepath.Join(r.dir, "second-name")), os.Link(r.in(manifest.Name), filepath.Join(r.dir, "second-name"))); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.resign(exitNo); !strings.Contains(out, "4 files: 1 failed, 3 left\n") {
+		t.Error(out)
+	}
+	whole()
 }
 
 // What the new key has signed for another place is not what was planned for this one.
@@ -256,5 +271,39 @@ func TestAttackAFileIsExchangedBetweenDecisionAndSignature(t *testing.T) {
 	var changed *signer.ChangedError
 	if result := s.act(t.Context(), j); !errors.As(result.Err, &changed) || !slices.Equal(contentOf(t, path+".asc"), other) {
 		t.Errorf("%+v", result)
+	}
+}
+
+// What the old key has signed once, and the manifest does not list, does not get into
+// the new one, whatever lies in the folder while that is compared.
+func TestAttackAnotherFileIsShownWhileItsManifestIsJudged(t *testing.T) {
+	t.Parallel()
+	r, past := newRotation(t, "one"), newRotation(t, "older")
+	a := newApp()
+	s, err := a.newResigner(t.Context(), &signOptions{key: r.newKey, format: "auto", resign: resignOptions{on: true, old: r.old}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, older := contentOf(t, r.in("a.sh.asc")), contentOf(t, past.in("a.sh.asc"))
+	if err := os.Remove(r.in("a.sh")); err != nil {
+		t.Fatal(err)
+	}
+	r.run(exitYes, "manifest", "sign", "--key", r.oldKey, r.project)
+	p := unitsOf([]string{r.in("a.sh.asc")})[0].project
+	writeFile(t, r.in("a.sh.asc"), older)
+	_, j := s.decide(t.Context(), r.in("a.sh.asc"))
+	writeFile(t, r.in("a.sh.asc"), listed)
+	l, result := s.manifests.judge(t.Context(), p)
+	if j == nil || l == nil {
+		t.Fatalf("%+v", result)
+	}
+	writeFile(t, r.in("a.sh.asc"), older)
+	results := make([]render.SignResult, 1)
+	var changed *signer.ChangedError
+	if result := s.relist(t.Context(), l, map[int]*job{0: j}, results); !errors.As(results[0].Err, &changed) || result.Err == nil {
+		t.Errorf("%+v, %+v", result, results)
+	}
+	if !slices.Equal(contentOf(t, r.in("a.sh.asc")), older) {
+		t.Error("the file was replaced")
 	}
 }

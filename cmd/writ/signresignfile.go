@@ -200,15 +200,20 @@ func (s *resigner) act(ctx context.Context, j *job) render.SignResult {
 		}
 		return unstaged(j.path, j.was, signSeveral(ctx, j.path, all))
 	case first.document:
-		outcome, err := signer.SignDocument(ctx, j.path, first.source, first.options)
-		outcome.Content = first.content
-		return signResult(j.path, render.SignSigned, outcome, s.key, err)
+		return first.put(ctx)
 	}
 	result := signOne(ctx, j.path, first.options)
 	if j.finishes && result.Err == nil {
 		result.Err = discardStaged(j.path)
 	}
 	return result
+}
+
+// put signs a document.
+func (f form) put(ctx context.Context) render.SignResult {
+	outcome, err := signer.SignDocument(ctx, f.path, f.source, f.options)
+	outcome.Content = f.content
+	return signResult(f.path, render.SignSigned, outcome, f.options.Key, err)
 }
 
 func (j *job) toSign() render.SignResult {

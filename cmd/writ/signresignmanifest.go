@@ -136,15 +136,15 @@ func relisted(list *manifest.List, changes map[string]runbook.Digest) (*manifest
 	return manifest.New(entries)
 }
 
-// sign signs the list.
-func (m *manifestResigner) sign(ctx context.Context, l *listing, list *manifest.List) render.SignResult {
+// make makes the manifest with this list in memory.
+func (m *manifestResigner) make(ctx context.Context, l *listing, list *manifest.List) (*form, error) {
 	rb, err := runbook.Parse(runbook.ManifestName, list.Render())
 	if err != nil {
-		return render.SignResult{Path: l.path, Err: err}
+		return nil, err
 	}
-	outcome, err := signer.SignDocument(ctx, l.path, rb, signer.Options{
+	f := &form{source: rb, path: l.path, content: rb.Digest(), document: true, options: signer.Options{
 		Format: l.claims.equip(format.NewClearsign()), Key: m.key, Verify: verifyBy(m.self, l.claims), Replace: m.rules.Replace, Only: l.rb.Digest(),
-	})
-	outcome.Content = rb.Digest()
-	return signResult(l.path, render.SignSigned, outcome, m.key, err)
+	}}
+	_, err = f.make(ctx)
+	return f, err
 }

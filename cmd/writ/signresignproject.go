@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -68,30 +69,33 @@ func (s *resigner) fixListed() string {
 	return fix
 }
 
-// relist signs the files anew, and then the manifest. What they will be is written
-// down and signed before the first one is replaced: whoever goes on after an
-// interruption can tell what was done here from what somebody else has done.
+// relist signs the files anew, and the manifest. All signatures are made and verified,
+// and what the files will be is written down and signed, before the first one is
+// replaced: whoever goes on after an interruption can tell what was done here from what
+// somebody else has done.
 func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, results []render.SignResult) render.SignResult {
-	order := make([]int, 0, len(jobs))
-	for i := range jobs {
-		order = append(order, i)
-	}
-	slices.Sort(order)
-	failed := func(err error) render.SignResult { return render.SignResult{Path: l.path, Err: err} }
-	changes := map[string]runbook.Digest{}
+	order := slices.Sorted(maps.Keys(jobs))
 	for _, i := range order {
 		results[i] = render.SignResult{Path: jobs[i].path, State: render.SignNotReached}
 	}
+	failed := func(err error) render.SignResult {
+		l.leaveRest(ctx, jobs, results)
+		return render.SignResult{Path: l.path, Err: err}
+	}
+	changes := map[string]runbook.Digest{}
 	for _, i := range order {
-		name, digest, err := s.make(ctx, l.project, jobs[i])
+		name, digest, err := s.make(ctx, l, jobs[i])
 		if err != nil {
 			results[i] = render.SignResult{Path: jobs[i].path, Err: err}
-			l.leaveRest(ctx, jobs, results, i)
 			return failed(fmt.Errorf("%q and what it lists are left as they are: %w", l.path, err))
 		}
 		changes[name] = digest
 	}
 	list, err := relisted(l.list, changes)
+	if err != nil {
+		return failed(err)
+	}
+	made, err := s.manifests.make(ctx, l, list)
 	if err != nil {
 		return failed(err)
 	}
@@ -106,61 +110,69 @@ func (s *resigner) relist(ctx context.Context, l *listing, jobs map[int]*job, re
 			if n == 0 && !l.moved {
 				_ = l.tidy() // nothing has changed
 			}
-			l.leaveRest(ctx, jobs, results, i)
 			return failed(fmt.Errorf("%q is not signed anew, since %q is not: sign again with the same command: %w", l.path, jobs[i].path, results[i].Err))
 		}
 	}
-	result := s.manifests.sign(ctx, l, list)
+	result := made.put(ctx)
 	if result.Err == nil {
 		result.Err = l.tidy()
 	}
 	return result
 }
 
-// leaveRest says of the files that were not reached that one of the project failed; an
-// interruption says so itself.
-func (l *listing) leaveRest(ctx context.Context, jobs map[int]*job, results []render.SignResult, failed int) {
+// leaveRest says of the files that were not reached that something of the project
+// could not be signed anew; an interruption says so itself.
+func (l *listing) leaveRest(ctx context.Context, jobs map[int]*job, results []render.SignResult) {
 	if ctx.Err() != nil {
 		return
 	}
 	for i, j := range jobs {
 		if results[i].State == render.SignNotReached {
-			results[i] = leftAlone(j.path, fmt.Sprintf("%q, which %s lists too, could not be signed anew", jobs[failed].path, l.path), "mend that, and use the same command again")
+			results[i] = leftAlone(j.path, fmt.Sprintf("%s, which lists it, or another file that it lists could not be signed anew", l.path), "mend that, and use the same command again")
 		}
 	}
 }
 
-// make makes the signature of a file in memory, as far as it can tell one that can be
-// put in place, and says what it will be in the list.
-func (s *resigner) make(ctx context.Context, p *project, j *job) (name string, _ runbook.Digest, err error) {
+// make makes the signature of a file in memory, and says what it will be in the list.
+// The file must be the one that is listed: the folder was compared after the file was
+// judged.
+func (s *resigner) make(ctx context.Context, l *listing, j *job) (name string, _ runbook.Digest, err error) {
 	f := &j.forms[0]
 	dir, err := realFolder(filepath.Dir(f.path))
 	if err != nil {
 		return "", runbook.Digest{}, err
 	}
-	if name, err = filepath.Rel(p.root, filepath.Join(dir, filepath.Base(f.path))); err != nil {
+	if name, err = filepath.Rel(l.root, filepath.Join(dir, filepath.Base(f.path))); err != nil {
 		return "", runbook.Digest{}, err
 	}
 	name = filepath.ToSlash(name)
-	if _, listed := p.list.Lookup(name); !listed {
-		return "", runbook.Digest{}, fmt.Errorf("%q is not listed in %q", f.path, p.path)
+	switch entry, listed := l.list.Lookup(name); {
+	case !listed:
+		return "", runbook.Digest{}, fmt.Errorf("%q is not listed in %q", f.path, l.path)
+	case entry.Digest != f.options.Only:
+		return "", runbook.Digest{}, &signer.ChangedError{Path: f.path}
 	}
-	if err := signer.Replaceable(f.path); err != nil {
-		return "", runbook.Digest{}, err
-	}
-	data, err := f.options.Format.Sign(ctx, f.source, s.key)
-	if err != nil {
-		return "", runbook.Digest{}, err
-	}
-	if err := f.verify(ctx, data); err != nil {
-		return "", runbook.Digest{}, &signer.SelfCheckError{Path: f.path, Err: err}
-	}
-	f.options.Format = already(f.options.Format, data)
-	return name, runbook.DigestOf(data), nil
+	digest, err := f.make(ctx)
+	return name, digest, err
 }
 
-// verify judges the signed form before anything in the project is replaced; whoever
-// puts it in place does it again.
+// make makes the signed form in memory, as far as it can tell one that can be put in
+// place, and has it verified; whoever puts it there does that again.
+func (f *form) make(ctx context.Context) (runbook.Digest, error) {
+	if err := signer.Replaceable(f.path); err != nil {
+		return runbook.Digest{}, err
+	}
+	data, err := f.options.Format.Sign(ctx, f.source, f.options.Key)
+	if err != nil {
+		return runbook.Digest{}, err
+	}
+	if err := f.verify(ctx, data); err != nil {
+		return runbook.Digest{}, &signer.SelfCheckError{Path: f.path, Err: err}
+	}
+	f.options.Format = already(f.options.Format, data)
+	return runbook.DigestOf(data), nil
+}
+
 func (f form) verify(ctx context.Context, data []byte) error {
 	name := filepath.Base(f.path)
 	rb, err := runbook.Parse(name, data)
