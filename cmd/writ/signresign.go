@@ -83,6 +83,9 @@ func (a *app) runResign(ctx context.Context, o *signOptions, r signWriter) error
 	if err != nil {
 		return err
 	}
+	if n := s.undated.Load(); n > 0 {
+		a.note("%d files have a timestamp or an entry of a log, and their new signatures have none: give --timestamp; to what is signed anew already, writ sign --timestamp with the new key gives it", n)
+	}
 	done, open := all.Count(render.SignSigned)+all.Count(render.SignUnchanged), all.Count(render.SignToSign)
 	bad := len(all.Failures()) + all.Count(render.SignNotReached)
 	switch {

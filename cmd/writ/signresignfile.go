@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 
 	"github.com/runwrit/writ/audit"
 	"github.com/runwrit/writ/format"
@@ -29,6 +31,8 @@ type resigner struct {
 	// have to have a timestamp.
 	verify, verifyBundle signer.VerifyFunc
 	manifests            manifestResigner
+	// undated counts the files that lose the time for which somebody else vouches.
+	undated atomic.Int64
 }
 
 // job is a file that is to be signed anew.
@@ -75,7 +79,7 @@ func (s *resigner) decide(ctx context.Context, path string) (render.SignResult, 
 	plan := s.rules.Judge(report)
 	switch plan.Action {
 	case resign.Unchanged:
-		return s.unchanged(ctx, path, rb), nil
+		return s.unchanged(ctx, path, rb, plan), nil
 	case resign.Sign:
 		return s.plan(path, rb, plan)
 	case resign.Leave:
@@ -100,10 +104,18 @@ func leftAlone(path, why, fix string) render.SignResult {
 	return render.SignResult{Path: path, State: render.SignLeft, Detail: why, Fix: fix, Err: e}
 }
 
-// unchanged looks whether the new key's own signatures are good.
-func (s *resigner) unchanged(ctx context.Context, path string, rb *runbook.Runbook) render.SignResult {
-	if _, err := verifyBy(s.self, claimOptions{})(ctx, rb); err != nil {
-		return leftAlone(path, "the new key has signed it, and it is not valid: "+err.Error(), "see writ inspect")
+// unchanged looks whether the new key's own signatures are good, and have the
+// timestamp that is asked for.
+func (s *resigner) unchanged(ctx context.Context, path string, rb *runbook.Runbook, plan resign.Plan) render.SignResult {
+	var err error
+	if plan.Signature != nil {
+		_, err = s.verify(ctx, rb)
+	}
+	if err == nil && plan.Bundle {
+		_, err = s.verifyBundle(ctx, rb)
+	}
+	if err != nil {
+		return leftAlone(path, "the new key has signed it, and it is not as it should be: "+err.Error(), "see writ inspect; writ sign --timestamp signs again what has no timestamp")
 	}
 	if !s.o.check {
 		s.sweep(ctx, path, rb)
@@ -188,11 +200,18 @@ func (s *resigner) planDocument(path string, rb *runbook.Runbook, old *verifier.
 
 // act signs the file anew or, with --check, says that it would be.
 func (s *resigner) act(ctx context.Context, j *job) render.SignResult {
-	first := j.forms[0]
-	if s.o.check {
-		return j.toSign()
+	result := s.sign(ctx, j)
+	if result.Err == nil && s.losesTime(j) {
+		s.undated.Add(1)
 	}
+	return result
+}
+
+func (s *resigner) sign(ctx context.Context, j *job) render.SignResult {
+	first := j.forms[0]
 	switch {
+	case s.o.check:
+		return j.toSign()
 	case len(j.forms) > 1:
 		var all []signer.Options
 		for _, f := range j.forms {
@@ -207,6 +226,23 @@ func (s *resigner) act(ctx context.Context, j *job) render.SignResult {
 		result.Err = discardStaged(j.path)
 	}
 	return result
+}
+
+// losesTime reports whether a signature that is made anew has a timestamp, or an entry
+// of a log, and gets no timestamp. Whose these are is not asked.
+func (s *resigner) losesTime(j *job) bool {
+	if j.finishes || len(s.o.timestamp.urls) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(j.forms, func(f form) bool {
+		if _, inside := f.options.Format.(signer.Stripper); inside {
+			return format.NewAuthenticode().CheckStamped(j.was) == nil
+		}
+		return slices.ContainsFunc(j.was.Sidecars(), func(c runbook.Sidecar) bool {
+			stamped, logged := bundleEvidence(c.Data)
+			return c.IsBundle() && (stamped || logged)
+		})
+	})
 }
 
 // put signs a document.

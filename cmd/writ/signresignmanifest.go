@@ -53,7 +53,7 @@ func (m *manifestResigner) judge(ctx context.Context, p *project) (*listing, ren
 	switch plan.Action {
 	case resign.Sign:
 	case resign.Unchanged:
-		by, l.byNew = &report.Signatures[0], true
+		l.byNew = true
 		if _, err := m.self.Verify(ctx, rb); err != nil {
 			return nil, leftAlone(p.path, "the new key has signed it, and it is not valid: "+err.Error(), "see writ manifest verify")
 		}

@@ -47,7 +47,7 @@ func (s *resigner) doProject(ctx context.Context, p *project) []render.SignResul
 		}
 	case s.o.check:
 		for i, j := range jobs {
-			results[i] = j.toSign()
+			results[i] = s.act(ctx, j)
 		}
 		last = render.SignResult{Path: p.path, Form: p.path, State: render.SignToSign}
 		if len(jobs) == 0 {

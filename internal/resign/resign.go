@@ -58,11 +58,11 @@ type Plan struct {
 	Action Action
 	Why    string
 	Fix    string // what to do about it; may be empty
-	// Signature is that of the old signer in the file, to be made anew; nil unless
-	// Action is Sign, and where it is the bundle alone.
+	// Signature is the one in the file that is to be made anew, or with Unchanged the
+	// new key's; nil where it is the bundle alone, and with other actions.
 	Signature *verifier.Signature
 	// Bundle says that the Sigstore bundle beside the file is to be made anew: the old
-	// signer made it, or what it covers changes.
+	// signer made it, or what it covers changes. With Unchanged the new key made it.
 	Bundle bool
 }
 
@@ -79,7 +79,11 @@ func (r Rules) Judge(report *verifier.Report) Plan {
 	}
 	all := places(report)
 	if !slices.ContainsFunc(report.Signatures, r.byOld) && (r.byNew(all.first()) || r.byNew(all.bundle)) {
-		return Plan{Action: Unchanged}
+		plan := Plan{Action: Unchanged, Bundle: r.byNew(all.bundle)}
+		if r.byNew(all.first()) {
+			plan.Signature = all.first()
+		}
+		return plan
 	}
 	if plan, bad := r.contentAmiss(report); bad {
 		return plan
