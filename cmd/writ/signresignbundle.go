@@ -79,8 +79,13 @@ func (s *resigner) unfinished(ctx context.Context, path string, rb *runbook.Runb
 	return &job{path: path, was: rb, finishes: true, forms: []form{s.bundle(already(f, data), path, rb, false)}}
 }
 
-// sweep removes what an earlier run has left that was ended after its last step.
-func (s *resigner) sweep(ctx context.Context, path string, rb *runbook.Runbook) {
+// sweep removes what an earlier run has left that was ended after its last step. It is
+// not for files of a project, where the manifest may list that too.
+func (s *resigner) sweep(ctx context.Context, path string) {
+	rb, err := runbook.ReadFile(path, false)
+	if err != nil {
+		return
+	}
 	if _, is := s.staged(ctx, path, rb); is {
 		_ = discardStaged(path) // it does no harm
 	}

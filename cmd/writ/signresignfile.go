@@ -57,10 +57,13 @@ type form struct {
 // do decides on one file, and signs it anew if that is the decision.
 func (s *resigner) do(ctx context.Context, path string) render.SignResult {
 	result, j := s.decide(ctx, path)
-	if j == nil {
-		return result
+	switch {
+	case j != nil:
+		return s.act(ctx, j)
+	case result.State == render.SignUnchanged && !s.o.check:
+		s.sweep(ctx, path)
 	}
-	return s.act(ctx, j)
+	return result
 }
 
 // decide returns what is to be signed anew, or nil with what becomes of the file.
@@ -116,9 +119,6 @@ func (s *resigner) unchanged(ctx context.Context, path string, rb *runbook.Runbo
 	}
 	if err != nil {
 		return leftAlone(path, "the new key has signed it, and it is not as it should be: "+err.Error(), "see writ inspect; writ sign --timestamp signs again what has no timestamp")
-	}
-	if !s.o.check {
-		s.sweep(ctx, path, rb)
 	}
 	return render.SignResult{Path: path, Form: path, State: render.SignUnchanged, Signer: s.key.ID()}
 }

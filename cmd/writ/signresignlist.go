@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/runwrit/writ/format"
 	"github.com/runwrit/writ/runbook"
@@ -113,11 +114,14 @@ func isClearSigned(path string) bool {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || !isDocument(path) {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what became a FIFO meanwhile must not block
 	if err != nil {
 		return true // whoever reads it says why it cannot be read
 	}
 	defer func() { _ = f.Close() }() // opened for reading only
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
 	const begin = "-----BEGIN PGP SIGNED MESSAGE-----"
 	head := make([]byte, len(begin))
 	n, _ := f.Read(head)
