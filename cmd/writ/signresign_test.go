@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -304,6 +305,25 @@ func TestAttackAnotherFileIsShownWhileItsManifestIsJudged(t *testing.T) {
 		t.Errorf("%+v, %+v", result, results)
 	}
 	if !slices.Equal(contentOf(t, r.in("a.sh.asc")), older) {
+		t.Error("the file was replaced")
+	}
+}
+
+// A manifest that may not be read may list any file: none is signed anew alone.
+func TestAttackAManifestThatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
+		t.Skip("skipped: root reads every file, and on Windows the mode does not keep anybody from it")
+	}
+	r := newRotation(t, "one")
+	before := contentOf(t, r.in("a.sh.asc"))
+	if err := os.Chmod(r.in(manifest.Name), 0); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.run(exitNoAnswer, "sign", "--resign", "--if-signer", r.old, "--key", r.newKey, r.in("a.sh.asc")); !strings.Contains(out, "lists it, and would not hold any more") {
+		t.Error(out)
+	}
+	if !slices.Equal(contentOf(t, r.in("a.sh.asc")), before) {
 		t.Error("the file was replaced")
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/runwrit/writ/format"
@@ -17,17 +19,24 @@ type unit struct {
 // project is a folder with a manifest, and what of it was asked for. What the manifest
 // says is not believed here: it only keeps files from being changed one by one.
 type project struct {
-	root  string         // the folder, without links
-	path  string         // of the manifest
-	list  *manifest.List // nil where it cannot be read
-	files []string       // of the run: those that are listed, or whose bundle is
+	root string         // the folder, without links
+	path string         // of the manifest
+	list *manifest.List // nil where it is none
+	// hidden says that the manifest may not be read: it may list any file.
+	hidden bool
+	files  []string // of the run: those that are listed, or whose bundle is
 	// outer says that another manifest lists this one, or one of the files.
 	outer bool
 }
 
 // lists says whether the manifest lists the file of that name, or its bundle.
 func (p *project) lists(name string) bool {
-	if p == nil || p.list == nil {
+	switch {
+	case p == nil:
+		return false
+	case p.hidden:
+		return true
+	case p.list == nil:
 		return false
 	}
 	_, file := p.list.Lookup(name)
@@ -109,11 +118,14 @@ func (all projects) in(dir, shown string) *project {
 		return p
 	}
 	var p *project
-	if rb, err := runbook.ReadFile(filepath.Join(dir, manifest.Name), false); err == nil {
+	rb, err := runbook.ReadFile(filepath.Join(dir, manifest.Name), false)
+	if hidden := errors.Is(err, fs.ErrPermission); err == nil || hidden {
 		if !sameFile(shown, dir) { // a link on the way
 			shown = dir
 		}
-		p = &project{root: dir, path: filepath.Join(shown, manifest.Name)}
+		p = &project{root: dir, path: filepath.Join(shown, manifest.Name), hidden: hidden}
+	}
+	if err == nil {
 		if text, err := format.NewClearsign().Content(rb); err == nil {
 			p.list, _ = manifest.Parse(text) // what is no list keeps nobody from anything
 		}
