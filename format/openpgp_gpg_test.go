@@ -423,7 +423,9 @@ func TestALockedKeySignsNothing(t *testing.T) { //nolint:paralleltest // GNUPGHO
 			case "-":
 				g.write("gpg-agent.conf", "no-allow-loopback-pinentry\n"+gpgNoCache)
 			}
-			if out, err := exec.CommandContext(t.Context(), "gpgconf", "--homedir", g.home, "--kill", "gpg-agent").CombinedOutput(); err != nil {
+			// Not --kill: an agent that was told to end may still take the connection of the
+			// next gpg, and break it off.
+			if out, err := exec.CommandContext(t.Context(), "gpgconf", "--homedir", g.home, "--reload", "gpg-agent").CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			var o signer.KeyOptions

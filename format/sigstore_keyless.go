@@ -4,6 +4,7 @@ package format
 
 import (
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ import (
 // the time; and the same store has to list the identity.
 func (x *sigstoreExam) byCertificate() verifier.Signature {
 	leaf := x.b.leaf
-	x.out.Signer.KeyID = leaf.SerialNumber.Text(16)
+	x.out.Signer.KeyID = hex.EncodeToString(leaf.SerialNumber.Bytes())
 	x.out.Signer.NotAfter = leaf.NotAfter
 	x.bySigner(leaf.PublicKey)
 	facts, err := readFulcio(leaf)

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"crypto/x509"
+	"math/big"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runwrit/writ/internal/newkeys"
 	"github.com/runwrit/writ/internal/testenv"
 	"github.com/runwrit/writ/runbook"
 	"github.com/runwrit/writ/verifier"
@@ -61,6 +63,22 @@ func TestABundleWithACertificateIsValid(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestASerialNumberIsWrittenInWholeBytes, as OpenSSL and all others write it, whatever
+// the format: one of sixteen begins with a zero.
+func TestASerialNumberIsWrittenInWholeBytes(t *testing.T) {
+	t.Parallel()
+	w := newSigstoreWorld(t, testenv.VectorTime())
+	v := sigstoreVerifier(t, trustOf(t, w.files(jobEntry)...), w.now)
+	keyless, _ := besideVerdict(t, v, "deploy.sh", sigstoreScript, bundleBeside(w.sign(keyless{})))
+	k := newKey(t, newkeys.X509Options{Edit: func(c *x509.Certificate) { c.SerialNumber = big.NewInt(1234) }})
+	inPlace := inspect(t, newVerifier(t, testenv.VectorTime(), k.CAPEM), "job.ps1", sign(t, k, "job.ps1", []byte("1+1\r\n")))
+	for _, report := range []*verifier.Report{keyless, inPlace} {
+		if s := report.Signatures[0]; report.Verdict != verifier.Valid || s.Signer.KeyID != "04d2" {
+			t.Errorf("%s, %s signature by the certificate %q, want 04d2", report.Verdict, s.Format, s.Signer.KeyID)
+		}
 	}
 }
 

@@ -40,6 +40,8 @@ func TestMistakesInGrantsThatNoOtherTestMakes(t *testing.T) {
 		{"a denied digest that is none", whole + "denied: [{sha256: abc, reason: x}]\n", "denied[0].sha256"},
 		{"a denied digest that is a list", whole + "denied: [{sha256: [a], reason: x}]\n", "want a text"},
 		{"a denied digest with an odd reason", whole + "denied: [{sha256: " + digest + ", reason: \"a\\u200f\"}]\n", "changes the direction"},
+		{"a denied digest of digits alone, which YAML takes for a number", whole + "denied: [{sha256: " + strings.Repeat("12", 32) + ", reason: x}]\n", "quote it"},
+		{"a denied digest that YAML takes for a power of ten", whole + "denied: [{sha256: " + strings.Repeat("12", 30) + "1e23, reason: x}]\n", "quote it"},
 		{"a denied digest twice", whole + strings.Replace("denied: [{sha256: D, reason: x}, {sha256: D, reason: y}]\n", "D", digest, 2), "denied already"},
 		{"more mistakes than are listed", peopleYAML + "rules:\n" + strings.Repeat("  - {nmae: x}\n", 200), "unknown key"},
 	} {

@@ -12,9 +12,14 @@ import (
 
 // evaluators are the goroutines on which queries are evaluated. They are kept
 // for a while: to grow the stack of a new one takes as long as a decision.
-type evaluators struct{ idle chan func() }
+type evaluators struct {
+	idle   chan func()
+	within time.Duration // of one evaluation
+}
 
-func newEvaluators() evaluators { return evaluators{idle: make(chan func())} }
+func newEvaluators() evaluators {
+	return evaluators{idle: make(chan func()), within: evalDeadline}
+}
 
 // run starts f on an idle goroutine, or on a new one.
 func (p evaluators) run(f func()) {
@@ -43,7 +48,7 @@ func (p evaluators) serve(f func()) {
 // everything else is an error. OPA does not stop a function that computes for
 // long on one huge number: then its goroutine is left behind.
 func (p evaluators) evaluate(ctx context.Context, q *rego.PreparedEvalQuery, value ast.Value, options ...rego.EvalOption) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, evalDeadline)
+	ctx, cancel := context.WithTimeout(ctx, p.within)
 	defer cancel()
 	type answer struct {
 		results rego.ResultSet

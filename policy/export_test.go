@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
@@ -208,9 +209,17 @@ func NewCompiled(grants []byte) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
+	e := &Engine{
 		rows: rows, global: common, known: &knownRules{}, plain: base.plain, whole: base.whole, pool: base.pool, digest: src.digest(rows.Grants()), explainer: base.explainer,
-	}, nil
+	}
+	return e.Patient(), nil
+}
+
+// Patient has e, which nobody uses yet, wait for an answer as long as a busy machine
+// takes. How long a gate waits is in TestARuleThatNeverEndsIsADenial.
+func (e *Engine) Patient() *Engine {
+	e.pool.within = time.Minute
+	return e
 }
 
 // Misuse asks for a policy that gives no answer, and for an explanation of an odd

@@ -105,7 +105,7 @@ func engine(t testing.TB, grants string, rego ...policy.File) *policy.Engine {
 	if err != nil {
 		t.Fatal(problems(err))
 	}
-	engines.Store(key, e)
+	engines.Store(key, e.Patient())
 	return e
 }
 

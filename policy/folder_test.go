@@ -30,7 +30,7 @@ func TestLoadReadsAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustDeny(t, e.Decide(t.Context(), good()), "user-deny")
+	mustDeny(t, e.Patient().Decide(t.Context(), good()), "user-deny")
 	if problems, err := policy.Check(dir, policy.LoadOptions{}); err != nil || len(problems) > 0 {
 		t.Errorf("Check: %v %v", problems, err)
 	}

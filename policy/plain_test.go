@@ -224,6 +224,7 @@ func TestManyGoroutinesShareTheWholeLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.Patient()
 	done := make(chan string)
 	for i := range 8 {
 		go func() {

@@ -79,7 +79,7 @@ func TestUserRulesThatFailDeny(t *testing.T) {
 			if err != nil {
 				t.Fatal(problems(err))
 			}
-			mustDeny(t, e.Decide(t.Context(), good()), tt.deny)
+			mustDeny(t, e.Patient().Decide(t.Context(), good()), tt.deny)
 		})
 	}
 }
@@ -354,9 +354,7 @@ deny contains "x" if { some a in r; some b in r; some c in r; some d in r; a + b
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	d := e.Decide(ctx, good())
+	d := e.Decide(t.Context(), good()) // nobody but the engine itself bounds it
 	if d.Allow || len(d.Deny) != 1 || d.Deny[0].Code != "policy-error" || !strings.Contains(d.Deny[0].Msg, "in time") {
 		t.Errorf("got %+v", d)
 	}

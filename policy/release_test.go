@@ -18,7 +18,7 @@ func releaseEngine(t *testing.T, r policy.Release, rego ...policy.File) *policy.
 	if err != nil {
 		t.Fatal(problems(err))
 	}
-	return e
+	return e.Patient()
 }
 
 // TestNoPolicyLiftsThatItIsOldOrThatTheTimeIsWrong holds each bound on both

@@ -60,7 +60,7 @@ func rowsEngine(t testing.TB, r policy.Rows) *policy.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return e.Patient()
 }
 
 const deniedGrants = peopleYAML + restartRule + "denied: [{sha256: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\", reason: stolen}]\n"

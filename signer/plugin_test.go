@@ -46,8 +46,8 @@ func TestAttackPluginsThatMisbehave(t *testing.T) {
 		"junk-behind": {`echo '{"signMessage":{"signature":"MEUC"}} {}'`, "after top-level value", 1, false},
 		"flooding":    {"head -c 50000000 /dev/zero", "invalid character", 1, false},
 		"killed":      {"kill -9 $$", "signal: killed", 1, false},
-		"hanging":     {"exec sleep 60", "no answer within", 4, true},
-		"forking":     {"sleep 3 & exit 0", "no answer within", 4, true}, // what it leaves holds its output open
+		"hanging":     {"exec sleep 60", "no answer within", 1, true},
+		"forking":     {"sleep 9 & exit 0", "no answer within", 1, true}, // what it leaves holds its output open
 		"denying":     {`echo '{"errorMessage":"CKR_PIN_INCORRECT"}'; exit 1`, `"plugin returned error: CKR_PIN_INCORRECT"`, 1, false},
 		"throttling":  {`echo '{"errorMessage":"status code: 429"}'; exit 1`, "429", 4, true},
 		"colouring":   {`echo '{"errorMessage":"\u001b[2Jgone\u202e"}'; exit 1`, `\x1b[2Jgone\u202e`, 1, false},
@@ -60,7 +60,9 @@ func TestAttackPluginsThatMisbehave(t *testing.T) {
 			testenv.WriteProgram(t, bin.path("sigstore-kms-"+name), []byte(script))
 			o := signer.KeyOptions{Cert: cert, Pause: func(context.Context, time.Duration) error { return nil }}
 			if strings.HasPrefix(c.want, "no answer") {
-				o.CallTime = 400 * time.Millisecond
+				// Enough for the public key, on a busy machine too, and waited for once.
+				o.CallTime = 3 * time.Second
+				o.Pause = func(context.Context, time.Duration) error { return errInterrupt }
 			}
 			key, err := signer.OpenKey(t.Context(), name+"://key", o)
 			if err != nil {

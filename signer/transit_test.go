@@ -166,7 +166,7 @@ func TestFailuresOfVaultLeaveTheFileAsItWas(t *testing.T) {
 		}, "", 3, false},
 		"throttled":      {spoil(429, text(`{"errors":["request rate limit exceeded"]}`)), "Code: 429", 4, true},
 		"denied":         {spoil(403, text(string(recordedVault(t, "signing with a token that may only read")))), "* permission denied", 1, false},
-		"hangs":          {func(_ http.ResponseWriter, r *http.Request, _ int, _ []byte) bool { <-r.Context().Done(); return true }, "no answer within", 4, true},
+		"hangs":          {func(_ http.ResponseWriter, r *http.Request, _ int, _ []byte) bool { <-r.Context().Done(); return true }, "no answer within", 1, true},
 		"half-json":      {spoil(200, func(good []byte) []byte { return good[:len(good)/2] }), "unexpected EOF", 1, false},
 		"half-base64":    {spoil(200, func(good []byte) []byte { return bytes.Replace(good, []byte("vault:v1:"), []byte("vault:v1:A"), 1) }), "illegal base64", 1, false},
 		"half-signature": {spoil(200, text(`{"data":{"signature":"vault:v1:MEUC"}}`)), "no signature by the public key", 1, false},
@@ -191,7 +191,9 @@ func TestFailuresOfVaultLeaveTheFileAsItWas(t *testing.T) {
 			e.AddKey(name, k.Key)
 			o := signer.KeyOptions{Cert: cert, Pause: func(context.Context, time.Duration) error { return nil }}
 			if name == "hangs" {
-				o.CallTime = 500 * time.Millisecond
+				// Enough for the public key, on a busy machine too, and waited for once.
+				o.CallTime = 3 * time.Second
+				o.Pause = func(context.Context, time.Duration) error { return errInterrupt }
 			}
 			key, err := signer.OpenKey(t.Context(), "hashivault://"+name, o)
 			if err != nil {

@@ -25,7 +25,7 @@ type Identity struct {
 	// who vouches for the identity.
 	Issuer string `json:"issuer,omitempty"`
 	// KeyID is what the signature itself names: the serial number of the
-	// certificate, or the fingerprint or key ID of the signing key.
+	// certificate in hexadecimal of whole bytes, or the fingerprint or key ID of the signing key.
 	KeyID string `json:"key_id"`
 	// Algorithm and size of the signing key, such as "rsa3072".
 	Algorithm string `json:"algorithm,omitempty"`

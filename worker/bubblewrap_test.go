@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,14 +21,14 @@ import (
 
 // wrappedGate is a gate whose runs in the profile standard take place in bwrap: those
 // of nobody, if it is root's.
-func wrappedGate(t *testing.T) *gate {
+func wrappedGate(t *testing.T, change ...func(*worker.Options)) *gate {
 	t.Helper()
 	bwrap := testenv.Tool(t, "bwrap")
 	if out, err := exec.Command(bwrap, "--unshare-user", "--unshare-pid", "--dev-bind", "/", "/", "--proc", "/proc", "true").CombinedOutput(); err != nil {
 		t.Skipf("skipped: bwrap makes no namespaces here: %v: %s", err, out)
 	}
 	if os.Geteuid() != 0 {
-		g := newGate(t)
+		g := newGate(t, change...)
 		g.sandbox = policy.SandboxStandard
 		return g
 	}
@@ -42,7 +43,7 @@ func wrappedGate(t *testing.T) *gate {
 	}
 	program := filepath.Join(dir, "stage")
 	testenv.WriteProgram(t, program, self)
-	g := newGate(t, forNobody(t), func(o *worker.Options) { o.Stage = worker.StageProgram(program) })
+	g := newGate(t, append(change, forNobody(t), func(o *worker.Options) { o.Stage = worker.StageProgram(program) })...)
 	g.sandbox, g.user = policy.SandboxStandard, nobodyNamed
 	return g
 }
@@ -107,9 +108,9 @@ func TestInBubblewrapStatusSignalAndTimeLimitAreThoseOfTheRunbook(t *testing.T) 
 			t.Errorf("%q: status %d, signal %d, %v", script, o.Status, o.Signal, o.err)
 		}
 	}
-	g.timeout = "1s"
-	o := g.run("r.sh", "trap 'echo told; exit 3' TERM; sleep 300 & wait\n")
-	if !o.TimedOut || o.Status != 3 || o.stdout != "told\n" {
+	g = wrappedGate(t, func(o *worker.Options) { o.Grace = time.Minute })
+	o := g.run("r.sh", "trap 'echo told; exit 3' TERM; echo begun; sleep 300 & wait\n", g.upOnce("begun\n"))
+	if !o.TimedOut || o.Status != 3 || o.stdout != "begun\ntold\n" {
 		t.Errorf("%+v", o)
 	}
 	if _, by := g.contained(); by[0] != "bwrap" {

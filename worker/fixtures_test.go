@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -250,6 +251,25 @@ func (g *gate) runContext(ctx context.Context, name, payload string, change ...f
 	res, err := g.worker.Run(ctx, job)
 	g.nothingLeft()
 	return outcome{res, err, stdout.String(), stderr.String()}
+}
+
+// upOnce has the time of a run be up when it has written a text to one of its streams.
+// A time that is measured would pass on a busy machine before the runbook does what the
+// test is about.
+func (g *gate) upOnce(text string) func(*worker.Job) {
+	up := make(chan time.Time, 1)
+	g.worker.TimeIsUpWith(up)
+	var once sync.Once
+	watch := func(w io.Writer) io.Writer {
+		var written []byte
+		return writerFunc(func(b []byte) (int, error) {
+			if written = append(written, b...); bytes.Contains(written, []byte(text)) {
+				once.Do(func() { up <- time.Time{} })
+			}
+			return w.Write(b)
+		})
+	}
+	return func(j *worker.Job) { j.Stdout, j.Stderr = watch(j.Stdout), watch(j.Stderr) }
 }
 
 // must fails the test unless the runbook ran and ended with exit code 0.

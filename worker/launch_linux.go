@@ -192,10 +192,10 @@ func (c *contained) launch(ctx context.Context, p *plan, job Job, res *Result) e
 	}
 	res.Started = true
 	job.OnState(Running)
-	limit := time.NewTimer(p.timeout)
-	defer limit.Stop()
+	limit, stop := p.timer(p.timeout)
+	defer stop()
 	res.Warnings = append(res.Warnings, c.warnings...)
-	status := c.supervise(ctx, limit.C, p.grace, res)
+	status := c.supervise(ctx, limit, p.grace, res)
 	res.Status, res.Signal = status.Code, status.Signal
 	if status.Lost {
 		res.Warnings = append(res.Warnings, "the stage that held the run together was killed, by the runbook, from outside, or because memory was short: how the runbook ended is not known")
@@ -203,7 +203,7 @@ func (c *contained) launch(ctx context.Context, p *plan, job Job, res *Result) e
 	if status.Left > 0 {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d processes that the runbook has started could not be ended", status.Left))
 	}
-	c.out.finish(ctx, limit.C, res)
+	c.out.finish(ctx, limit, res)
 	return nil
 }
 

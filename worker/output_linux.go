@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"sync"
 	"time"
 
@@ -24,6 +25,12 @@ type output struct {
 	plan           *plan
 }
 
+// sameWriter says whether both are one. Functions, for example, cannot be compared: they
+// are two.
+func sameWriter(a, b io.Writer) bool {
+	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
 // newOutput makes pipes and logs. It fails with *StartError or *LogError.
 func newOutput(p *plan, job Job) (*output, error) {
 	logs, err := openLogs(p)
@@ -32,7 +39,7 @@ func newOutput(p *plan, job Job) (*output, error) {
 	}
 	o := &output{logs: logs, plan: p}
 	stdout, stderr := job.Stdout, job.Stderr
-	if stdout != nil && stdout == stderr {
+	if sameWriter(stdout, stderr) {
 		both := &oneAtATime{w: stdout}
 		stdout, stderr = both, both
 	}

@@ -40,6 +40,7 @@ type plan struct {
 	given   streams.Secrets // the same, of tokens that are handed out
 	logs    Logs
 	now     func() time.Time
+	timer   func(time.Duration) (c <-chan time.Time, stop func() bool)
 }
 
 // plan checks that the parts of a job belong together and that the permit
@@ -56,7 +57,7 @@ func (w *Worker) plan(job Job) (*plan, error) {
 	p := &plan{
 		decision: job.Decision, name: job.Runbook.Name(), kind: runbook.KindOf(job.Runbook.Name()),
 		payload: payload, set: job.Runbook.Set(), grace: w.grace,
-		secrets: job.Decision.secrets, logs: w.logs, now: w.now,
+		secrets: job.Decision.secrets, logs: w.logs, now: w.now, timer: w.timer,
 	}
 	o := permit.Obligations()
 	if p.timeout = o.Timeout; p.timeout <= 0 {

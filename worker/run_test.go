@@ -220,18 +220,24 @@ echo end
 
 func TestATimeoutEndsTheWholeGroup(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ payload, out string }{
-		"a script that ends on TERM":   {"trap 'echo term; exit 3' TERM; echo begun; sleep 60 & wait\n", "begun\nterm\n"},
-		"a script that ignores TERM":   {"trap '' TERM; echo begun; while :; do sleep 0.1; done\n", "begun\n"},
-		"a child that ignores TERM":    {"(trap '' TERM; sleep 61) & echo begun; wait\n", "begun\n"},
-		"a script that stopped itself": {"echo begun; kill -STOP $$\n", "begun\n"},
-		"a busy loop":                  {"echo begun; while :; do :; done\n", "begun\n"},
+	for name, c := range map[string]struct {
+		payload, out string
+		patient      bool // it ends by itself, and needs no killing
+	}{
+		"a script that ends on TERM":   {"trap 'echo term; exit 3' TERM; echo begun; sleep 60 & wait\n", "begun\nterm\n", true},
+		"a script that ignores TERM":   {"trap '' TERM; echo begun; while :; do sleep 0.1; done\n", "begun\n", false},
+		"a child that ignores TERM":    {"(trap '' TERM; sleep 61) & echo begun; wait\n", "begun\n", false},
+		"a script that stopped itself": {"(until grep -q '^State:.T' /proc/$$/status; do sleep 0.01; done; echo begun) & kill -STOP $$\n", "begun\n", false},
+		"a busy loop":                  {"echo begun; while :; do :; done\n", "begun\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t)
-			g.timeout = "1s"
-			o := g.run("r.sh", c.payload)
+			g := newGate(t, func(o *worker.Options) {
+				if c.patient {
+					o.Grace = time.Minute
+				}
+			})
+			o := g.run("r.sh", c.payload, g.upOnce("begun\n"))
 			if o.err != nil || !o.TimedOut || o.stdout != c.out {
 				t.Errorf("%v: %+v", o.err, o)
 			}
@@ -295,7 +301,7 @@ func TestWhatIsLeftOfTheGroupIsKilled(t *testing.T) {
 // gone waits until there is no such process, or only what is left of its entry.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for range 200 {
+	for range 3000 {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || bytes.Contains(stat, []byte(") Z ")) {
 			return
@@ -398,12 +404,11 @@ func TestAReaderThatFailsIsToldAndTheRunGoesOn(t *testing.T) {
 func TestAReaderThatBlocksDoesNotOutlastTheTimeLimit(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	g.timeout = "1s"
 	release := make(chan struct{})
 	defer close(release)
 	o := g.run("r.sh", "yes\n", func(j *worker.Job) {
 		j.Stdout = writerFunc(func(b []byte) (int, error) { <-release; return len(b), nil })
-	})
+	}, g.upOnce("y\n"))
 	if o.err != nil || !o.TimedOut || len(o.Warnings) != 1 {
 		t.Errorf("%v: %+v", o.err, o.Result)
 	}
@@ -418,6 +423,16 @@ func TestOneWriterForBothStreamsGetsOneWriteAtATime(t *testing.T) {
 	}))
 	if n := len(lines(both.String())); n != 400 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+func TestWritersThatCannotBeComparedAreTwo(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	var out, errs buffer
+	g.must(g.run("r.sh", "echo out; echo err >&2\n", func(j *worker.Job) { j.Stdout, j.Stderr = writerFunc(out.Write), writerFunc(errs.Write) }))
+	if out.String() != "out\n" || errs.String() != "err\n" {
+		t.Errorf("%q, %q", out.String(), errs.String())
 	}
 }
 

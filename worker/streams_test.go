@@ -239,12 +239,11 @@ func TestAWriterThatBlocksDoesNotHoldTheLog(t *testing.T) {
 	t.Parallel()
 	_, logs := withLogs(t, 0)
 	g := newGate(t, logs)
-	g.timeout = "1s"
 	release := make(chan struct{})
 	returned := make(chan struct{})
 	o := g.run("r.sh", "echo first; sleep 0.1; seq 1 5000; echo last; echo other >&2\n", func(j *worker.Job) {
 		j.Stdout = writerFunc(func(b []byte) (int, error) { <-release; close(returned); return 0, io.ErrClosedPipe })
-	})
+	}, g.upOnce("other\n"))
 	close(release)
 	<-returned
 	if o.err != nil || len(o.Warnings) != 1 || o.stderr != "other\n" {

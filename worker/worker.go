@@ -75,6 +75,7 @@ type Worker struct {
 	uses         Uses
 	tokens       *broker.Broker
 	now          func() time.Time
+	timer        func(time.Duration) (c <-chan time.Time, stop func() bool)
 	grace        time.Duration
 	interpreters map[runbook.Kind]Interpreter
 	user         string
@@ -118,7 +119,7 @@ func New(o Options) (*Worker, error) {
 		interpreters: maps.Clone(o.Interpreters), logs: o.Logs, stage: o.Stage, user: o.User, accounts: account.System(),
 		sandbox:           Sandbox{slices.Clone(o.Sandbox.Read), slices.Clone(o.Sandbox.Write), o.Sandbox.Limits, o.Sandbox.Cgroup},
 		groups:            sync.OnceValues(func() (*cgroup.Parent, error) { return cgroup.Find(o.Sandbox.Cgroup) }),
-		withoutBubblewrap: o.WithoutBubblewrap,
+		withoutBubblewrap: o.WithoutBubblewrap, timer: newTimer,
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -133,6 +134,11 @@ func New(o Options) (*Worker, error) {
 		w.tempDir = os.TempDir()
 	}
 	return w, nil
+}
+
+func newTimer(d time.Duration) (c <-chan time.Time, stop func() bool) {
+	t := time.NewTimer(d)
+	return t.C, t.Stop
 }
 
 // Job is one run that is asked for.

@@ -111,11 +111,12 @@ func TestALargeCatalogIsReadAtOnce(t *testing.T) {
 	at := testenv.VectorTime()
 	members := bytes.Repeat(vectors.Seq(vectors.Octets(make([]byte, 32))), 50_000)
 	der := vectors.Catalog(t, catalogSigner(t), at, members, vectors.Seq()[:0])
-	start := time.Now()
-	if _, _, err := cms.ParseCatalog(der); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(start); took > 30*time.Second {
+	took := testenv.CPUTime(t, func() {
+		if _, _, err := cms.ParseCatalog(der); err != nil {
+			t.Error(err)
+		}
+	})
+	if took > 30*time.Second {
 		t.Errorf("%d bytes took %v", len(der), took)
 	}
 }

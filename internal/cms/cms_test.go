@@ -330,13 +330,14 @@ func TestBombsAreRefusedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			start := time.Now()
-			sd, err := cms.Parse(der)
+			var sd *cms.SignedData
+			var err error
+			took := testenv.CPUTime(t, func() { sd, err = cms.Parse(der) })
 			var ce *cms.Error
 			if sd != nil || !errors.As(err, &ce) {
 				t.Fatalf("parsed, %v", err)
 			}
-			if took := time.Since(start); took > 30*time.Second {
+			if took > 30*time.Second {
 				t.Errorf("%s", took)
 			}
 		})

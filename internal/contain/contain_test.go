@@ -96,7 +96,7 @@ func run(t *testing.T, spec contain.Spec, o contain.IO, during ...func(*contain.
 // wait waits for a condition.
 func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 6000 {
 		if done() {
 			return
 		}

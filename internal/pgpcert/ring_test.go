@@ -589,6 +589,16 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
+// numbersOf is where the numbers of a signature begin whose body begins there. How long
+// they are differs from one signature to the next.
+func numbersOf(sig []byte, body int) int {
+	at := body + 4 // version, type and two algorithms
+	for range 2 {  // hashed and unhashed
+		at += 2 + int(sig[at])<<8 + int(sig[at+1])
+	}
+	return at + 2 // the beginning of the digest
+}
+
 func TestRevocationsThatCannotBeIgnored(t *testing.T) {
 	t.Parallel()
 	e, other := entity(t, "A"), entity(t, "B")
@@ -619,7 +629,7 @@ func TestRevocationsThatCannotBeIgnored(t *testing.T) {
 	forged := bytes.Clone(own)
 	forged[len(forged)-1] ^= 1
 	broken := bytes.Clone(own)
-	broken[len(broken)-33]++ // the length of the last number
+	broken[numbersOf(broken, head(broken))] = 0xff // the length of the first number: more than there is
 	for name, c := range map[string]struct {
 		revocation      []byte
 		revoked, usable bool

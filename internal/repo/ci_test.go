@@ -11,7 +11,7 @@ import (
 
 // onEveryDebian are programs that a script of a test may start and that no
 // installation of Debian is without; gpgconf comes with gpg.
-const onEveryDebian = "bash chmod cp diff env gpgconf grep head ln mkdir mkfifo mv rm script sed sh stat tail timeout truncate unshare"
+const onEveryDebian = "bash chmod cp diff gpgconf grep head ln mkdir mkfifo mv rm script sed sh stat tail timeout truncate unshare"
 
 // A machine on which developers work has long had what a new test starts; a new
 // machine has not.

@@ -37,7 +37,7 @@ func TestNothingIsLeftOfManyRuns(t *testing.T) {
 		t.Errorf("%d descriptors are left", more)
 	}
 	// One that has said that it is done is counted until it has returned.
-	for limit := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > routines && time.Now().Before(limit); {
+	for limit := time.Now().Add(time.Minute); runtime.NumGoroutine() > routines && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond)
 	}
 	if more := runtime.NumGoroutine() - routines; more > 0 {
