@@ -304,7 +304,9 @@ func TestAttackEndsWhatWatchesOverIt(t *testing.T) {
 		if os.Geteuid() == 0 {
 			t.Skip("skipped: nobody may not look into processes of root without writ either")
 		}
-		newScene(t).control("processes.sh", []string{strconv.Itoa(os.Getpid())}, "read the environment of", "listed the descriptors of", "opened descriptor")
+		s := newScene(t)
+		s.check(os.WriteFile(s.path("processes.sh"), []byte(script(t, "processes.sh")), 0o644))
+		s.control("watch.sh", []string{s.path("processes.sh")}, "read the environment of", "listed the descriptors of", "opened descriptor 3", "written to descriptor 3")
 	})
 }
 
